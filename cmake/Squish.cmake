@@ -1,0 +1,39 @@
+# Helpers of the build. Every room is one static library; every test file one
+# executable, registered with CTest under the names of its tests.
+
+# squish_library(NAME SOURCES a.cc … DEPS lib …)
+function(squish_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
+  add_library(${name} STATIC ${ARG_SOURCES})
+  target_link_libraries(${name} PUBLIC squish_options ${ARG_DEPS})
+endfunction()
+
+# squish_program(NAME SOURCES main.cc … DEPS lib …): an executable in BUILD/bin.
+function(squish_program name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE squish_options ${ARG_DEPS})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+endfunction()
+
+# squish_test(NAME SOURCES x_test.cc … DEPS lib … [LABELS l …] [TIMEOUT seconds]
+#             [PROGRAMS target …]): a GoogleTest executable; PROGRAMS are built before.
+# Each executable is one CTest test, so that suites share their set-up.
+function(squish_test name)
+  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;DEPS;LABELS;PROGRAMS" ${ARGN})
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 120)
+  endif()
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE squish_options ${ARG_DEPS} GTest::gmock GTest::gtest
+                                        GTest::gtest_main)
+  target_compile_definitions(${name} PRIVATE
+    SQUISH_BIN_DIR="${CMAKE_BINARY_DIR}/bin"
+    SQUISH_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  add_test(NAME ${name} COMMAND ${name})
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}")
+  if(ARG_PROGRAMS)
+    add_dependencies(${name} ${ARG_PROGRAMS})
+  endif()
+endfunction()

@@ -1,0 +1,74 @@
+// A content-addressed store of immutable blobs in one folder. A blob is named by the
+// SHA-256 of its bytes and lies at FOLDER/ab/abcdef….
+//
+//   Put:     bytes ──► FOLDER/tmp/RANDOM ──► fsync ──► rename ──► fsync folder
+//   Writer:  the same for bytes that arrive in chunks
+//
+// After OK a blob is on disk. A crash leaves at most a file in tmp/, which Open
+// removes. Thread-safe; several processes may share a folder as readers.
+#ifndef SQUISH_COMMON_ARTIFACTS_BLOB_STORE_H_
+#define SQUISH_COMMON_ARTIFACTS_BLOB_STORE_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace squish {
+
+class BlobStore {
+ public:
+  // Opens or makes the folder. Errors as ErrnoStatus.
+  static absl::StatusOr<std::unique_ptr<BlobStore>> Open(absl::string_view folder);
+
+  // Stores bytes and returns their digest. OK at once when they are there already.
+  absl::StatusOr<std::string> Put(absl::string_view bytes);
+
+  // Takes over a file on the same file system (renamed into the store), or copies
+  // it. Returns its digest.
+  absl::StatusOr<std::string> PutFile(absl::string_view path);
+
+  // The bytes. NOT_FOUND: not here. DATA_LOSS: the file's bytes have another digest.
+  absl::StatusOr<std::string> Get(absl::string_view digest) const;
+
+  bool Contains(absl::string_view digest) const;
+
+  // Where the blob is (or would be); for children that read files.
+  std::string PathOf(absl::string_view digest) const;
+
+  // NOT_FOUND when it is not here.
+  absl::StatusOr<int64_t> SizeOf(absl::string_view digest) const;
+
+  // A blob that arrives in pieces. Destroyed without Commit, it leaves nothing.
+  class Writer {
+   public:
+    ~Writer();
+    // RESOURCE_EXHAUSTED: disk full. DATA_LOSS: more bytes than announced.
+    absl::Status Append(absl::string_view chunk);
+    // DATA_LOSS: digest or size is not as announced; nothing is stored.
+    absl::Status Commit();
+
+   private:
+    friend class BlobStore;
+    struct State;
+    explicit Writer(std::unique_ptr<State> state);
+    std::unique_ptr<State> state_;
+  };
+
+  // INVALID_ARGUMENT: `digest` is no SHA-256, or size is negative or above
+  // kMaximumBytes.
+  absl::StatusOr<std::unique_ptr<Writer>> NewWriter(absl::string_view digest, int64_t size);
+
+  static constexpr int64_t kMaximumBytes = int64_t{4} << 30;
+
+ private:
+  explicit BlobStore(std::string folder);
+  const std::string folder_;
+};
+
+}  // namespace squish
+
+#endif  // SQUISH_COMMON_ARTIFACTS_BLOB_STORE_H_

@@ -1,0 +1,84 @@
+// A child process that speaks newline-delimited JSON on stdin and stdout.
+//
+//   Spawn (posix_spawn, own process group, environment set by us)
+//     ──► WriteLine / ReadLine (with deadlines, bounded lines)
+//     ──► Kill (SIGKILL to the group) or Close and Wait
+//
+// stderr goes to a file or is inherited. A child that says nothing in time, breaks
+// its protocol or dies is an error for one job, never for the parent. Children die
+// with their parent (PR_SET_PDEATHSIG is set through the launcher option of Spawn
+// where the child is ours; stdin's end is a second signal).
+//
+// Thread-compatible: one thread at a time; Kill may be called from any thread.
+#ifndef SQUISH_COMMON_CHILD_CHILD_H_
+#define SQUISH_COMMON_CHILD_CHILD_H_
+
+#include <sys/types.h>
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+
+namespace squish {
+
+struct ChildOptions {
+  std::vector<std::string> command;  // Path and arguments.
+  // The whole environment; use InheritedEnvironment() for a sensible base.
+  std::map<std::string, std::string> environment;
+  std::string stderr_path;  // Appended to; empty: inherited.
+  int nice = 0;             // Added to ours.
+  size_t maximum_line_bytes = 1 << 20;
+};
+
+// Of our own environment what a child may keep: PATH, HOME, LANG, TZ, TMPDIR,
+// LD_LIBRARY_PATH, CUDA_*, OPENBLAS_*; nothing else.
+std::map<std::string, std::string> InheritedEnvironment();
+
+class Child {
+ public:
+  // NOT_FOUND or PERMISSION_DENIED: the executable cannot be started (names it).
+  static absl::StatusOr<std::unique_ptr<Child>> Spawn(const ChildOptions& options);
+
+  // Kills and reaps a child that still runs.
+  ~Child();
+  Child(const Child&) = delete;
+  Child& operator=(const Child&) = delete;
+
+  // ABORTED: the child is gone. DEADLINE_EXCEEDED: it does not read.
+  absl::Status WriteLine(absl::string_view line, absl::Duration timeout = absl::Seconds(10));
+
+  // The next line without its newline. DEADLINE_EXCEEDED: nothing came in time.
+  // RESOURCE_EXHAUSTED: a line is too long. ABORTED: the child closed its output or
+  // died; the message says how (exit status or signal).
+  absl::StatusOr<std::string> ReadLine(absl::Duration timeout);
+
+  // SIGKILL to the whole group. Idempotent, thread-safe.
+  void Kill();
+
+  // SIGTERM to the whole group. Idempotent, thread-safe.
+  void Terminate();
+
+  // Closes stdin, waits up to `timeout` for the end, then kills. Returns how it
+  // ended: "exit status 3", "signal 9 (Killed)".
+  std::string CloseAndWait(absl::Duration timeout);
+
+  // Whether it has ended (reaps it).
+  bool Exited();
+
+  pid_t pid() const;
+
+ private:
+  struct State;
+  explicit Child(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace squish
+
+#endif  // SQUISH_COMMON_CHILD_CHILD_H_

@@ -1,0 +1,30 @@
+// Reading and checking what a user wrote. Pure. An ExperimentSpec that passed here
+// has every default filled in and every value in range; nobody checks again.
+#ifndef SQUISH_COMMON_SPEC_EXPERIMENT_SPEC_H_
+#define SQUISH_COMMON_SPEC_EXPERIMENT_SPEC_H_
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "squish/v1/experiment.pb.h"
+
+namespace squish {
+
+// Parses protobuf text, fills in defaults and checks. `file` is only for messages.
+// INVALID_ARGUMENT: "file:line:column: field: what is wrong and what to do", for
+// syntax, unknown fields, missing fields and impossible values alike.
+absl::StatusOr<v1::ExperimentSpec> ParseExperimentSpec(absl::string_view text,
+                                                       absl::string_view file);
+
+// The same checks for a spec that did not come as text: the message starts with the
+// field's path. Idempotent: the result of a result is the same.
+absl::StatusOr<v1::ExperimentSpec> CompleteExperimentSpec(v1::ExperimentSpec spec);
+
+// B_g of every generation 0..generations for a start of `ancestor_budget`
+// (parameters or MACs): B_0 · Π_{i<=g} R_i.
+double TargetBudget(const v1::ExperimentSpec& spec, double ancestor_budget, int generation);
+
+}  // namespace squish
+
+#endif  // SQUISH_COMMON_SPEC_EXPERIMENT_SPEC_H_

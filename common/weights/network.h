@@ -1,0 +1,70 @@
+// A network: genome, weights, and what it expects of its pictures. One network is
+// one .safetensors file, the form in which it is stored and sent.
+#ifndef SQUISH_COMMON_WEIGHTS_NETWORK_H_
+#define SQUISH_COMMON_WEIGHTS_NETWORK_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "common/base/random.h"
+#include "common/genome/genome.h"
+#include "squish/v1/job.pb.h"
+
+namespace squish {
+
+// A dense fp32 tensor, row-major.
+struct Tensor {
+  std::vector<int64_t> shape;
+  std::vector<float> values;
+  friend bool operator==(const Tensor&, const Tensor&) = default;
+};
+
+using TensorMap = std::map<std::string, Tensor>;
+
+// Value type; not thread-safe while modified.
+struct Network {
+  Genome genome;
+  TensorMap weights;  // Exactly NAME.weight and NAME.bias of every convolution.
+  std::vector<std::string> class_names;  // In label order; as many as classes.
+  v1::Preprocessing preprocessing;
+
+  // The canonical file: metadata keys `squish.genome`, `squish.class_names` (JSON
+  // array), `squish.input_size`, `squish.resize`, `squish.mean`, `squish.std` (JSON
+  // arrays), `squish.channel_order` ("RGB") and `format` ("pt"). Equal networks give
+  // equal bytes.
+  std::string ToSafetensors() const;
+
+  // INVALID_ARGUMENT: not safetensors, no or bad genome, a tensor missing, extra, of
+  // another shape or type, or not finite; class names that do not fit.
+  static absl::StatusOr<Network> FromSafetensors(absl::string_view file);
+};
+
+// SHA-256 (hex) over tensors sorted by name: name, shape, values.
+std::string WeightsDigest(const TensorMap& weights);
+
+// Whether the tensors are exactly those that the genome has. INVALID_ARGUMENT names
+// the first that is missing, extra or of another shape.
+absl::Status CheckWeights(const Genome& genome, const TensorMap& weights);
+
+// Fresh weights as torchvision draws SqueezeNet's: Kaiming's uniform (bound
+// sqrt(6 / fan_in)) for convolutions, normal with deviation 0.01 for the head,
+// biases 0. Bit-exact on every machine; weight j of layer l depends on
+// (`name`, l, j) alone. `name`: experiment seed, generation, index.
+TensorMap FreshWeights(const Genome& genome, uint64_t seed, uint64_t generation, uint64_t index);
+
+// The tensors of a plain torchvision SqueezeNet v1.1 file (no genome in it), with
+// the genome that they imply. INVALID_ARGUMENT names the tensor that does not fit.
+struct ImportedNetwork {
+  Genome genome;
+  TensorMap weights;
+};
+absl::StatusOr<ImportedNetwork> ImportTorchvisionSqueezeNet(absl::string_view file);
+
+}  // namespace squish
+
+#endif  // SQUISH_COMMON_WEIGHTS_NETWORK_H_

@@ -1,0 +1,81 @@
+// The rules of an evolution: what is wanted next, given what is known.
+//
+//        spec, data set                      accepted facts
+//              │                                   │
+//              ▼                                   ▼
+//   EvolutionSummary of closed ──► MakePlan ◄── OpenGeneration
+//        generations                 │
+//                    ┌───────────────┼──────────────────┐
+//                    ▼               ▼                  ▼
+//              wanted jobs    closing of the open     failed: the experiment
+//           (inserted if      generation: states,     cannot go on
+//               absent)       selection, new summary
+//
+// Pure: no clock, no randomness, no I/O, no order of arrival. The same facts give the
+// same plan on every machine and at every time (DESIGN, invariant 3). The cost does
+// not grow with the number of closed generations. Thread-safe.
+#ifndef SQUISH_COORDINATOR_EVOLUTION_PLAN_H_
+#define SQUISH_COORDINATOR_EVOLUTION_PLAN_H_
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "squish/v1/dataset.pb.h"
+#include "squish/v1/evolution.pb.h"
+#include "squish/v1/experiment.pb.h"
+#include "squish/v1/job.pb.h"
+
+namespace squish {
+
+// What has been accepted about one individual. A measurement here is VALID or
+// UNSUPPORTED; an INVALID one is about the board and never becomes a fact.
+struct IndividualFacts {
+  std::optional<v1::SynthesizeResult> synthesize;
+  std::optional<v1::TrainResult> train;
+  std::optional<v1::MeasureResult> measure;
+};
+
+struct OpenGeneration {
+  int generation = 0;
+  std::vector<IndividualFacts> individuals;  // By index; sized by GenerationSize().
+};
+
+// What closing a generation decided.
+struct Closing {
+  std::vector<v1::Individual> individuals;  // By index, in their final states.
+  v1::EvolutionSummary summary;             // After this generation.
+  bool finished = false;                    // It was the last one.
+};
+
+struct Plan {
+  std::vector<v1::Job> wanted;     // Every job that should exist, by key; `experiment` unset.
+  std::optional<Closing> closing;  // Set when every fact that it needs is in.
+  std::string failed;              // Not empty: why the experiment cannot go on.
+};
+
+// Individuals in a generation: 1 in generation 0, else spec.offspring.
+int GenerationSize(const v1::ExperimentSpec& spec, int generation);
+
+// `spec` has passed CompleteExperimentSpec; `summary` is of the generation before
+// `open` (default-constructed with closed_generation = -1 for generation 0).
+Plan MakePlan(const v1::ExperimentSpec& spec, const v1::DatasetSummary& dataset,
+              const v1::EvolutionSummary& summary, const OpenGeneration& open);
+
+// The individual as far as it is known: for lists and displays.
+v1::Individual DescribeIndividual(const v1::ExperimentSpec& spec,
+                                  const v1::EvolutionSummary& summary, v1::IndividualName name,
+                                  const IndividualFacts& facts);
+
+// The parents of offspring `index` of the generation after `summary`'s: round robin
+// over the selected.
+std::vector<v1::IndividualName> ParentsOf(const v1::ExperimentSpec& spec,
+                                          const v1::EvolutionSummary& summary, int index);
+
+// SHA-256 (hex) over (generation, index, parents, genome digest, weights digest,
+// state) of the individuals, which must be in order of generation and index.
+std::string PopulationDigest(const std::vector<v1::Individual>& individuals);
+
+}  // namespace squish
+
+#endif  // SQUISH_COORDINATOR_EVOLUTION_PLAN_H_

@@ -1,0 +1,160 @@
+// The job board: which job is open, who works on it, and who may deliver.
+//
+//                       lease                    first valid result
+//        ┌─► 1 QUEUED ─────────► 2 LEASED ───────────────────────────► 3 DONE
+//        │      ▲  ▲                │  │
+//        │      │  └─ lost runner ──┘  │ retries used up
+//        │      └──── failed attempt ──┘
+//        │ resume                      ▼
+//        └──────────────────────── 4 EXHAUSTED        any of 1, 2, 4 ─► 5 WITHDRAWN
+//
+// Rules (DESIGN, invariant 2):
+//   - a job is open (1, 2, 4) until its first valid result is accepted or it is
+//     withdrawn; any attempt of an open job may deliver, also after its lease ran out;
+//   - after that a delivery is answered OK and replaces nothing (DUPLICATE; with
+//     another digest of synthesis or training: NONDETERMINISTIC); a delivery for a
+//     withdrawn job is REFUSED and costs the runner nothing;
+//   - an attempt belongs to one runner identity;
+//   - leases decide who works; retries are capped, apart for lost runners and
+//     failures; running out makes the job EXHAUSTED.
+//
+// Pure in-memory state: time comes in as an argument (steady, never wall time), ids
+// as arguments, nothing is written. The owner persists each change in the same
+// transaction and rebuilds the board with Restore* after a start; leases then get a
+// full new term. Not thread-safe: one thread (the coordinator's loop) owns it.
+// Costs: O(log n) for each call, n being the open jobs of live experiments; Lease is
+// O(jobs skipped as unfit).
+#ifndef SQUISH_COORDINATOR_JOBS_JOB_BOARD_H_
+#define SQUISH_COORDINATOR_JOBS_JOB_BOARD_H_
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "squish/v1/experiment.pb.h"
+#include "squish/v1/job.pb.h"
+
+namespace squish {
+
+enum class JobState { kQueued = 1, kLeased = 2, kDone = 3, kExhausted = 4, kWithdrawn = 5 };
+absl::string_view JobStateName(JobState state);  // "QUEUED", …
+
+// What the board knows of a job. `id` is the population's row id.
+struct BoardJob {
+  int64_t id = 0;
+  int64_t experiment = 0;  // Row id.
+  v1::JobKey key;
+  JobState state = JobState::kQueued;
+  int lost = 0;      // Attempts that ended with their runner.
+  int failed = 0;    // Attempts that a runner reported as failed.
+  int invalid = 0;   // INVALID measurements.
+  std::string last_error;
+  std::string result_digest;  // Of a DONE job: what a repeated result must equal.
+};
+
+enum class AttemptState { kRunning = 1, kDelivered = 2, kFailed = 3, kLost = 4, kStopped = 5 };
+absl::string_view AttemptStateName(AttemptState state);
+
+struct BoardAttempt {
+  std::string id;
+  int64_t job = 0;
+  std::string runner;         // RunnerInfo.id
+  uint64_t incarnation = 0;   // RunnerInfo.incarnation
+  AttemptState state = AttemptState::kRunning;
+};
+
+// How an attempt ended, as reported.
+struct Report {
+  enum class Kind { kResult, kFailure, kInvalidMeasurement };
+  Kind kind = Kind::kResult;
+  std::string digest;  // kResult: what a repetition must equal; empty: never compared.
+  std::string error;   // Otherwise: what went wrong, for people.
+};
+
+enum class Verdict {
+  kAccepted,          // First valid result: record it, the job is DONE.
+  kDuplicate,         // The job was DONE; nothing changes.
+  kNondeterministic,  // As kDuplicate, but the digest differs: count it.
+  kRefused,           // The job is WITHDRAWN, or the attempt is unknown.
+  kRetry,             // Failed; the job is QUEUED again.
+  kExhausted,         // Failed or lost once too often; the job is EXHAUSTED.
+};
+
+class JobBoard {
+ public:
+  struct Options {
+    absl::Duration lease = absl::Seconds(30);
+  };
+  explicit JobBoard(Options options);
+  ~JobBoard();
+
+  // --- Experiments. Jobs of a paused experiment are not leased.
+  void AddExperiment(int64_t experiment, const v1::RetrySpec& retry, bool paused);
+  void SetPaused(int64_t experiment, bool paused);
+  // Forgets the experiment, its jobs and attempts (it has ended).
+  void RemoveExperiment(int64_t experiment);
+
+  // --- Jobs. A new job is QUEUED. Order of leasing: experiments with the fewest
+  // leased jobs first, then generation, index, kind, rung.
+  void Add(int64_t id, int64_t experiment, const v1::JobKey& key);
+  // After a start: jobs and attempts as they were stored. RUNNING attempts get a full
+  // new term from `now`.
+  void RestoreJob(BoardJob job);
+  void RestoreAttempt(BoardAttempt attempt, absl::Duration now);
+  // Returns the attempts that were running (their runners are told to stop).
+  std::vector<std::string> Withdraw(int64_t job);
+  // EXHAUSTED jobs of the experiment become QUEUED with fresh retries. Returns them.
+  std::vector<int64_t> RetryExhausted(int64_t experiment);
+
+  // --- Runners.
+  // The next job that `fits`, leased to the runner under `attempt_id` until
+  // now + lease; nothing when none fits.
+  std::optional<BoardAttempt> Lease(const std::string& runner, uint64_t incarnation,
+                                    const std::string& attempt_id, absl::Duration now,
+                                    const std::function<bool(const BoardJob&)>& fits);
+  // Renews every running attempt of the runner. Attempts of an earlier incarnation of
+  // it end as lost; they are returned as in Expire.
+  struct Lost {
+    BoardAttempt attempt;
+    Verdict verdict;  // kRetry or kExhausted (or kDuplicate: the job was done anyway).
+  };
+  std::vector<Lost> Renew(const std::string& runner, uint64_t incarnation, absl::Duration now);
+  // Running attempts of the runner, by attempt id.
+  std::vector<BoardAttempt> Running(const std::string& runner) const;
+  // Ends attempts whose lease ran out.
+  std::vector<Lost> Expire(absl::Duration now);
+  // When the next lease runs out; InfiniteDuration when none is out.
+  absl::Duration NextExpiry() const;
+  // Every lease gets a full new term (after a gap in our own clock).
+  void RenewAll(absl::Duration now);
+
+  // --- Deliveries.
+  // `runner` must be the attempt's own, else kRefused.
+  Verdict Deliver(const std::string& attempt_id, const std::string& runner, const Report& report);
+  // Whether Deliver would say kAccepted for a valid result; changes nothing. The owner
+  // checks the result's content in between.
+  bool WouldAccept(const std::string& attempt_id, const std::string& runner) const;
+
+  // --- Looking. Null when unknown.
+  const BoardJob* FindJob(int64_t id) const;
+  const BoardAttempt* FindAttempt(const std::string& id) const;
+  // Number of jobs by kind and state, over live experiments.
+  std::map<std::pair<v1::JobKey::Kind, JobState>, int64_t> Counts() const;
+  // QUEUED jobs of an experiment in leasing order.
+  std::vector<const BoardJob*> Queued(int64_t experiment) const;
+  std::vector<const BoardJob*> Exhausted(int64_t experiment) const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace squish
+
+#endif  // SQUISH_COORDINATOR_JOBS_JOB_BOARD_H_

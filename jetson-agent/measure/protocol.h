@@ -1,0 +1,46 @@
+// The rules of a measurement. Pure; thread-safe.
+//
+//   warm-up (discarded) ─► A B B A ─► A B B A ─► … ─► Summarize ─► VALID | INVALID
+//                          A = ancestor, B = candidate; a block is a run of calls
+//                          of one network, timed as a whole
+//
+// The unit of analysis is the ABBA group: its log-ratio ln(B/A) of images/s cancels
+// slow drift of the board to first order. The spread is a 95 % t-interval over groups.
+#ifndef SQUISH_JETSON_AGENT_MEASURE_PROTOCOL_H_
+#define SQUISH_JETSON_AGENT_MEASURE_PROTOCOL_H_
+
+#include <vector>
+
+#include "squish/v1/experiment.pb.h"
+#include "squish/v1/job.pb.h"
+
+namespace squish {
+
+inline constexpr int kProtocolVersion = 1;
+
+// One timed run of calls of one network.
+struct Block {
+  int64_t images = 0;
+  double seconds = 0;  // Steady wall time on the host, copies included.
+};
+
+struct AbbaGroup {
+  Block ancestor_first, candidate_first, candidate_second, ancestor_second;
+};
+
+// Two-sided 95 % quantile of Student's t with `degrees` >= 1 degrees of freedom.
+double StudentT95(int degrees);
+
+// Whether to go on measuring: until both networks ran minimum_seconds and there are
+// minimum_blocks groups and the spread is within maximum_spread, or time is up.
+bool WantsMore(const v1::MeasurementSpec& spec, const std::vector<AbbaGroup>& groups,
+               double elapsed_seconds);
+
+// Medians, ratio, spread and verdict with every rule that failed and by how much.
+// `setting` is left to the caller.
+v1::MeasureResult Summarize(const v1::MeasurementSpec& spec, const std::vector<AbbaGroup>& groups,
+                            double elapsed_seconds);
+
+}  // namespace squish
+
+#endif  // SQUISH_JETSON_AGENT_MEASURE_PROTOCOL_H_
