@@ -8,12 +8,16 @@ function(squish_library name)
   target_link_libraries(${name} PUBLIC squish_options ${ARG_DEPS})
 endfunction()
 
+# Everything that a user starts; `ninja programs` builds it without the tests.
+add_custom_target(programs)
+
 # squish_program(NAME SOURCES main.cc … DEPS lib …): an executable in BUILD/bin.
 function(squish_program name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE squish_options ${ARG_DEPS})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+  add_dependencies(programs ${name})
 endfunction()
 
 # squish_test(NAME SOURCES x_test.cc … DEPS lib … [LABELS l …] [TIMEOUT seconds]
