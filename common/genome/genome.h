@@ -30,9 +30,10 @@ struct Input {
   friend bool operator==(const Input&, const Input&) = default;
 };
 
-// A square convolution with bias. Filter i is the cluster that had index
-// `lineage[i]` in the ancestor's layer of the same name; lineage is strictly
-// increasing, and its size is the filter count.
+// A square convolution with bias; kernel and stride 1 to 64, padding at most half
+// the kernel. Filter i is the cluster that had index `lineage[i]` in the ancestor's
+// layer of the same name; lineage is strictly increasing, and its size is the filter
+// count.
 struct Conv2d {
   int kernel = 1;
   int stride = 1;
@@ -47,7 +48,7 @@ struct Relu {
 };
 
 // Ceil mode as in torchvision: a last window may hang over the edge, but it must
-// start inside the input.
+// start inside the input. Kernel and stride 1 to 64.
 struct MaxPool {
   int kernel = 3;
   int stride = 2;
@@ -63,7 +64,8 @@ struct GlobalAveragePool {
   friend bool operator==(const GlobalAveragePool&, const GlobalAveragePool&) = default;
 };
 
-// Training only. The probability is in thousandths, so that JSON has integers only.
+// Training only. The probability is in thousandths (0 to 999), so that JSON has
+// integers only.
 struct Dropout {
   int permille = 500;
   friend bool operator==(const Dropout&, const Dropout&) = default;
@@ -95,7 +97,10 @@ class Genome {
  public:
   // Checks everything that can be wrong: names, order, arity, ranges, lineage, one
   // Input, one output (the last layer, used by nobody), every layer used, at most
-  // 4,096 layers, filters at most 65,536 a layer. INVALID_ARGUMENT names the layer.
+  // 4,096 layers, filters at most 65,536 a layer, 2^18 channels, 2^30 parameters and
+  // 4 MiB of JSON. The output must be 1×1 (a GlobalAveragePool lies before it), with
+  // the last convolution's filters, the classes, as its channels. INVALID_ARGUMENT
+  // names the layer.
   static absl::StatusOr<Genome> Create(std::vector<Layer> layers);
 
   // Reads canonical JSON. Only canonical text is accepted (the digest of what was
@@ -147,14 +152,17 @@ class Genome {
   int classes() const { return conv(head()).filters(); }
 
   // The genome in which convolution l keeps the filters at positions `keep[l]`
-  // (ascending); layers not in `keep` stay whole. `keep` is indexed by layer, empty
-  // vectors standing for "all". INVALID_ARGUMENT on a bad position or an empty layer.
+  // (ascending). `keep` has an entry for every layer, an empty one standing for
+  // "all". INVALID_ARGUMENT on a bad position, filters of a layer that has none, a
+  // head that loses classes, or members of a group that keep different filters.
   absl::StatusOr<Genome> Prune(const std::vector<std::vector<int>>& keep) const;
 
   friend bool operator==(const Genome& a, const Genome& b) { return a.json_ == b.json_; }
 
  private:
   Genome() = default;
+
+  void AppendOutputOrigins(int index, std::vector<ChannelOrigin>& origins) const;
 
   std::vector<Layer> layers_;
   std::vector<int> convs_;
