@@ -4,8 +4,9 @@
 //   Put:     bytes ──► FOLDER/tmp/RANDOM ──► fsync ──► rename ──► fsync folder
 //   Writer:  the same for bytes that arrive in chunks
 //
-// After OK a blob is on disk. A crash leaves at most a file in tmp/, which Open
-// removes. Thread-safe; several processes may share a folder as readers.
+// After OK a blob is on disk. A crash leaves at most a file in tmp/, which the next
+// Open removes (writers lock theirs, so those of a living process stay). Thread-safe;
+// several processes may share a folder as readers.
 #ifndef SQUISH_COMMON_ARTIFACTS_BLOB_STORE_H_
 #define SQUISH_COMMON_ARTIFACTS_BLOB_STORE_H_
 
@@ -28,7 +29,8 @@ class BlobStore {
   absl::StatusOr<std::string> Put(absl::string_view bytes);
 
   // Takes over a file on the same file system (renamed into the store), or copies
-  // it. Returns its digest.
+  // it and removes the original. Returns its digest. INVALID_ARGUMENT when it is no
+  // regular file.
   absl::StatusOr<std::string> PutFile(absl::string_view path);
 
   // The bytes. NOT_FOUND: not here. DATA_LOSS: the file's bytes have another digest.
@@ -36,11 +38,15 @@ class BlobStore {
 
   bool Contains(absl::string_view digest) const;
 
-  // Where the blob is (or would be); for children that read files.
+  // Where the blob is (or would be); for children that read files. Empty when
+  // `digest` is no SHA-256.
   std::string PathOf(absl::string_view digest) const;
 
   // NOT_FOUND when it is not here.
   absl::StatusOr<int64_t> SizeOf(absl::string_view digest) const;
+
+  // Forgets a blob. OK when it was not here.
+  absl::Status Remove(absl::string_view digest);
 
   // A blob that arrives in pieces. Destroyed without Commit, it leaves nothing.
   class Writer {

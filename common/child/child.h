@@ -5,11 +5,16 @@
 //     ──► Kill (SIGKILL to the group) or Close and Wait
 //
 // stderr goes to a file or is inherited. A child that says nothing in time, breaks
-// its protocol or dies is an error for one job, never for the parent. Children die
-// with their parent (PR_SET_PDEATHSIG is set through the launcher option of Spawn
-// where the child is ours; stdin's end is a second signal).
+// its protocol or dies is an error for one job, never for the parent. A child inherits
+// stdin, stdout, stderr and no other descriptor. When it ends, whatever it left in its
+// process group is killed with it.
 //
-// Thread-compatible: one thread at a time; Kill may be called from any thread.
+// Children of ours end with their parent, however it ends: the kernel closes its end
+// of stdin, and parent_watch.h ends the child on that, also while it computes.
+// (PR_SET_PDEATHSIG would fire when the *thread* that spawned the child ends.)
+//
+// Thread-compatible: one thread at a time; Kill, Terminate and pid may be called from
+// any thread. The first Spawn makes the process ignore SIGPIPE if nobody handles it.
 #ifndef SQUISH_COMMON_CHILD_CHILD_H_
 #define SQUISH_COMMON_CHILD_CHILD_H_
 
@@ -32,7 +37,7 @@ struct ChildOptions {
   // The whole environment; use InheritedEnvironment() for a sensible base.
   std::map<std::string, std::string> environment;
   std::string stderr_path;  // Appended to; empty: inherited.
-  int nice = 0;             // Added to ours.
+  int nice = 0;             // Added to ours; at least 0.
   size_t maximum_line_bytes = 1 << 20;
 };
 
@@ -50,10 +55,11 @@ class Child {
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
 
-  // ABORTED: the child is gone. DEADLINE_EXCEEDED: it does not read.
+  // ABORTED: the child is gone. DEADLINE_EXCEEDED: it does not read (part of the line
+  // may have gone out: kill it). INVALID_ARGUMENT: the line holds a newline.
   absl::Status WriteLine(absl::string_view line, absl::Duration timeout = absl::Seconds(10));
 
-  // The next line without its newline. DEADLINE_EXCEEDED: nothing came in time.
+  // The next line without its newline. DEADLINE_EXCEEDED: no whole line came in time.
   // RESOURCE_EXHAUSTED: a line is too long. ABORTED: the child closed its output or
   // died; the message says how (exit status or signal).
   absl::StatusOr<std::string> ReadLine(absl::Duration timeout);

@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -24,10 +25,17 @@ Caller CallerOf(const grpc::ServerContextBase& context);
 grpc::Status ToGrpc(const absl::Status& status);
 absl::Status FromGrpc(const grpc::Status& status);
 
-// An insecure channel with keepalive and bounded messages (4 MiB).
+// An insecure channel with keepalive and a connection of its own. It takes messages
+// of up to kMaximumAnswerBytes.
 std::shared_ptr<grpc::Channel> MakeChannel(const std::string& target);
 
-// Keepalive and message limits of our servers.
+// What a server takes as one message.
+inline constexpr int kMaximumRequestBytes = 4 << 20;
+// What a client takes: an experiment's list of individuals is one message, and a
+// thousand generations of eight are about 16 MiB.
+inline constexpr int kMaximumAnswerBytes = 64 << 20;
+
+// Keepalive and message limits of our servers; one server to a port.
 void ConfigureServer(grpc::ServerBuilder& builder);
 
 // Starts a server on `address` ("127.0.0.1:0" picks a port) with health and
