@@ -1,7 +1,7 @@
 // The rules of a measurement. Pure; thread-safe.
 //
 //   warm-up (discarded) ─► A B B A ─► A B B A ─► … ─► Summarize ─► VALID | INVALID
-//                          A = ancestor, B = candidate; a block is a run of calls
+//   (warm_up.h)            A = ancestor, B = candidate; a block is a run of calls
 //                          of one network, timed as a whole
 //
 // The unit of analysis is the ABBA group: its log-ratio ln(B/A) of images/s cancels
@@ -9,6 +9,7 @@
 #ifndef SQUISH_JETSON_AGENT_MEASURE_PROTOCOL_H_
 #define SQUISH_JETSON_AGENT_MEASURE_PROTOCOL_H_
 
+#include <cstdint>
 #include <vector>
 
 #include "squish/v1/experiment.pb.h"
@@ -28,16 +29,26 @@ struct AbbaGroup {
   Block ancestor_first, candidate_first, candidate_second, ancestor_second;
 };
 
-// Two-sided 95 % quantile of Student's t with `degrees` >= 1 degrees of freedom.
+// Two-sided 95 % quantile of Student's t with `degrees` >= 1 degrees of freedom,
+// to within 3e-5.
 double StudentT95(int degrees);
 
+// How long a block should last: minimum_seconds in equal parts over the blocks of
+// minimum_blocks groups, but at least 10 ms, so that timer and pipe are nothing
+// beside it.
+double BlockSeconds(const v1::MeasurementSpec& spec);
+
 // Whether to go on measuring: until both networks ran minimum_seconds and there are
-// minimum_blocks groups and the spread is within maximum_spread, or time is up.
+// minimum_blocks groups and the spread is within maximum_spread, or time is up. A
+// block without a possible speed (1e-9 to 1e12 images/s) ends it too: nothing can
+// mend that.
+// O(groups).
 bool WantsMore(const v1::MeasurementSpec& spec, const std::vector<AbbaGroup>& groups,
                double elapsed_seconds);
 
 // Medians, ratio, spread and verdict with every rule that failed and by how much.
-// `setting` is left to the caller.
+// `setting` is left to the caller. All numbers are finite: groups with an impossible
+// block are left out of them and make the verdict INVALID.
 v1::MeasureResult Summarize(const v1::MeasurementSpec& spec, const std::vector<AbbaGroup>& groups,
                             double elapsed_seconds);
 
