@@ -36,16 +36,22 @@ struct Network {
   // The canonical file: metadata keys `squish.genome`, `squish.class_names` (JSON
   // array), `squish.input_size`, `squish.resize`, `squish.mean`, `squish.std` (JSON
   // arrays), `squish.channel_order` ("RGB") and `format` ("pt"). Equal networks give
-  // equal bytes.
+  // equal bytes; an unspecified resize rule is written as SQUASH. The weights must be
+  // the genome's (CheckWeights).
   std::string ToSafetensors() const;
 
   // INVALID_ARGUMENT: not safetensors, no or bad genome, a tensor missing, extra, of
-  // another shape or type, or not finite; class names that do not fit.
+  // another shape or type, or not finite; class names that do not fit; preprocessing
+  // that is missing or impossible (it must have a mean and a std for each channel).
+  // Metadata that is not ours is ignored.
   static absl::StatusOr<Network> FromSafetensors(absl::string_view file);
 };
 
 // SHA-256 (hex) over tensors sorted by name: name, shape, values.
 std::string WeightsDigest(const TensorMap& weights);
+
+// Names and shapes of exactly the tensors that the genome has.
+std::map<std::string, std::vector<int64_t>> TensorShapes(const Genome& genome);
 
 // Whether the tensors are exactly those that the genome has. INVALID_ARGUMENT names
 // the first that is missing, extra or of another shape.

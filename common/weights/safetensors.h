@@ -32,11 +32,12 @@ struct SafetensorsView {
 // Parses `file`, whose bytes must outlive the view. INVALID_ARGUMENT says what is
 // wrong and where: truncated, header over 16 MiB or no JSON object, unknown dtype,
 // negative or overflowing shape, offsets that overlap, leave gaps, are out of range
-// or disagree with shape and dtype.
+// or disagree with shape and dtype, a name that occurs twice.
 absl::StatusOr<SafetensorsView> ParseSafetensors(absl::string_view file);
 
 // The canonical file: metadata and tensors sorted by name, header padded with
-// spaces to a multiple of 8. Equal content gives equal bytes.
+// spaces to a multiple of 8. Equal content gives equal bytes. Sizes must agree with
+// dtypes and shapes. What is not UTF-8 in a text is written as U+FFFD.
 std::string SerializeSafetensors(const std::map<std::string, std::string>& metadata,
                                  const std::map<std::string, TensorView>& tensors);
 

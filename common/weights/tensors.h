@@ -1,0 +1,20 @@
+// Between tensors in a file and tensors in memory. Pure; inside common/weights only.
+#ifndef SQUISH_COMMON_WEIGHTS_TENSORS_H_
+#define SQUISH_COMMON_WEIGHTS_TENSORS_H_
+
+#include "absl/status/statusor.h"
+#include "common/weights/network.h"
+#include "common/weights/safetensors.h"
+
+namespace squish {
+
+// Copies. INVALID_ARGUMENT names the first tensor that is not F32 or has a value
+// that is not finite.
+absl::StatusOr<TensorMap> TensorsFromView(const SafetensorsView& view);
+
+// A view of `weights`, which must outlive it.
+std::map<std::string, TensorView> ViewOfTensors(const TensorMap& weights);
+
+}  // namespace squish
+
+#endif  // SQUISH_COMMON_WEIGHTS_TENSORS_H_
