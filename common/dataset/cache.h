@@ -24,7 +24,8 @@ namespace squish {
 class DatasetCache {
  public:
   // Maps a file. NOT_FOUND: there is none. DATA_LOSS: truncated, of another version,
-  // or its header does not fit its size.
+  // its header is damaged or does not fit its size, or a label is no class. The
+  // pixels are not looked at: HasFingerprint (fingerprint.h) does that.
   static absl::StatusOr<std::unique_ptr<DatasetCache>> Open(absl::string_view path);
   virtual ~DatasetCache() = default;
 
@@ -35,13 +36,10 @@ class DatasetCache {
   // image_size² · 3 bytes, HWC, RGB. 0 <= index < Count(split).
   virtual absl::Span<const uint8_t> Image(v1::Split split, int index) const = 0;
   virtual int Label(v1::Split split, int index) const = 0;
-};
 
-// One decoded picture on its way into a cache.
-struct LabelledImage {
-  v1::Split split;
-  int label;
-  absl::Span<const uint8_t> pixels;
+  // All of them, in file order: TRAIN, SELECTION, VAL.
+  virtual absl::Span<const uint8_t> labels() const = 0;
+  virtual absl::Span<const uint8_t> pixels() const = 0;
 };
 
 }  // namespace squish

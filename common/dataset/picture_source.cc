@@ -1,0 +1,22 @@
+#include "common/dataset/picture_source.h"
+
+#include "absl/status/status.h"
+#include "common/dataset/built_in_shapes.h"
+#include "common/dataset/cifar10.h"
+
+namespace squish {
+
+absl::StatusOr<std::unique_ptr<PictureSource>> OpenPictureSource(const v1::DatasetSpec& spec,
+                                                                 absl::string_view source_dir) {
+  switch (spec.source_case()) {
+    case v1::DatasetSpec::kBuiltIn:
+      return std::make_unique<BuiltInShapesSource>(spec.built_in(), spec.input_size());
+    case v1::DatasetSpec::kCifar10:
+      return OpenCifar10(source_dir, spec.input_size());
+    default:
+      return absl::InvalidArgumentError(
+          "the data set has no source; set dataset.built_in or dataset.cifar10");
+  }
+}
+
+}  // namespace squish
