@@ -15,8 +15,8 @@ using Json = nlohmann::json;
 
 // Text of a stranger inside a message: escaped, and not too much of it.
 std::string Quote(absl::string_view text) {
-  return absl::StrCat("\"", absl::Utf8SafeCEscape(text.substr(0, 64)),
-                      text.size() > 64 ? "…" : "", "\"");
+  return absl::StrCat("\"", absl::Utf8SafeCEscape(text.substr(0, 64)), text.size() > 64 ? "…" : "",
+                      "\"");
 }
 
 // Reads a text without building anything, and stops at the first thing refused.
@@ -76,8 +76,8 @@ class Checker : public nlohmann::json_sax<Json> {
 
 absl::StatusOr<Json> ParseStrictJson(absl::string_view text, const StrictJsonLimits& limits) {
   if (text.size() > limits.maximum_bytes) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("it has ", text.size(), " bytes; at most ", limits.maximum_bytes, " are read"));
+    return absl::InvalidArgumentError(absl::StrCat("it has ", text.size(), " bytes; at most ",
+                                                   limits.maximum_bytes, " are read"));
   }
   Checker checker(limits);
   if (!Json::sax_parse(text.begin(), text.end(), &checker)) {

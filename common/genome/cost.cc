@@ -20,7 +20,8 @@ int64_t CountWeights(const Genome& genome, int conv_index) {
 
 int64_t CountParameters(const Genome& genome) {
   int64_t parameters = 0;
-  for (const int i : genome.convs()) parameters += CountWeights(genome, i) + genome.conv(i).filters();
+  for (const int i : genome.convs())
+    parameters += CountWeights(genome, i) + genome.conv(i).filters();
   return parameters;
 }
 

@@ -10,9 +10,7 @@ namespace {
 // Union and find over layer indices; the root of a set is its smallest member.
 class DisjointSets {
  public:
-  explicit DisjointSets(int size) : parent_(size) {
-    std::iota(parent_.begin(), parent_.end(), 0);
-  }
+  explicit DisjointSets(int size) : parent_(size) { std::iota(parent_.begin(), parent_.end(), 0); }
   int Find(int member) {
     while (parent_[member] != member) {
       parent_[member] = parent_[parent_[member]];

@@ -18,8 +18,8 @@ absl::Status CheckKeep(const std::vector<int>& keep, int filters) {
   int previous = -1;
   for (const int position : keep) {
     if (position <= previous || position >= filters) {
-      return absl::InvalidArgumentError(absl::StrCat("position ", position, " to keep is not above ",
-                                                     previous, " and below ", filters));
+      return absl::InvalidArgumentError(absl::StrCat(
+          "position ", position, " to keep is not above ", previous, " and below ", filters));
     }
     previous = position;
   }
@@ -117,8 +117,8 @@ std::vector<Genome::ChannelOrigin> Genome::InputOrigins(int index) const {
 
 absl::StatusOr<Genome> Genome::Prune(const std::vector<std::vector<int>>& keep) const {
   if (keep.size() != layers_.size()) {
-    return absl::InvalidArgumentError(absl::StrCat("pruning lists ", keep.size(),
-                                                   " layers; the genome has ", layers_.size()));
+    return absl::InvalidArgumentError(
+        absl::StrCat("pruning lists ", keep.size(), " layers; the genome has ", layers_.size()));
   }
   for (int i = 0; i < size(); ++i) {
     if (!keep[i].empty() && !IsConv(i)) {

@@ -32,9 +32,9 @@ absl::StatusOr<Shape> ShapeOf(const Genome& genome, int index, const std::vector
   const Shape& in = shapes[layer.inputs[0]];
   for (const int input : layer.inputs) {
     if (shapes[input].height != in.height || shapes[input].width != in.width) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("its inputs differ in size: ", in.height, "×", in.width, " and ",
-                       shapes[input].height, "×", shapes[input].width));
+      return absl::InvalidArgumentError(absl::StrCat("its inputs differ in size: ", in.height, "×",
+                                                     in.width, " and ", shapes[input].height, "×",
+                                                     shapes[input].width));
     }
   }
   Shape out;
@@ -61,8 +61,8 @@ int CeilPoolOutput(int input, int kernel, int stride) {
 
 absl::StatusOr<std::vector<Shape>> ComputeShapes(const Genome& genome, int input_size) {
   if (input_size < 1 || input_size > kMaximumInputSize) {
-    return absl::InvalidArgumentError(absl::StrCat("the input size is ", input_size,
-                                                   "; it must be 1 to ", kMaximumInputSize));
+    return absl::InvalidArgumentError(
+        absl::StrCat("the input size is ", input_size, "; it must be 1 to ", kMaximumInputSize));
   }
   std::vector<Shape> shapes;
   shapes.reserve(genome.size());

@@ -115,15 +115,14 @@ absl::StatusOr<v1::Preprocessing> ReadPreprocessing(const Metadata& metadata, in
 
 Metadata MetadataOf(const Network& network) {
   const v1::Preprocessing& preprocessing = network.preprocessing;
-  const v1::ResizeRule resize = preprocessing.resize() == v1::RESIZE_RULE_UNSPECIFIED
-                                    ? v1::SQUASH
-                                    : preprocessing.resize();
+  const v1::ResizeRule resize =
+      preprocessing.resize() == v1::RESIZE_RULE_UNSPECIFIED ? v1::SQUASH : preprocessing.resize();
   return {
       {"format", "pt"},
       {kGenome, network.genome.Json()},
-      {kClassNames, Json(network.class_names)
-                        .dump(/*indent=*/-1, ' ', /*ensure_ascii=*/false,
-                              Json::error_handler_t::replace)},
+      {kClassNames,
+       Json(network.class_names)
+           .dump(/*indent=*/-1, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace)},
       {kInputSize, absl::StrCat(preprocessing.input_size())},
       {kResize, v1::ResizeRule_Name(resize)},
       {kMean, FloatsToJson(preprocessing.mean())},

@@ -29,7 +29,7 @@ using TensorMap = std::map<std::string, Tensor>;
 // Value type; not thread-safe while modified.
 struct Network {
   Genome genome;
-  TensorMap weights;  // Exactly NAME.weight and NAME.bias of every convolution.
+  TensorMap weights;                     // Exactly NAME.weight and NAME.bias of every convolution.
   std::vector<std::string> class_names;  // In label order; as many as classes.
   v1::Preprocessing preprocessing;
 

@@ -94,7 +94,8 @@ absl::Status CheckWeights(const Genome& genome, const TensorMap& weights) {
     if (found == weights.end()) return Refuse(name, "is missing");
     const Tensor& tensor = found->second;
     if (tensor.shape != shape) {
-      return Refuse(name, absl::StrCat("is ", Show(tensor.shape), "; the genome's is ", Show(shape)));
+      return Refuse(name,
+                    absl::StrCat("is ", Show(tensor.shape), "; the genome's is ", Show(shape)));
     }
     if (tensor.values.size() != Product(shape)) {
       return Refuse(name, absl::StrCat("has ", tensor.values.size(), " values for ", Show(shape)));

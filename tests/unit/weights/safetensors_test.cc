@@ -75,9 +75,9 @@ TEST(SafetensorsTest, FilesOfOthersMayOrderTensorsAsTheyLike) {
 }
 
 TEST(SafetensorsTest, ScalarsAndEmptyTensorsAreFine) {
-  const auto view = ParseSafetensors(
-      File(Tensors({TensorJson("scalar", "F64", "", "0,8"), TensorJson("none", "F32", "3,0", "8,8")}),
-           8));
+  const auto view = ParseSafetensors(File(
+      Tensors({TensorJson("scalar", "F64", "", "0,8"), TensorJson("none", "F32", "3,0", "8,8")}),
+      8));
   ASSERT_TRUE(view.ok()) << view.status();
   EXPECT_EQ(view->tensors.at("scalar").bytes.size(), 8);
   EXPECT_EQ(view->tensors.at("none").bytes.size(), 0);
@@ -93,7 +93,8 @@ TEST(SafetensorsTest, EveryDtypeOfTheFormatIsKnown) {
       {"U16", 2},  {"I16", 2}, {"F16", 2}, {"BF16", 2},    {"U32", 4},
       {"I32", 4},  {"F32", 4}, {"U64", 8}, {"I64", 8},     {"F64", 8}};
   for (const auto& [dtype, bytes] : dtypes) {
-    const std::string header = Tensors({TensorJson("t", dtype, "5", absl::StrCat("0,", 5 * bytes))});
+    const std::string header =
+        Tensors({TensorJson("t", dtype, "5", absl::StrCat("0,", 5 * bytes))});
     EXPECT_TRUE(ParseSafetensors(File(header, 5 * bytes)).ok()) << dtype;
   }
 }
@@ -126,7 +127,8 @@ TEST(SafetensorsTest, OversizedHeadersAreRefusedBeforeTheyAreRead) {
 }
 
 TEST(SafetensorsTest, HeadersThatAreNoObjectAreRefused) {
-  for (const char* header : {"", "[]", "null", "1", "\"{}\"", " {}", "{", "{}x", "{\"a\":}", "\xEF\xBB\xBF{}"}) {
+  for (const char* header :
+       {"", "[]", "null", "1", "\"{}\"", " {}", "{", "{}x", "{\"a\":}", "\xEF\xBB\xBF{}"}) {
     ExpectRefused(File(header), "header");
   }
 }
@@ -152,8 +154,9 @@ TEST(SafetensorsTest, DuplicateKeysAreRefused) {
   const std::string tensor = TensorJson("a", "U8", "1", "0,1");
   ExpectRefused(File(Tensors({tensor, tensor}), 1), "\"a\" occurs twice");
   ExpectRefused(File("{\"__metadata__\":{\"k\":\"1\",\"k\":\"2\"}}"), "\"k\" occurs twice");
-  ExpectRefused(File("{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"shape\":[1],\"data_offsets\":[0,1]}}", 1),
-                "\"shape\" occurs twice");
+  ExpectRefused(
+      File("{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"shape\":[1],\"data_offsets\":[0,1]}}", 1),
+      "\"shape\" occurs twice");
 }
 
 TEST(SafetensorsTest, MetadataMustBeStrings) {
