@@ -49,8 +49,8 @@ std::vector<Probability> ApplyEnvironment(absl::Span<const Probability> probabil
 // How a group is sampled.
 struct GroupPlan {
   std::vector<Probability> probabilities;  // Under R; one a cluster.
-  int floor = 1;     // At least so many survive.
-  int multiple = 1;  // The survivors' count is rounded to a multiple of this.
+  int floor = 1;                           // At least so many survive.
+  int multiple = 1;                        // The survivors' count is rounded to a multiple of this.
 };
 
 // The number that survives when n of them were drawn: rounded to the multiple

@@ -1,0 +1,30 @@
+// Networks and jobs that the tests of synthesis share.
+#ifndef SQUISH_TESTS_UNIT_SYNTHESIS_SYNTHESIS_FIXTURES_H_
+#define SQUISH_TESTS_UNIT_SYNTHESIS_SYNTHESIS_FIXTURES_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "common/weights/network.h"
+#include "squish/v1/job.pb.h"
+#include "worker/synthesis/synthesis.h"
+
+namespace squish {
+
+// The network with filters of very different strengths, as training leaves them.
+Network TrainedLike(Network network, uint64_t seed);
+
+// SqueezeNet v1.1 for ten classes, `width` as wide, as if trained.
+Network TrainedSqueezeNet(double width);
+
+// A child of `parent` with every default of the specs, BUDGET towards 0.9 of it.
+v1::SynthesizeJob ChildJob(const Network& parent);
+
+v1::JobKey Key(int generation, int index);
+
+// P(s_c = 1 | W) of every group with the job's floors and multiples.
+std::vector<GroupPlan> PlansOf(const Network& parent, const v1::SynthesisSpec& spec);
+
+}  // namespace squish
+
+#endif  // SQUISH_TESTS_UNIT_SYNTHESIS_SYNTHESIS_FIXTURES_H_

@@ -1,0 +1,333 @@
+#include "worker/synthesis/synthesis.h"
+
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "common/genome/ancestors.h"
+#include "common/genome/cost.h"
+#include "gtest/gtest.h"
+#include "tests/support/random_genome.h"
+#include "tests/unit/synthesis/synthesis_fixtures.h"
+
+namespace squish {
+namespace {
+
+v1::SynthesizeJob AncestorJob() {
+  v1::SynthesizeJob job;
+  job.set_seed(5);
+  job.mutable_ancestor()->mutable_squeezenet_v1_1();
+  for (int i = 0; i < 10; ++i) job.add_class_names(absl::StrCat("class ", i));
+  job.mutable_preprocessing()->set_input_size(64);
+  job.mutable_preprocessing()->set_resize(v1::SQUASH);
+  for (int i = 0; i < 3; ++i) {
+    job.mutable_preprocessing()->add_mean(0.5f);
+    job.mutable_preprocessing()->add_std(0.25f);
+  }
+  return job;
+}
+
+TEST(AncestorTest, IsSqueezeNetWithFreshWeightsForTheClasses) {
+  const v1::SynthesizeJob job = AncestorJob();
+  const auto ancestor = Synthesize(job, Key(0, 0), {}, nullptr);
+  ASSERT_TRUE(ancestor.ok()) << ancestor.status();
+  EXPECT_EQ(ancestor->network.genome, *SqueezeNetV11(10));
+  EXPECT_EQ(CountParameters(ancestor->network.genome), 727626);
+  EXPECT_EQ(ancestor->network.weights, FreshWeights(ancestor->network.genome, 5, 0, 0));
+  EXPECT_EQ(ancestor->network.class_names.size(), 10u);
+  EXPECT_EQ(ancestor->network.class_names[3], "class 3");
+  EXPECT_EQ(ancestor->network.preprocessing.input_size(), 64);
+  EXPECT_EQ(ancestor->birth.seed(), 5u);
+  const auto read = Network::FromSafetensors(ancestor->network.ToSafetensors());
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(read->weights, ancestor->network.weights);
+}
+
+TEST(AncestorTest, WidthScalesEveryLayerButTheHead) {
+  v1::SynthesizeJob job = AncestorJob();
+  job.mutable_ancestor()->mutable_squeezenet_v1_1()->set_width(0.25);
+  const auto ancestor = Synthesize(job, Key(0, 0), {}, nullptr);
+  ASSERT_TRUE(ancestor.ok()) << ancestor.status();
+  EXPECT_EQ(ancestor->network.genome, *SqueezeNetV11(10, 0.25));
+  job.mutable_ancestor()->mutable_squeezenet_v1_1()->set_width(1.5);
+  EXPECT_EQ(Synthesize(job, Key(0, 0), {}, nullptr).status().code(),
+            absl::StatusCode::kInvalidArgument);
+}
+
+TEST(AncestorTest, ANetworkFileIsTakenAsItIsForTheSameClasses) {
+  v1::SynthesizeJob job = AncestorJob();
+  job.mutable_ancestor()->set_network_digest(std::string(64, 'a'));
+  const Network file = TrainedSqueezeNet(0.25);
+  const auto ancestor = Synthesize(job, Key(0, 0), {}, &file);
+  ASSERT_TRUE(ancestor.ok()) << ancestor.status();
+  EXPECT_EQ(ancestor->network.genome, file.genome);
+  EXPECT_EQ(ancestor->network.weights, file.weights);
+  EXPECT_EQ(ancestor->network.preprocessing.input_size(), 64) << "the job's, not the file's";
+}
+
+TEST(AncestorTest, ANetworkFileForOtherClassesIsRefused) {
+  v1::SynthesizeJob job = AncestorJob();
+  job.mutable_ancestor()->set_network_digest(std::string(64, 'a'));
+  Network file = TrainedSqueezeNet(0.25);
+  std::swap(file.class_names[0], file.class_names[1]);
+  const auto swapped = Synthesize(job, Key(0, 0), {}, &file);
+  EXPECT_EQ(swapped.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_TRUE(absl::StrContains(swapped.status().message(), "class")) << swapped.status();
+  const Network few = RandomNetwork(*SqueezeNetV11(9, 0.25), 1);
+  EXPECT_EQ(Synthesize(job, Key(0, 0), {}, &few).status().code(),
+            absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(Synthesize(job, Key(0, 0), {}, nullptr).status().code(),
+            absl::StatusCode::kInvalidArgument);
+}
+
+TEST(ChildTest, WithNothingToRemoveIsItsParentBitForBit) {
+  for (const double selectivity : {0.02, 1.0}) {
+    const Network parent = TrainedSqueezeNet(0.25);
+    v1::SynthesizeJob job = ChildJob(parent);
+    job.mutable_synthesis()->set_selectivity(selectivity);
+    job.mutable_environment()->set_resource_factor(1.0);
+    job.set_target_budget(CountParameters(parent.genome));
+    const auto child = Synthesize(job, Key(1, 0), {&parent, 1}, nullptr);
+    ASSERT_TRUE(child.ok()) << child.status();
+    EXPECT_EQ(child->network.ToSafetensors(), parent.ToSafetensors());
+  }
+}
+
+TEST(ChildTest, BirthRecordSaysHowItCameToBe) {
+  const Network parent = TrainedSqueezeNet(0.25);
+  const v1::SynthesizeJob job = ChildJob(parent);
+  const auto child = Synthesize(job, Key(1, 0), {&parent, 1}, nullptr);
+  ASSERT_TRUE(child.ok()) << child.status();
+  const v1::BirthRecord& birth = child->birth;
+  EXPECT_EQ(birth.seed(), 7u);
+  EXPECT_EQ(birth.resource_factor(), 0.9);
+  EXPECT_GT(birth.kappa(), 0.9);
+  EXPECT_EQ(birth.target_budget(), job.target_budget());
+  EXPECT_NEAR(birth.expected_budget() / job.target_budget(), 1.0, 1e-6);
+  ASSERT_EQ(birth.survival_size(), static_cast<int>(parent.genome.convs().size()));
+  for (int i = 0; i < birth.survival_size(); ++i) {
+    const int layer = parent.genome.convs()[i];
+    EXPECT_EQ(birth.survival(i).layer(), parent.genome.layer(layer).name);
+    EXPECT_EQ(birth.survival(i).before(), parent.genome.conv(layer).filters());
+    EXPECT_EQ(birth.survival(i).after(), child->network.genome.conv(layer).filters());
+  }
+}
+
+TEST(ChildTest, LiteralTakesRAsKappaAndHasNoTarget) {
+  const Network parent = TrainedSqueezeNet(0.25);
+  v1::SynthesizeJob job = ChildJob(parent);
+  job.mutable_environment()->set_calibration(v1::EnvironmentSpec::LITERAL);
+  const auto child = Synthesize(job, Key(1, 0), {&parent, 1}, nullptr);
+  ASSERT_TRUE(child.ok()) << child.status();
+  EXPECT_EQ(child->birth.kappa(), 0.9);
+  EXPECT_EQ(child->birth.target_budget(), 0.0);
+  EXPECT_GT(child->birth.expected_budget(), 0.0);
+}
+
+TEST(ChildTest, TheHeadAndTheFloorsStayAndMultiplesHold) {
+  const Network parent = TrainedSqueezeNet(0.5);
+  v1::SynthesizeJob job = ChildJob(parent);
+  job.mutable_synthesis()->set_minimum_filters(6);
+  job.mutable_synthesis()->set_filter_multiple(8);
+  job.mutable_environment()->set_calibration(v1::EnvironmentSpec::LITERAL);
+  job.mutable_environment()->set_resource_factor(0.3);
+  for (int index = 0; index < 20; ++index) {
+    const auto child = Synthesize(job, Key(1, index), {&parent, 1}, nullptr);
+    ASSERT_TRUE(child.ok()) << child.status();
+    const Genome& genome = child->network.genome;
+    EXPECT_EQ(genome.conv(genome.head()), parent.genome.conv(genome.head()));
+    for (const int layer : genome.convs()) {
+      if (layer == genome.head()) continue;
+      const int filters = genome.conv(layer).filters();
+      EXPECT_TRUE(filters % 8 == 0 || filters == 6) << filters;
+    }
+  }
+}
+
+TEST(ChildTest, ReinitializedKeepsTheArchitectureAndDrawsTheWeights) {
+  const Network parent = TrainedSqueezeNet(0.25);
+  v1::SynthesizeJob job = ChildJob(parent);
+  const auto inherited = Synthesize(job, Key(2, 1), {&parent, 1}, nullptr);
+  job.mutable_synthesis()->set_inheritance(v1::SynthesisSpec::REINITIALIZE);
+  const auto fresh = Synthesize(job, Key(2, 1), {&parent, 1}, nullptr);
+  ASSERT_TRUE(inherited.ok() && fresh.ok());
+  EXPECT_EQ(fresh->network.genome, inherited->network.genome);
+  EXPECT_EQ(fresh->network.weights, FreshWeights(fresh->network.genome, 7, 2, 1));
+}
+
+TEST(ChildTest, IsAFunctionOfSeedGenerationAndIndex) {
+  const Network parent = TrainedSqueezeNet(0.25);
+  v1::SynthesizeJob job = ChildJob(parent);
+  const auto digest = [&](const v1::JobKey& key) {
+    return Synthesize(job, key, {&parent, 1}, nullptr)->network.genome.Digest();
+  };
+  const std::string first = digest(Key(1, 0));
+  EXPECT_EQ(digest(Key(1, 0)), first);
+  EXPECT_NE(digest(Key(1, 1)), first);
+  EXPECT_NE(digest(Key(2, 0)), first);
+  job.set_seed(8);
+  EXPECT_NE(digest(Key(1, 0)), first);
+}
+
+// A cluster's draw is named by its lineage: whether other clusters are already gone
+// changes nothing.
+TEST(ChildTest, ADrawBelongsToTheLineage) {
+  const Genome whole = *Genome::Create({{"input", {}, Input{3}},
+                                        {"a", {0}, Conv2d{1, 1, 0, {0, 1, 2, 3, 4, 5, 6, 7}}},
+                                        {"head", {1}, Conv2d{1, 1, 0, {0, 1}}},
+                                        {"pool", {2}, GlobalAveragePool{}}});
+  std::vector<std::vector<int>> keep(whole.size());
+  keep[1] = {1, 3, 5, 7};
+  const auto survivors = [](const Genome& genome, int index) {
+    Network parent = RandomNetwork(genome, 1);
+    for (float& value : parent.weights.at("a.weight").values) value = 1.0f;  // Equal strengths.
+    v1::SynthesizeJob job = ChildJob(parent);
+    job.mutable_synthesis()->set_minimum_filters(1);
+    job.mutable_environment()->set_calibration(v1::EnvironmentSpec::LITERAL);
+    job.mutable_environment()->set_resource_factor(0.5);
+    const auto child = Synthesize(job, Key(1, index), {&parent, 1}, nullptr);
+    EXPECT_TRUE(child.ok()) << child.status();
+    return child->network.genome.conv(1).lineage;
+  };
+  const Genome odd = *whole.Prune(keep);
+  int compared = 0;
+  for (int index = 0; index < 50; ++index) {
+    std::vector<int> of_whole;
+    for (const int c : survivors(whole, index)) {
+      if (c % 2 == 1) of_whole.push_back(c);
+    }
+    if (of_whole.empty()) continue;  // There the floor decides.
+    EXPECT_EQ(survivors(odd, index), of_whole) << index;
+    ++compared;
+  }
+  EXPECT_GT(compared, 30);
+}
+
+// Thirty generations of BUDGET follow the path, whoever the parents are.
+TEST(ChildTest, NoiseDoesNotDriftOverGenerations) {
+  Network parent = TrainedSqueezeNet(0.25);
+  const double start = CountParameters(parent.genome);
+  for (int generation = 1; generation <= 30; ++generation) {
+    v1::SynthesizeJob job = ChildJob(parent);
+    job.mutable_synthesis()->set_minimum_filters(1);
+    job.set_target_budget(start * std::pow(0.95, generation));
+    auto child = Synthesize(job, Key(generation, 0), {&parent, 1}, nullptr);
+    ASSERT_TRUE(child.ok()) << child.status();
+    EXPECT_NEAR(CountParameters(child->network.genome) / job.target_budget(), 1.0, 0.15)
+        << "generation " << generation;
+    parent = std::move(child->network);
+  }
+}
+
+TEST(ChildTest, TheMeanOfAThousandIsTheTargetAlsoAtASmallT) {
+  const Network parent = TrainedSqueezeNet(0.125);
+  v1::SynthesizeJob job = ChildJob(parent);
+  job.mutable_synthesis()->set_selectivity(0.02);
+  job.mutable_synthesis()->set_minimum_filters(1);
+  double sum = 0;
+  for (int index = 0; index < 1000; ++index) {
+    const auto child = Synthesize(job, Key(1, index), {&parent, 1}, nullptr);
+    ASSERT_TRUE(child.ok()) << child.status();
+    sum += CountParameters(child->network.genome);
+  }
+  EXPECT_NEAR(sum / 1000 / job.target_budget(), 1.0, 0.01);
+}
+
+TEST(ChildTest, InputsThatDoNotFitAreRefusedByName) {
+  const Network parent = TrainedSqueezeNet(0.125);
+  struct Case {
+    const char* expected;
+    std::function<void(v1::SynthesizeJob&)> spoil;
+  };
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  const std::vector<Case> cases = {
+      {"selectivity", [](auto& job) { job.mutable_synthesis()->set_selectivity(0); }},
+      {"selectivity", [&](auto& job) { job.mutable_synthesis()->set_selectivity(nan); }},
+      {"truncation", [](auto& job) { job.mutable_synthesis()->set_truncation(-1); }},
+      {"minimum_filters", [](auto& job) { job.mutable_synthesis()->set_minimum_filters(0); }},
+      {"filter_multiple", [](auto& job) { job.mutable_synthesis()->set_filter_multiple(0); }},
+      {"filter_multiple", [](auto& job) { job.mutable_synthesis()->set_filter_multiple(65); }},
+      {"inheritance", [](auto& job) { job.mutable_synthesis()->clear_inheritance(); }},
+      {"resource_factor", [](auto& job) { job.mutable_environment()->set_resource_factor(1.1); }},
+      {"resource_factor", [&](auto& job) { job.mutable_environment()->set_resource_factor(nan); }},
+      {"calibration", [](auto& job) { job.mutable_environment()->clear_calibration(); }},
+      {"resource ", [](auto& job) { job.mutable_environment()->clear_resource(); }},
+      {"target_budget", [](auto& job) { job.set_target_budget(0); }},
+      {"target_budget", [&](auto& job) { job.set_target_budget(nan); }},
+      {"class", [](auto& job) { job.add_class_names("one more"); }},
+      {"parents", [](auto& job) { job.add_parents(); }},
+      {"",
+       [](auto& job) {
+         job.mutable_environment()->set_resource(v1::EnvironmentSpec::MACS);
+         job.set_macs_input_size(1);
+       }},
+  };
+  for (const Case& test : cases) {
+    v1::SynthesizeJob job = ChildJob(parent);
+    test.spoil(job);
+    const auto child = Synthesize(job, Key(1, 0), {&parent, 1}, nullptr);
+    EXPECT_EQ(child.status().code(), absl::StatusCode::kInvalidArgument) << test.expected;
+    EXPECT_TRUE(absl::StrContains(child.status().message(), test.expected)) << child.status();
+  }
+  Network broken = parent;
+  broken.weights.erase("features.0.bias");
+  EXPECT_EQ(Synthesize(ChildJob(parent), Key(1, 0), {&broken, 1}, nullptr).status().code(),
+            absl::StatusCode::kInvalidArgument);
+}
+
+TEST(ChildTest, AnUnreachableBudgetIsAFailedPrecondition) {
+  const Network parent = TrainedSqueezeNet(0.125);
+  v1::SynthesizeJob job = ChildJob(parent);
+  job.set_target_budget(10);
+  EXPECT_EQ(Synthesize(job, Key(1, 0), {&parent, 1}, nullptr).status().code(),
+            absl::StatusCode::kFailedPrecondition);
+}
+
+// --- Expected digests. They are the same on every machine and must never change: a
+// change here makes every recorded evolution another one.
+
+struct Expected {
+  v1::EnvironmentSpec::Calibration calibration;
+  v1::SynthesisSpec::Inheritance inheritance;
+  double selectivity;
+  const char* genome;
+  const char* weights;
+};
+
+TEST(SynthesisDigestTest, AreAsExpected) {
+  const Network parent = TrainedSqueezeNet(0.25);
+  EXPECT_EQ(WeightsDigest(parent.weights),
+            "aea3c8a8e86d414dbc83e1cf299899c828e7bffecc835b12f9beaa58f53a0ff2");
+  const Expected all[] = {
+      {v1::EnvironmentSpec::BUDGET, v1::SynthesisSpec::INHERIT, 1.0,
+       "6e52754a26dae508735ffe41137363af04c89e951723e6a25e10e9bb6a69635a",
+       "01d34bef8f1c2db7c10ad0f50ef8c3ac64543d8a5ede0ad8517989f73b691a23"},
+      {v1::EnvironmentSpec::BUDGET, v1::SynthesisSpec::REINITIALIZE, 0.02,
+       "83032c950683a890ef26e707835573fe73d1f2b666514bcabe7b59307ed6e521",
+       "f0bb29b90a15ea65b52780f45e1494296e5910b162e75cd61b09d07a216b3e50"},
+      {v1::EnvironmentSpec::LITERAL, v1::SynthesisSpec::INHERIT, 0.3,
+       "88a8fa8027eae779587095a03e4004affbc94dc9680131e8a89fd09a0911c8ca",
+       "3bcf8f92b7bb8d13067440009c9d4a9c93856053058d123e0e9764b885a5da35"},
+      {v1::EnvironmentSpec::LITERAL, v1::SynthesisSpec::REINITIALIZE, 1.0,
+       "ed9d6ec4447fca1973eaedac9e287a6b16388599bc38f19675cf6f561996a431",
+       "7498d4b2f0a1670751cc4809c7445a650706987224d67789ee499d07fbedd85a"},
+  };
+  for (const Expected& expected : all) {
+    v1::SynthesizeJob job = ChildJob(parent);
+    job.mutable_environment()->set_calibration(expected.calibration);
+    job.mutable_synthesis()->set_inheritance(expected.inheritance);
+    job.mutable_synthesis()->set_selectivity(expected.selectivity);
+    const auto child = Synthesize(job, Key(3, 2), {&parent, 1}, nullptr);
+    ASSERT_TRUE(child.ok()) << child.status();
+    EXPECT_EQ(child->network.genome.Digest(), expected.genome);
+    EXPECT_EQ(WeightsDigest(child->network.weights), expected.weights);
+  }
+}
+
+}  // namespace
+}  // namespace squish

@@ -1,0 +1,161 @@
+#include "worker/synthesis/budget.h"
+
+#include <algorithm>
+#include <utility>
+#include <variant>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "common/base/exact_math.h"
+#include "common/base/status_macros.h"
+#include "common/genome/shapes.h"
+
+namespace squish {
+namespace {
+
+constexpr double kLn2 = 0.693147180559945309417;
+
+// κ is looked for in [2^-32, 2^32]: at the ends every P is 1 / 2^32 or certain.
+constexpr double kMaximumLogKappa = 32 * kLn2;
+
+// Halvings of that interval: 88.7 · 2^-53 is below the last bit of log κ.
+constexpr int kBisections = 53;
+
+// E[SurvivorCount(n)], n being the Poisson-binomial number of drawn clusters:
+// Σ P_c, corrected where a floor or a multiple makes the count another one.
+double ExpectedSurvivors(const GroupPlan& plan) {
+  const int clusters = static_cast<int>(plan.probabilities.size());
+  Probability sum = 0;
+  for (const Probability p : plan.probabilities) sum += p;
+  double expected = static_cast<double>(sum) * 0x1p-32;
+
+  // P(n = k) for the k that may be corrected, a cluster at a time.
+  const int states = plan.multiple == 1 ? std::min(plan.floor, clusters + 1) : clusters + 1;
+  std::vector<double> chance(states, 0.0);
+  if (states > 0) chance[0] = 1.0;
+  for (const Probability probability : plan.probabilities) {
+    const double p = static_cast<double>(probability) * 0x1p-32;
+    for (int k = states - 1; k > 0; --k) chance[k] = chance[k] * (1.0 - p) + chance[k - 1] * p;
+    if (states > 0) chance[0] *= 1.0 - p;
+  }
+  for (int k = 0; k < states; ++k) {
+    expected += chance[k] * (SurvivorCount(k, clusters, plan) - k);
+  }
+  return expected;
+}
+
+absl::Status CheckPlans(const Genome& genome, const std::vector<GroupPlan>& plans) {
+  if (plans.size() != genome.groups().size()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(plans.size(), " plans for ", genome.groups().size(), " groups of filters"));
+  }
+  for (size_t g = 0; g < plans.size(); ++g) {
+    const int layer = genome.groups()[g].layers.front();
+    if (plans[g].probabilities.size() != genome.conv(layer).lineage.size()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("layer ", genome.layer(layer).name, ": ", plans[g].probabilities.size(),
+                       " probabilities for ", genome.conv(layer).filters(), " filters"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+// The plans with κ applied to every group that may lose filters.
+std::vector<GroupPlan> UnderKappa(const Genome& genome, std::vector<GroupPlan> plans,
+                                  double kappa) {
+  for (size_t g = 0; g < plans.size(); ++g) {
+    if (!genome.groups()[g].prunable) continue;
+    plans[g].probabilities = ApplyEnvironment(plans[g].probabilities, kappa);
+  }
+  return plans;
+}
+
+// What remains when nothing is drawn.
+std::vector<GroupPlan> FloorsOnly(const Genome& genome, std::vector<GroupPlan> plans) {
+  for (size_t g = 0; g < plans.size(); ++g) {
+    if (genome.groups()[g].prunable)
+      plans[g].probabilities.assign(plans[g].probabilities.size(), 0);
+  }
+  return plans;
+}
+
+}  // namespace
+
+absl::StatusOr<double> ExpectedBudget(const Genome& genome, const std::vector<GroupPlan>& plans,
+                                      v1::EnvironmentSpec::Resource resource, int input_size) {
+  SQUISH_RETURN_IF_ERROR(CheckPlans(genome, plans));
+  const bool count_macs = resource == v1::EnvironmentSpec::MACS;
+  std::vector<Shape> shapes;
+  if (count_macs) {
+    SQUISH_ASSIGN_OR_RETURN(shapes, ComputeShapes(genome, input_size));
+  }
+
+  // Expected channels that leave each layer; convolutions first.
+  std::vector<double> channels(genome.size(), 0.0);
+  for (size_t g = 0; g < plans.size(); ++g) {
+    const double survivors = ExpectedSurvivors(plans[g]);
+    for (const int layer : genome.groups()[g].layers) channels[layer] = survivors;
+  }
+  double budget = 0.0;
+  for (int l = 0; l < genome.size(); ++l) {
+    const Layer& layer = genome.layer(l);
+    double input_channels = 0.0;
+    for (const int input : layer.inputs) input_channels += channels[input];
+    if (const auto* conv = std::get_if<Conv2d>(&layer.operation)) {
+      const double synapses = input_channels * conv->kernel * conv->kernel;
+      budget += count_macs ? channels[l] * synapses * shapes[l].height * shapes[l].width
+                           : channels[l] * (synapses + 1.0);
+    } else if (const auto* picture = std::get_if<Input>(&layer.operation)) {
+      channels[l] = picture->channels;
+    } else {
+      channels[l] = input_channels;
+    }
+  }
+  return budget;
+}
+
+absl::StatusOr<Environment> LiteralEnvironment(const Genome& genome,
+                                               const std::vector<GroupPlan>& plans,
+                                               double resource_factor,
+                                               v1::EnvironmentSpec::Resource resource,
+                                               int input_size) {
+  Environment environment;
+  environment.kappa = resource_factor;
+  environment.plans = UnderKappa(genome, plans, resource_factor);
+  SQUISH_ASSIGN_OR_RETURN(environment.expected_budget,
+                          ExpectedBudget(genome, environment.plans, resource, input_size));
+  return environment;
+}
+
+absl::StatusOr<Environment> BudgetEnvironment(const Genome& genome,
+                                              const std::vector<GroupPlan>& plans, double target,
+                                              v1::EnvironmentSpec::Resource resource,
+                                              int input_size) {
+  SQUISH_ASSIGN_OR_RETURN(const double floors,
+                          ExpectedBudget(genome, FloorsOnly(genome, plans), resource, input_size));
+  if (floors > target) {
+    return absl::FailedPreconditionError(absl::StrFormat(
+        "a budget of %.0f %s cannot be reached: the layers' minimum filters alone make %.0f; "
+        "lower minimum_filters or raise resource_factor",
+        target, resource == v1::EnvironmentSpec::MACS ? "MACs" : "parameters", floors));
+  }
+  const auto at = [&](double log_kappa) -> absl::StatusOr<Environment> {
+    return LiteralEnvironment(genome, plans, ExactExp(log_kappa), resource, input_size);
+  };
+  double low = -kMaximumLogKappa, high = kMaximumLogKappa;
+  SQUISH_ASSIGN_OR_RETURN(Environment best, at(high));
+  if (best.expected_budget <= target) return best;
+  for (int i = 0; i < kBisections; ++i) {
+    const double middle = low + 0.5 * (high - low);
+    SQUISH_ASSIGN_OR_RETURN(Environment environment, at(middle));
+    if (environment.expected_budget < target) {
+      low = middle;
+    } else {
+      high = middle;
+      best = std::move(environment);
+    }
+  }
+  return best;
+}
+
+}  // namespace squish

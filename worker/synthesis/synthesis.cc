@@ -1,0 +1,193 @@
+#include "worker/synthesis/synthesis.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/random.h"
+#include "common/base/status.h"
+#include "common/base/status_macros.h"
+#include "common/genome/ancestors.h"
+#include "worker/synthesis/budget.h"
+#include "worker/synthesis/inheritance.h"
+
+namespace squish {
+namespace {
+
+// A job's values come over the network: they are checked here, where they are used.
+// `!(a <= x)` also catches NaN.
+absl::Status CheckSpecs(const v1::SynthesisSpec& synthesis,
+                        const v1::EnvironmentSpec& environment) {
+  const auto bad = [](absl::string_view what) { return absl::InvalidArgumentError(what); };
+  if (!(synthesis.selectivity() >= 0.01 && synthesis.selectivity() <= 100)) {
+    return bad("selectivity must be 0.01 to 100");
+  }
+  if (!(synthesis.truncation() >= 0)) return bad("truncation must be at least 0");
+  if (synthesis.minimum_filters() < 1) return bad("minimum_filters must be at least 1");
+  if (synthesis.filter_multiple() < 1 || synthesis.filter_multiple() > 64) {
+    return bad("filter_multiple must be 1 to 64");
+  }
+  if (synthesis.inheritance() != v1::SynthesisSpec::INHERIT &&
+      synthesis.inheritance() != v1::SynthesisSpec::REINITIALIZE) {
+    return bad("inheritance must be INHERIT or REINITIALIZE");
+  }
+  if (!(environment.resource_factor() > 0 && environment.resource_factor() <= 1)) {
+    return bad("resource_factor must be above 0 and at most 1");
+  }
+  if (environment.calibration() != v1::EnvironmentSpec::LITERAL &&
+      environment.calibration() != v1::EnvironmentSpec::BUDGET) {
+    return bad("calibration must be LITERAL or BUDGET");
+  }
+  if (environment.resource() != v1::EnvironmentSpec::PARAMETERS &&
+      environment.resource() != v1::EnvironmentSpec::MACS) {
+    return bad("resource must be PARAMETERS or MACS");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckClassNames(const Network& network, const v1::SynthesizeJob& job,
+                             absl::string_view which) {
+  if (std::equal(network.class_names.begin(), network.class_names.end(), job.class_names().begin(),
+                 job.class_names().end())) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(absl::StrCat(which, " has ", network.class_names.size(),
+                                                 " classes that are not the data set's ",
+                                                 job.class_names_size(), " in the same order"));
+}
+
+absl::StatusOr<Offspring> MakeAncestor(const v1::SynthesizeJob& job, const v1::JobKey& key,
+                                       const Network* file) {
+  v1::BirthRecord birth;
+  birth.set_seed(job.seed());
+  if (job.ancestor().has_network_digest()) {
+    if (file == nullptr) {
+      return absl::InvalidArgumentError("the ancestor's network file is missing");
+    }
+    SQUISH_RETURN_IF_ERROR(CheckClassNames(*file, job, "the ancestor's network"));
+    Network network = *file;
+    network.preprocessing = job.preprocessing();
+    return Offspring{std::move(network), std::move(birth)};
+  }
+  if (!job.ancestor().has_squeezenet_v1_1()) {
+    return absl::InvalidArgumentError("the ancestor is neither named nor given as a file");
+  }
+  const v1::FreshSqueezeNet& fresh = job.ancestor().squeezenet_v1_1();
+  SQUISH_ASSIGN_OR_RETURN(Genome genome, SqueezeNetV11(job.class_names_size(),
+                                                       fresh.has_width() ? fresh.width() : 1.0));
+  TensorMap weights = FreshWeights(genome, job.seed(), key.generation(), key.index());
+  return Offspring{Network{std::move(genome),
+                           std::move(weights),
+                           {job.class_names().begin(), job.class_names().end()},
+                           job.preprocessing()},
+                   std::move(birth)};
+}
+
+// P(s_c = 1 | W) of every group; the head's filters are certain.
+std::vector<GroupPlan> PlansFromWeights(const Network& parent, const v1::SynthesisSpec& spec) {
+  std::vector<GroupPlan> plans;
+  for (const FilterGroup& group : parent.genome.groups()) {
+    const int clusters = parent.genome.conv(group.layers.front()).filters();
+    GroupPlan plan;
+    if (group.prunable) {
+      plan.probabilities = ClusterProbabilities(
+          ClusterStrengths(parent.genome, parent.weights, group, spec.truncation()),
+          spec.selectivity());
+      plan.floor = std::min(spec.minimum_filters(), clusters);
+      plan.multiple = spec.filter_multiple();
+    } else {
+      plan.probabilities.assign(clusters, kCertain);
+      plan.floor = clusters;
+    }
+    plans.push_back(std::move(plan));
+  }
+  return plans;
+}
+
+absl::StatusOr<Environment> Calibrate(const Genome& parent, const std::vector<GroupPlan>& plans,
+                                      const v1::SynthesizeJob& job) {
+  const v1::EnvironmentSpec& spec = job.environment();
+  if (spec.calibration() == v1::EnvironmentSpec::LITERAL) {
+    return LiteralEnvironment(parent, plans, spec.resource_factor(), spec.resource(),
+                              job.macs_input_size());
+  }
+  if (!(job.target_budget() > 0 && std::isfinite(job.target_budget()))) {
+    return absl::InvalidArgumentError("target_budget must be above 0");
+  }
+  return BudgetEnvironment(parent, plans, job.target_budget(), spec.resource(),
+                           job.macs_input_size());
+}
+
+// The survivors by layer, as Genome::Prune wants them.
+std::vector<std::vector<int>> DrawSurvivors(const Genome& parent,
+                                            const std::vector<GroupPlan>& plans, uint64_t seed,
+                                            const v1::JobKey& key) {
+  std::vector<std::vector<int>> keep(parent.size());
+  for (size_t g = 0; g < plans.size(); ++g) {
+    const FilterGroup& group = parent.groups()[g];
+    if (!group.prunable) continue;
+    const int first = group.layers.front();
+    const RandomStream stream(RandomDomain::kSurvival,
+                              {seed, static_cast<uint64_t>(key.generation()),
+                               static_cast<uint64_t>(key.index()), static_cast<uint64_t>(first)});
+    // A cluster's fate hangs on its lineage, not on how many of its neighbours died.
+    std::vector<uint32_t> draws;
+    for (const int ancestor_index : parent.conv(first).lineage) {
+      draws.push_back(stream.Bits(ancestor_index));
+    }
+    const std::vector<int> survivors = SampleSurvivors(plans[g], draws);
+    for (const int layer : group.layers) keep[layer] = survivors;
+  }
+  return keep;
+}
+
+v1::BirthRecord MakeBirthRecord(const v1::SynthesizeJob& job, const Environment& environment,
+                                const Genome& parent, const Genome& child) {
+  v1::BirthRecord birth;
+  birth.set_seed(job.seed());
+  birth.set_resource_factor(job.environment().resource_factor());
+  birth.set_kappa(environment.kappa);
+  if (job.environment().calibration() == v1::EnvironmentSpec::BUDGET) {
+    birth.set_target_budget(job.target_budget());
+  }
+  birth.set_expected_budget(environment.expected_budget);
+  for (const int layer : parent.convs()) {
+    v1::LayerSurvival* survival = birth.add_survival();
+    survival->set_layer(parent.layer(layer).name);
+    survival->set_before(parent.conv(layer).filters());
+    survival->set_after(child.conv(layer).filters());
+  }
+  return birth;
+}
+
+absl::StatusOr<Offspring> MakeChild(const v1::SynthesizeJob& job, const v1::JobKey& key,
+                                    const Network& parent) {
+  SQUISH_RETURN_IF_ERROR(CheckSpecs(job.synthesis(), job.environment()));
+  SQUISH_RETURN_IF_ERROR(CheckClassNames(parent, job, "the parent"));
+  SQUISH_RETURN_IF_ERROR(Annotate(CheckWeights(parent.genome, parent.weights), "the parent"));
+  SQUISH_ASSIGN_OR_RETURN(const Environment environment,
+                          Calibrate(parent.genome, PlansFromWeights(parent, job.synthesis()), job));
+  const auto keep = DrawSurvivors(parent.genome, environment.plans, job.seed(), key);
+  SQUISH_ASSIGN_OR_RETURN(Genome genome, parent.genome.Prune(keep));
+  v1::BirthRecord birth = MakeBirthRecord(job, environment, parent.genome, genome);
+  TensorMap weights = job.synthesis().inheritance() == v1::SynthesisSpec::INHERIT
+                          ? InheritWeights(parent.genome, parent.weights, keep)
+                          : FreshWeights(genome, job.seed(), key.generation(), key.index());
+  return Offspring{
+      Network{std::move(genome), std::move(weights), parent.class_names, parent.preprocessing},
+      std::move(birth)};
+}
+
+}  // namespace
+
+absl::StatusOr<Offspring> Synthesize(const v1::SynthesizeJob& job, const v1::JobKey& key,
+                                     absl::Span<const Network> parents, const Network* ancestor) {
+  if (static_cast<size_t>(job.parents_size()) != parents.size()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "the job names ", job.parents_size(), " parents, and ", parents.size(), " networks came"));
+  }
+  return parents.empty() ? MakeAncestor(job, key, ancestor) : MakeChild(job, key, parents[0]);
+}
+
+}  // namespace squish
