@@ -1,0 +1,103 @@
+#include "jetson-agent/engine/client.h"
+
+#include <utility>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "common/base/status.h"
+#include "common/base/status_macros.h"
+
+namespace squish {
+namespace {
+
+// A block's clock and ours need not tick alike (a device's timer, emulation).
+constexpr double kClockTolerance = 1.05;
+constexpr double kClockSlackSeconds = 0.001;
+
+absl::Status Babble(absl::string_view what) {
+  return absl::DataLossError(absl::StrCat("the engine broke its contract: ", what));
+}
+
+// The answer as T; anything else is an error.
+template <typename T>
+absl::StatusOr<T> Expect(EngineReply reply) {
+  if (auto* wanted = std::get_if<T>(&reply)) return std::move(*wanted);
+  if (const auto* error = std::get_if<EngineError>(&reply)) {
+    return absl::InternalError(error->message);
+  }
+  return Babble(absl::StrCat("unexpected answer ", ToLine(reply)));
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<EngineClient>> EngineClient::Spawn(const EngineOptions& options,
+                                                                  Clock& clock) {
+  SQUISH_ASSIGN_OR_RETURN(std::unique_ptr<Child> child, Child::Spawn(options.child));
+  return std::unique_ptr<EngineClient>(
+      new EngineClient(std::move(child), options.silence_limit, clock));
+}
+
+absl::Status EngineClient::AwaitReady() {
+  if (ready_) return absl::OkStatus();
+  SQUISH_ASSIGN_OR_RETURN(EngineReply reply, ReadReply());
+  SQUISH_ASSIGN_OR_RETURN(info_, Expect<EngineReady>(std::move(reply)));
+  ready_ = true;
+  return absl::OkStatus();
+}
+
+absl::Status EngineClient::Load(const LoadRequest& request) {
+  SQUISH_ASSIGN_OR_RETURN(EngineReply reply, Ask(request));
+  if (const auto* unsupported = std::get_if<Unsupported>(&reply)) {
+    return absl::UnimplementedError(unsupported->message);
+  }
+  SQUISH_ASSIGN_OR_RETURN(const Loaded loaded, Expect<Loaded>(std::move(reply)));
+  if (loaded.id != request.id) return Babble(absl::StrCat("it loaded \"", loaded.id, "\""));
+  batches_[request.id] = request.batch;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Block> EngineClient::Run(const std::string& id, int64_t calls) {
+  const absl::Duration start = clock_.Steady();
+  SQUISH_ASSIGN_OR_RETURN(EngineReply reply, Ask(RunRequest{id, calls}));
+  const double passed = absl::ToDoubleSeconds(clock_.Steady() - start);
+  SQUISH_ASSIGN_OR_RETURN(const BlockReply block, Expect<BlockReply>(std::move(reply)));
+  if (block.id != id) return Babble(absl::StrCat("it ran \"", block.id, "\""));
+  const int64_t images = calls * batches_[id];
+  if (block.images != images) {
+    return Babble(absl::StrFormat("it was asked for %d images and says that it ran %d", images,
+                                  block.images));
+  }
+  if (!info_.synthetic && block.seconds > passed * kClockTolerance + kClockSlackSeconds) {
+    return Babble(absl::StrFormat("it says that a block took %.3g s, but only %.3g s passed",
+                                  block.seconds, passed));
+  }
+  return Block{block.images, block.seconds};
+}
+
+absl::Status EngineClient::Unload(const std::string& id) {
+  SQUISH_ASSIGN_OR_RETURN(EngineReply reply, Ask(UnloadRequest{id}));
+  SQUISH_ASSIGN_OR_RETURN(const Unloaded unloaded, Expect<Unloaded>(std::move(reply)));
+  if (unloaded.id != id) return Babble(absl::StrCat("it unloaded \"", unloaded.id, "\""));
+  batches_.erase(id);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<EngineReply> EngineClient::Ask(const EngineRequest& request) {
+  SQUISH_RETURN_IF_ERROR(child_->WriteLine(ToLine(request), silence_limit_));
+  return ReadReply();
+}
+
+absl::StatusOr<EngineReply> EngineClient::ReadReply() {
+  absl::StatusOr<std::string> line = child_->ReadLine(silence_limit_);
+  if (absl::IsResourceExhausted(line.status())) return Babble(line.status().message());
+  if (!line.ok()) return line.status();
+  absl::StatusOr<EngineReply> reply = ParseReply(*line);
+  if (!reply.ok()) {
+    return Babble(absl::StrCat(reply.status().message(), "; it said: ",
+                               absl::CHexEscape(line->substr(0, 200))));
+  }
+  return reply;
+}
+
+}  // namespace squish

@@ -1,0 +1,200 @@
+#include "jetson-agent/engine/contract.h"
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/status.h"
+#include "common/base/status_macros.h"
+#include "common/base/strict_json.h"
+#include "common/base/text.h"
+
+namespace squish {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr size_t kMaximumMessageBytes = 2048;
+constexpr size_t kMaximumPathBytes = 4096;
+constexpr size_t kMaximumIdBytes = 64;
+constexpr int64_t kMaximumCalls = 1'000'000'000'000;
+
+// The line's one key and the object behind it.
+struct Message {
+  std::string kind;
+  Json body;
+};
+
+absl::StatusOr<Message> ParseMessage(absl::string_view line) {
+  SQUISH_ASSIGN_OR_RETURN(Json json, ParseStrictJson(line, {}));
+  if (!json.is_object() || json.size() != 1 || !json.begin()->is_object()) {
+    return absl::InvalidArgumentError("a message is an object with one key and an object in it");
+  }
+  return Message{json.begin().key(), json.begin().value()};
+}
+
+absl::Status Bad(const char* field, absl::string_view wanted) {
+  return absl::InvalidArgumentError(absl::StrCat("`", field, "` must be ", wanted));
+}
+
+absl::StatusOr<std::string> Text(const Json& body, const char* field, size_t maximum_bytes) {
+  const auto found = body.find(field);
+  if (found == body.end() || !found->is_string()) return Bad(field, "a string");
+  std::string text = found->get<std::string>();
+  if (text.empty() || text.size() > maximum_bytes) {
+    return Bad(field, absl::StrCat("1 to ", maximum_bytes, " bytes long"));
+  }
+  return text;
+}
+
+// Text for people: cut, not refused, when it is long; never inside a character.
+absl::StatusOr<std::string> Note(const Json& body, const char* field) {
+  const auto found = body.find(field);
+  if (found == body.end() || !found->is_string()) return Bad(field, "a string");
+  return std::string(Utf8Prefix(found->get_ref<const std::string&>(), kMaximumMessageBytes));
+}
+
+// A name that becomes part of a measurement's setting.
+absl::StatusOr<std::string> Name(const Json& body, const char* field) {
+  SQUISH_ASSIGN_OR_RETURN(std::string name, Text(body, field, kMaximumIdBytes));
+  if (name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789._-") != std::string::npos) {
+    return Bad(field, "of the characters a-z 0-9 . _ -");
+  }
+  return name;
+}
+
+absl::StatusOr<int64_t> Integer(const Json& body, const char* field, int64_t minimum,
+                                int64_t maximum) {
+  const auto found = body.find(field);
+  const bool fits = found != body.end() && found->is_number_integer() &&
+                    (!found->is_number_unsigned() ||
+                     found->get<uint64_t>() <= static_cast<uint64_t>(maximum)) &&
+                    found->get<int64_t>() >= minimum && found->get<int64_t>() <= maximum;
+  if (!fits) return Bad(field, absl::StrCat("an integer from ", minimum, " to ", maximum));
+  return found->get<int64_t>();
+}
+
+absl::StatusOr<double> PositiveNumber(const Json& body, const char* field) {
+  const auto found = body.find(field);
+  if (found == body.end() || !found->is_number()) return Bad(field, "a number");
+  const double value = found->get<double>();
+  if (!(value > 0) || !std::isfinite(value)) return Bad(field, "positive and finite");
+  return value;
+}
+
+absl::StatusOr<EngineReady> ParseReady(const Json& body) {
+  SQUISH_RETURN_IF_ERROR(
+      Annotate(Integer(body, "contract", kEngineContract, kEngineContract).status(),
+               "the engine speaks another version of the contract"));
+  EngineReady ready;
+  SQUISH_ASSIGN_OR_RETURN(ready.engine, Name(body, "engine"));
+  SQUISH_ASSIGN_OR_RETURN(ready.precision, Name(body, "precision"));
+  SQUISH_ASSIGN_OR_RETURN(ready.version, Note(body, "version"));
+  const auto synthetic = body.find("synthetic");
+  if (synthetic == body.end() || !synthetic->is_boolean()) return Bad("synthetic", "true or false");
+  ready.synthetic = synthetic->get<bool>();
+  if (body.contains("device_class")) {
+    SQUISH_ASSIGN_OR_RETURN(ready.device_class, Text(body, "device_class", kMaximumIdBytes));
+  }
+  return ready;
+}
+
+absl::StatusOr<BlockReply> ParseBlock(const Json& body) {
+  BlockReply block;
+  SQUISH_ASSIGN_OR_RETURN(block.id, Text(body, "id", kMaximumIdBytes));
+  SQUISH_ASSIGN_OR_RETURN(block.images, Integer(body, "images", 1, INT64_MAX));
+  SQUISH_ASSIGN_OR_RETURN(block.seconds, PositiveNumber(body, "seconds"));
+  return block;
+}
+
+absl::StatusOr<LoadRequest> ParseLoad(const Json& body) {
+  LoadRequest load;
+  SQUISH_ASSIGN_OR_RETURN(load.id, Text(body, "id", kMaximumIdBytes));
+  SQUISH_ASSIGN_OR_RETURN(load.path, Text(body, "path", kMaximumPathBytes));
+  SQUISH_ASSIGN_OR_RETURN(load.batch, Integer(body, "batch", 1, 4096));
+  SQUISH_ASSIGN_OR_RETURN(load.input_size, Integer(body, "input_size", 1, 8192));
+  SQUISH_ASSIGN_OR_RETURN(load.threads, Integer(body, "threads", 1, 1024));
+  return load;
+}
+
+std::string Dump(const char* kind, Json body) {
+  // Foreign text (paths, library messages) may be anything: replaced, not thrown at.
+  return Json{{kind, std::move(body)}}.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+struct Writer {
+  std::string operator()(const LoadRequest& load) const {
+    return Dump("load", {{"id", load.id},
+                         {"path", load.path},
+                         {"batch", load.batch},
+                         {"input_size", load.input_size},
+                         {"threads", load.threads}});
+  }
+  std::string operator()(const RunRequest& run) const {
+    return Dump("run", {{"id", run.id}, {"calls", run.calls}});
+  }
+  std::string operator()(const UnloadRequest& unload) const {
+    return Dump("unload", {{"id", unload.id}});
+  }
+  std::string operator()(const EngineReady& ready) const {
+    Json body = {{"contract", kEngineContract},
+                 {"engine", ready.engine},
+                 {"precision", ready.precision},
+                 {"version", ready.version},
+                 {"synthetic", ready.synthetic}};
+    if (!ready.device_class.empty()) body["device_class"] = ready.device_class;
+    return Dump("ready", std::move(body));
+  }
+  std::string operator()(const Loaded& loaded) const { return Dump("loaded", {{"id", loaded.id}}); }
+  std::string operator()(const BlockReply& block) const {
+    return Dump("block", {{"id", block.id}, {"images", block.images}, {"seconds", block.seconds}});
+  }
+  std::string operator()(const Unloaded& unloaded) const {
+    return Dump("unloaded", {{"id", unloaded.id}});
+  }
+  std::string operator()(const Unsupported& unsupported) const {
+    return Dump("unsupported", {{"message", unsupported.message}});
+  }
+  std::string operator()(const EngineError& error) const {
+    return Dump("error", {{"message", error.message}});
+  }
+};
+
+}  // namespace
+
+std::string ToLine(const EngineRequest& request) { return std::visit(Writer{}, request); }
+
+std::string ToLine(const EngineReply& reply) { return std::visit(Writer{}, reply); }
+
+absl::StatusOr<EngineRequest> ParseRequest(absl::string_view line) {
+  SQUISH_ASSIGN_OR_RETURN(const Message message, ParseMessage(line));
+  if (message.kind == "load") return ParseLoad(message.body);
+  SQUISH_ASSIGN_OR_RETURN(std::string id, Text(message.body, "id", kMaximumIdBytes));
+  if (message.kind == "unload") return UnloadRequest{std::move(id)};
+  if (message.kind != "run") {
+    return absl::InvalidArgumentError("a request is one of load, run, unload");
+  }
+  SQUISH_ASSIGN_OR_RETURN(const int64_t calls, Integer(message.body, "calls", 1, kMaximumCalls));
+  return RunRequest{std::move(id), calls};
+}
+
+absl::StatusOr<EngineReply> ParseReply(absl::string_view line) {
+  SQUISH_ASSIGN_OR_RETURN(const Message message, ParseMessage(line));
+  const auto& [kind, body] = message;
+  if (kind == "ready") return ParseReady(body);
+  if (kind == "block") return ParseBlock(body);
+  if (kind == "unsupported" || kind == "error") {
+    SQUISH_ASSIGN_OR_RETURN(std::string text, Note(body, "message"));
+    if (kind == "error") return EngineError{std::move(text)};
+    return Unsupported{std::move(text)};
+  }
+  if (kind != "loaded" && kind != "unloaded") {
+    return absl::InvalidArgumentError(
+        "an answer is one of ready, loaded, block, unloaded, unsupported, error");
+  }
+  SQUISH_ASSIGN_OR_RETURN(std::string id, Text(body, "id", kMaximumIdBytes));
+  if (kind == "loaded") return Loaded{std::move(id)};
+  return Unloaded{std::move(id)};
+}
+
+}  // namespace squish

@@ -1,0 +1,100 @@
+// The contract between the agent and an engine: newline-delimited JSON, described for
+// strangers in docs/engines.md. Both sides share these types and their text form.
+//
+//   engine                                    agent
+//     ──► ready: who it is
+//                     load: a network file    ◄──
+//     ──► loaded | unsupported | error
+//                     run: so many calls      ◄──   (any number of times)
+//     ──► block | error
+//                     unload                  ◄──
+//     ──► unloaded | error
+//
+// Every request has exactly one answer. Fields that a reader does not know are
+// ignored, so that the contract can grow. Pure; thread-safe.
+#ifndef SQUISH_JETSON_AGENT_ENGINE_CONTRACT_H_
+#define SQUISH_JETSON_AGENT_ENGINE_CONTRACT_H_
+
+#include <cstdint>
+#include <string>
+#include <variant>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace squish {
+
+inline constexpr int kEngineContract = 1;
+
+// --- What the agent asks ----------------------------------------------------
+
+struct LoadRequest {
+  std::string id;       // By which the network is named from now on.
+  std::string path;     // A local network file (.safetensors with a genome).
+  int batch = 1;        // Images a call.
+  int input_size = 0;   // Side of the square input in pixels.
+  int threads = 1;      // Of the host, for engines that compute there.
+};
+
+struct RunRequest {
+  std::string id;
+  int64_t calls = 1;  // Exactly so many, timed as a whole.
+};
+
+struct UnloadRequest {
+  std::string id;
+};
+
+using EngineRequest = std::variant<LoadRequest, RunRequest, UnloadRequest>;
+
+// --- What the engine says ---------------------------------------------------
+
+struct EngineReady {
+  std::string engine;        // [a-z0-9._-], 1 to 64: "torch"
+  std::string precision;     // The same alphabet: "fp32"
+  std::string version;       // Of the engine and what it stands on, for people.
+  std::string device_class;  // Where it is not the host's; else empty.
+  bool synthetic = false;    // Its speeds are not measured on hardware.
+};
+
+struct Loaded {
+  std::string id;
+};
+
+struct BlockReply {
+  std::string id;
+  int64_t images = 0;  // calls · batch
+  double seconds = 0;  // Steady time of the whole run, copies to and from included.
+};
+
+struct Unloaded {
+  std::string id;
+};
+
+// The engine cannot run this network. A fact about the network.
+struct Unsupported {
+  std::string message;
+};
+
+// The request could not be fulfilled for any other reason.
+struct EngineError {
+  std::string message;
+};
+
+using EngineReply =
+    std::variant<EngineReady, Loaded, BlockReply, Unloaded, Unsupported, EngineError>;
+
+// --- Text form --------------------------------------------------------------
+
+// One line without its newline.
+std::string ToLine(const EngineRequest& request);
+std::string ToLine(const EngineReply& reply);
+
+// INVALID_ARGUMENT: no JSON object with exactly one known key, a field missing, of
+// another type or out of range. Messages from engines are cut to 2 KiB.
+absl::StatusOr<EngineRequest> ParseRequest(absl::string_view line);
+absl::StatusOr<EngineReply> ParseReply(absl::string_view line);
+
+}  // namespace squish
+
+#endif  // SQUISH_JETSON_AGENT_ENGINE_CONTRACT_H_

@@ -1,0 +1,74 @@
+#include "jetson-agent/engine/server.h"
+
+#include <istream>
+#include <map>
+#include <ostream>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace squish {
+namespace {
+
+EngineReply Refusal(const absl::Status& status) {
+  std::string message(status.message());
+  if (absl::IsUnimplemented(status)) return Unsupported{std::move(message)};
+  return EngineError{std::move(message)};
+}
+
+class Server {
+ public:
+  explicit Server(Engine& engine) : engine_(engine) {}
+
+  EngineReply Answer(const std::string& line) {
+    absl::StatusOr<EngineRequest> request = ParseRequest(line);
+    if (!request.ok()) return Refusal(request.status());
+    return std::visit([this](const auto& what) { return Answer(what); }, *request);
+  }
+
+ private:
+  struct Entry {
+    std::unique_ptr<LoadedNetwork> network;
+    int batch;
+  };
+
+  EngineReply Answer(const LoadRequest& load) {
+    networks_.erase(load.id);
+    absl::StatusOr<std::unique_ptr<LoadedNetwork>> network = engine_.Load(load);
+    if (!network.ok()) return Refusal(network.status());
+    networks_[load.id] = {*std::move(network), load.batch};
+    return Loaded{load.id};
+  }
+
+  EngineReply Answer(const RunRequest& run) {
+    const auto found = networks_.find(run.id);
+    if (found == networks_.end()) return NotLoaded(run.id);
+    const absl::StatusOr<double> seconds = found->second.network->Run(run.calls);
+    if (!seconds.ok()) return EngineError{std::string(seconds.status().message())};
+    return BlockReply{run.id, run.calls * found->second.batch, *seconds};
+  }
+
+  EngineReply Answer(const UnloadRequest& unload) {
+    if (networks_.erase(unload.id) == 0) return NotLoaded(unload.id);
+    return Unloaded{unload.id};
+  }
+
+  static EngineReply NotLoaded(const std::string& id) {
+    return EngineError{absl::StrCat("no network is loaded as \"", id, "\"")};
+  }
+
+  Engine& engine_;
+  std::map<std::string, Entry> networks_;
+};
+
+}  // namespace
+
+void Serve(Engine& engine, std::istream& requests, std::ostream& replies) {
+  replies << ToLine(engine.Describe()) << '\n' << std::flush;
+  Server server(engine);
+  std::string line;
+  while (std::getline(requests, line)) replies << ToLine(server.Answer(line)) << '\n' << std::flush;
+}
+
+}  // namespace squish

@@ -1,0 +1,38 @@
+// The engine's side of the contract: what an engine of ours implements, and the loop
+// that speaks for it.
+#ifndef SQUISH_JETSON_AGENT_ENGINE_SERVER_H_
+#define SQUISH_JETSON_AGENT_ENGINE_SERVER_H_
+
+#include <cstdint>
+#include <iosfwd>
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "jetson-agent/engine/contract.h"
+
+namespace squish {
+
+// A network inside an engine, ready to run. Used by one thread.
+class LoadedNetwork {
+ public:
+  virtual ~LoadedNetwork() = default;
+  // Makes `calls` calls and returns the seconds that they took. Any error.
+  virtual absl::StatusOr<double> Run(int64_t calls) = 0;
+};
+
+// Used by one thread.
+class Engine {
+ public:
+  virtual ~Engine() = default;
+  virtual EngineReady Describe() const = 0;
+  // UNIMPLEMENTED: the engine refuses this network. Else any error.
+  virtual absl::StatusOr<std::unique_ptr<LoadedNetwork>> Load(const LoadRequest& request) = 0;
+};
+
+// Says `ready`, then answers one request a line until `requests` end. A request that
+// makes no sense is answered with `error`.
+void Serve(Engine& engine, std::istream& requests, std::ostream& replies);
+
+}  // namespace squish
+
+#endif  // SQUISH_JETSON_AGENT_ENGINE_SERVER_H_

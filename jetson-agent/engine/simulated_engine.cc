@@ -1,0 +1,85 @@
+#include "jetson-agent/engine/simulated_engine.h"
+
+#include <algorithm>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "common/base/status_macros.h"
+#include "common/genome/shapes.h"
+#include "jetson-agent/engine/network_file.h"
+#include "jetson-agent/engine/synthetic_network.h"
+
+namespace squish {
+namespace {
+
+constexpr double kBytesPerValue = 4;  // fp32
+
+double Values(const Shape& shape) {
+  return static_cast<double>(shape.channels) * shape.height * shape.width;
+}
+
+struct Work {
+  double flops = 0;
+  double values = 0;  // Moved between memory and processor.
+};
+
+// Of one layer that is launched on its own, for `batch` pictures.
+Work WorkOf(const Genome& genome, const std::vector<Shape>& shapes, int index, int batch) {
+  const Layer& layer = genome.layer(index);
+  double inputs = 0;
+  for (const int input : layer.inputs) inputs += Values(shapes[input]);
+  const double outputs = Values(shapes[index]);
+  Work work{.flops = 0, .values = batch * (inputs + outputs)};
+  if (const auto* conv = std::get_if<Conv2d>(&layer.operation)) {
+    const double weights_per_filter =
+        static_cast<double>(genome.InputChannels(index)) * conv->kernel * conv->kernel;
+    work.flops = 2 * weights_per_filter * outputs * batch;
+    work.values += conv->filters() * (weights_per_filter + 1);
+  } else if (const auto* pool = std::get_if<MaxPool>(&layer.operation)) {
+    work.flops = static_cast<double>(pool->kernel) * pool->kernel * outputs * batch;
+  } else {
+    work.flops = inputs * batch;
+  }
+  return work;
+}
+
+bool IsLaunched(const Operation& operation) {
+  return std::holds_alternative<Conv2d>(operation) || std::holds_alternative<MaxPool>(operation) ||
+         std::holds_alternative<GlobalAveragePool>(operation);
+}
+
+}  // namespace
+
+absl::StatusOr<double> SimulateCall(const SimulatedDevice& device, const Genome& genome,
+                                    int input_size, int batch) {
+  SQUISH_ASSIGN_OR_RETURN(const std::vector<Shape> shapes, ComputeShapes(genome, input_size));
+  double seconds = kBytesPerValue * batch * (Values(shapes.front()) + Values(shapes.back())) /
+                   device.copy_bandwidth;
+  for (int i = 0; i < genome.size(); ++i) {
+    if (!IsLaunched(genome.layer(i).operation)) continue;
+    const Work work = WorkOf(genome, shapes, i, batch);
+    seconds += std::max(work.flops / (device.peak_flops * device.efficiency),
+                        kBytesPerValue * work.values / device.bandwidth) +
+               device.launch_seconds;
+  }
+  return seconds;
+}
+
+EngineReady SimulatedEngine::Describe() const {
+  return {.engine = "simulated",
+          .precision = "fp32",
+          .version = "analytic roofline 1",
+          .device_class = "simulated-tx1",
+          .synthetic = true};
+}
+
+absl::StatusOr<std::unique_ptr<LoadedNetwork>> SimulatedEngine::Load(const LoadRequest& request) {
+  SQUISH_ASSIGN_OR_RETURN(const Genome genome, ReadGenome(request.path));
+  const absl::StatusOr<double> seconds =
+      SimulateCall(device_, genome, request.input_size, request.batch);
+  if (!seconds.ok()) return absl::UnimplementedError(seconds.status().message());
+  return std::make_unique<SyntheticNetwork>(*seconds);
+}
+
+}  // namespace squish

@@ -1,0 +1,172 @@
+// The agent: leases MEASURE jobs from a coordinator and measures on this machine.
+//
+//   jetson-agent --coordinator HOST:PORT --state DIR --engine torch|simulated|replay:FILE
+//   jetson-agent engine replay FILE | simulated      (the engine's side of the contract)
+//
+// Links no LibTorch: engines are children (docs/engines.md).
+#include <signal.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "common/base/clock.h"
+#include "common/base/file.h"
+#include "common/base/status_macros.h"
+#include "common/child/parent_watch.h"
+#include "common/runner/runner.h"
+#include "jetson-agent/engine/replay_engine.h"
+#include "jetson-agent/engine/server.h"
+#include "jetson-agent/engine/simulated_engine.h"
+#include "jetson-agent/measure_executor.h"
+#include "spdlog/sinks/stdout_color_sinks.h"
+#include "spdlog/spdlog.h"
+
+namespace squish {
+namespace {
+
+struct Flags {
+  std::string coordinator;
+  std::string state;
+  std::string engine = "torch";
+  std::string engine_command;
+  std::string device_class;
+  std::string id;
+  double engine_silence_seconds = 30;
+  std::string replay_file;  // Of `engine replay`.
+};
+
+// The command line that starts the engine. INVALID_ARGUMENT: no engine has that name.
+absl::StatusOr<std::vector<std::string>> EngineCommand(const Flags& flags) {
+  if (!flags.engine_command.empty()) {
+    return std::vector<std::string>(
+        absl::StrSplit(flags.engine_command, ' ', absl::SkipEmpty()));
+  }
+  const std::string self = JoinPath(ExecutableFolder(), "jetson-agent");
+  constexpr absl::string_view kReplay = "replay:";
+  const absl::string_view engine = flags.engine;
+  if (engine == "torch") {
+    return std::vector<std::string>{JoinPath(ExecutableFolder(), "squish-engine-torch")};
+  }
+  if (engine == "simulated") return std::vector<std::string>{self, "engine", "simulated"};
+  if (absl::StartsWith(engine, kReplay) && engine.size() > kReplay.size()) {
+    return std::vector<std::string>{self, "engine", "replay",
+                                    std::string(engine.substr(kReplay.size()))};
+  }
+  return absl::InvalidArgumentError(absl::StrCat(
+      "--engine ", engine, ": no such engine; say torch, simulated or replay:FILE, or give "
+      "another's command line with --engine-command"));
+}
+
+v1::RunnerInfo Describe(const Flags& flags, const MeasureExecutor& executor) {
+  v1::RunnerInfo info;
+  info.set_kind(v1::RunnerInfo::AGENT);
+  info.set_id(flags.id);
+  info.set_version(SQUISH_VERSION);
+  info.set_slots(1);
+  info.set_device_class(executor.device_class());
+  info.set_engine(executor.engine().engine);
+  return info;
+}
+
+// Blocks the signals that end us, in this thread and those to come.
+sigset_t BlockStopSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  return signals;
+}
+
+absl::Status ServeCoordinator(const Flags& flags) {
+  MeasureExecutorOptions options;
+  SQUISH_ASSIGN_OR_RETURN(options.engine.child.command, EngineCommand(flags));
+  options.engine.child.environment = InheritedEnvironment();
+  options.engine.silence_limit = absl::Seconds(flags.engine_silence_seconds);
+  options.device_class = flags.device_class;
+  SQUISH_ASSIGN_OR_RETURN(const std::unique_ptr<MeasureExecutor> executor,
+                          MeasureExecutor::Create(std::move(options), Clock::System()));
+  const EngineReady& engine = executor->engine();
+  spdlog::info("engine {} ({}, {}){}, device class {}", engine.engine, engine.version,
+               engine.precision, engine.synthetic ? ", synthetic" : "", executor->device_class());
+
+  // Until here a signal simply ends us; now threads begin, and one of them waits for it.
+  const sigset_t stop_signals = BlockStopSignals();
+  SQUISH_ASSIGN_OR_RETURN(const std::unique_ptr<Runner> runner,
+                          Runner::Create({.coordinator = flags.coordinator,
+                                          .state_folder = flags.state,
+                                          .info = Describe(flags, *executor)},
+                                         executor.get()));
+  std::thread signals([&runner, &stop_signals] {
+    int signal = 0;
+    ::sigwait(&stop_signals, &signal);
+    spdlog::info("signal {}: stopping", signal);
+    runner->Stop();
+  });
+  absl::Status served = runner->Run();
+  ::kill(::getpid(), SIGTERM);  // Ends the thread where Run ended by itself.
+  signals.join();
+  return served;
+}
+
+int ServeEngine(absl::StatusOr<std::unique_ptr<Engine>> engine) {
+  EndWithParent();
+  if (!engine.ok()) {
+    std::cerr << "jetson-agent engine: " << engine.status().message() << "\n";
+    return 1;
+  }
+  Serve(**engine, std::cin, std::cout);
+  return 0;
+}
+
+int Main(int argc, char** argv) {
+  Flags flags;
+  CLI::App app{"Squish's agent: measures networks on this machine for a coordinator."};
+  app.set_version_flag("--version", SQUISH_VERSION);
+  CLI::Option* coordinator =
+      app.add_option("--coordinator", flags.coordinator, "HOST:PORT of the coordinator");
+  CLI::Option* state =
+      app.add_option("--state", flags.state, "Folder for results, artifacts and the agent's id");
+  app.add_option("--engine", flags.engine, "torch, simulated or replay:FILE")->capture_default_str();
+  app.add_option("--engine-command", flags.engine_command,
+                 "Another engine: its command line, words separated by spaces (docs/engines.md)");
+  app.add_option("--device-class", flags.device_class,
+                 "What this board is called (default: from its processor, or the engine's own)");
+  app.add_option("--id", flags.id, "This agent's id (default: kept in --state)");
+  app.add_option("--engine-silence-seconds", flags.engine_silence_seconds,
+                 "An engine that does not answer for so long is replaced")
+      ->check(CLI::Range(0.1, 86400.0))
+      ->capture_default_str();
+  CLI::App* engine = app.add_subcommand("engine", "Be an engine: what the agent itself starts");
+  engine->require_subcommand(1);
+  CLI::App* replay = engine->add_subcommand("replay", "Speeds recorded in a CSV file");
+  replay->add_option("FILE", flags.replay_file, "architecture_digest,images_per_second")
+      ->required();
+  CLI::App* simulated = engine->add_subcommand("simulated", "An analytic device");
+  CLI11_PARSE(app, argc, argv);
+
+  if (replay->parsed()) return ServeEngine(ReplayEngine::Open(flags.replay_file));
+  if (simulated->parsed()) return ServeEngine(std::make_unique<SimulatedEngine>());
+  if (coordinator->empty() || state->empty()) {
+    std::cerr << "jetson-agent: needs --coordinator HOST:PORT and --state DIR; see --help\n";
+    return 2;
+  }
+
+  spdlog::set_default_logger(spdlog::stderr_color_mt("jetson-agent"));
+  const absl::Status served = ServeCoordinator(flags);
+  if (served.ok()) return 0;
+  std::cerr << "jetson-agent: " << served.message() << "\n";
+  return 1;
+}
+
+}  // namespace
+}  // namespace squish
+
+int main(int argc, char** argv) { return squish::Main(argc, argv); }

@@ -1,0 +1,118 @@
+#include "jetson-agent/measurement.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/status.h"
+#include "common/base/status_macros.h"
+#include "jetson-agent/measure/protocol.h"
+#include "jetson-agent/measure/warm_up.h"
+
+namespace squish {
+namespace {
+
+constexpr char kAncestor[] = "ancestor";
+constexpr char kCandidate[] = "candidate";
+
+// One measurement in progress.
+class Session {
+ public:
+  Session(EngineClient& engine, const v1::MeasurementSpec& protocol, Clock& clock)
+      : engine_(engine), protocol_(protocol), clock_(clock), start_(clock.Steady()) {}
+
+  absl::Status Load(const std::string& id, const std::string& path) {
+    return engine_.Load({.id = id,
+                         .path = path,
+                         .batch = protocol_.batch(),
+                         .input_size = protocol_.input_size(),
+                         .threads = protocol_.threads()});
+  }
+
+  // Returns the calls of a block. Ends early when time is up.
+  absl::StatusOr<int64_t> RunWarmUp(const std::string& id) {
+    WarmUp warm_up(protocol_);
+    do {
+      SQUISH_ASSIGN_OR_RETURN(const Block block, engine_.Run(id, warm_up.NextCalls()));
+      warm_up.Add(block.seconds);
+    } while (!warm_up.done() && Elapsed() < protocol_.time_limit_seconds());
+    return warm_up.CallsPerBlock();
+  }
+
+  absl::StatusOr<AbbaGroup> RunGroup(int64_t ancestor_calls, int64_t candidate_calls) {
+    AbbaGroup group;
+    SQUISH_ASSIGN_OR_RETURN(group.ancestor_first, engine_.Run(kAncestor, ancestor_calls));
+    SQUISH_ASSIGN_OR_RETURN(group.candidate_first, engine_.Run(kCandidate, candidate_calls));
+    SQUISH_ASSIGN_OR_RETURN(group.candidate_second, engine_.Run(kCandidate, candidate_calls));
+    SQUISH_ASSIGN_OR_RETURN(group.ancestor_second, engine_.Run(kAncestor, ancestor_calls));
+    return group;
+  }
+
+  double Elapsed() const { return absl::ToDoubleSeconds(clock_.Steady() - start_); }
+
+  v1::MeasurementSetting Setting() const {
+    v1::MeasurementSetting setting;
+    setting.set_engine(engine_.info().engine);
+    setting.set_precision(engine_.info().precision);
+    setting.set_synthetic(engine_.info().synthetic);
+    setting.set_batch(protocol_.batch());
+    setting.set_threads(protocol_.threads());
+    setting.set_input_size(protocol_.input_size());
+    setting.set_protocol_version(kProtocolVersion);
+    return setting;
+  }
+
+ private:
+  EngineClient& engine_;
+  const v1::MeasurementSpec& protocol_;
+  Clock& clock_;
+  const absl::Duration start_;
+};
+
+v1::MeasureResult Refused(const Session& session, absl::string_view reason) {
+  v1::MeasureResult result;
+  result.set_verdict(v1::MeasureResult::UNSUPPORTED);
+  result.add_reasons(std::string(reason));
+  result.set_wall_seconds(session.Elapsed());
+  *result.mutable_setting() = session.Setting();
+  return result;
+}
+
+}  // namespace
+
+absl::StatusOr<v1::MeasureResult> Measure(
+    EngineClient& engine, const MeasurementInputs& inputs, Clock& clock,
+    const std::function<void(double, std::string)>& progress) {
+  SQUISH_RETURN_IF_ERROR(engine.AwaitReady());
+  const v1::MeasurementSpec& protocol = inputs.protocol;
+  Session session(engine, protocol, clock);
+  const absl::Status loaded = session.Load(kCandidate, inputs.candidate_path);
+  if (absl::IsUnimplemented(loaded)) return Refused(session, loaded.message());
+  SQUISH_RETURN_IF_ERROR(loaded);
+  const absl::Status ancestor_loaded = session.Load(kAncestor, inputs.ancestor_path);
+  if (absl::IsUnimplemented(ancestor_loaded)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the engine refuses the ancestor: ", ancestor_loaded.message()));
+  }
+  SQUISH_RETURN_IF_ERROR(ancestor_loaded);
+
+  SQUISH_ASSIGN_OR_RETURN(const int64_t ancestor_calls, session.RunWarmUp(kAncestor));
+  SQUISH_ASSIGN_OR_RETURN(const int64_t candidate_calls, session.RunWarmUp(kCandidate));
+  std::vector<AbbaGroup> groups;
+  while (WantsMore(protocol, groups, session.Elapsed())) {
+    SQUISH_ASSIGN_OR_RETURN(const AbbaGroup group,
+                            session.RunGroup(ancestor_calls, candidate_calls));
+    groups.push_back(group);
+    const int wanted = std::max(1, protocol.minimum_blocks());
+    progress(std::min(0.99, static_cast<double>(groups.size()) / wanted),
+             absl::StrCat(groups.size(), " A B B A groups"));
+  }
+  v1::MeasureResult result = Summarize(protocol, groups, session.Elapsed());
+  *result.mutable_setting() = session.Setting();
+  SQUISH_RETURN_IF_ERROR(engine.Unload(kAncestor));
+  SQUISH_RETURN_IF_ERROR(engine.Unload(kCandidate));
+  return result;
+}
+
+}  // namespace squish

@@ -1,0 +1,383 @@
+// The agent without a coordinator: attempts go in, results come out, whatever the
+// engine does.
+#include "jetson-agent/measure_executor.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <signal.h>
+#include <sys/wait.h>
+
+#include <fstream>
+#include <map>
+#include <thread>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
+#include "jetson-agent/device_class.h"
+#include "tests/unit/engine/test_networks.h"
+
+namespace squish {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+// An attempt whose artifacts are files at hand.
+class FakeAttempt : public Attempt {
+ public:
+  explicit FakeAttempt(v1::Job job) : job_(std::move(job)) {}
+
+  const std::string& id() const override { return id_; }
+  const v1::Job& job() const override { return job_; }
+  bool cancelled() const override {
+    absl::MutexLock lock(&mutex_);
+    return cancelled_;
+  }
+  void OnCancel(std::function<void()> callback) override {
+    absl::MutexLock lock(&mutex_);
+    callback_ = std::move(callback);
+    if (cancelled_ && callback_) callback_();
+  }
+  void Progress(double fraction, std::string) override {
+    EXPECT_GE(fraction, 0);
+    EXPECT_LE(fraction, 1);
+    if (!progressed_.HasBeenNotified()) progressed_.Notify();
+  }
+  absl::StatusOr<std::string> Fetch(absl::string_view digest) override {
+    const auto found = files_.find(std::string(digest));
+    if (found == files_.end()) return absl::NotFoundError(absl::StrCat("no artifact ", digest));
+    return found->second;
+  }
+  absl::StatusOr<std::string> Store(absl::string_view) override {
+    return absl::UnimplementedError("an agent stores nothing");
+  }
+
+  void Add(const TestNetwork& network) { files_[network.artifact] = network.path; }
+  void Cancel() {
+    absl::MutexLock lock(&mutex_);
+    cancelled_ = true;
+    if (callback_) callback_();
+  }
+  // After the first group.
+  void WaitForProgress() { progressed_.WaitForNotification(); }
+
+ private:
+  const std::string id_ = "attempt";
+  const v1::Job job_;
+  std::map<std::string, std::string> files_;
+  absl::Notification progressed_;
+  mutable absl::Mutex mutex_;
+  bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;
+  std::function<void()> callback_ ABSL_GUARDED_BY(mutex_);
+};
+
+class MeasureExecutorTest : public ::testing::Test {
+ protected:
+  MeasureExecutorTest()
+      : folder_(TestFolder()),
+        candidate_(WriteNetwork(folder_, 0.1)),
+        ancestor_(WriteNetwork(folder_, 0.2)) {}
+
+  // Short, and content with any spread: the fake engine is no benchmark.
+  v1::MeasureJob Job() const {
+    v1::MeasureJob job;
+    job.set_candidate(candidate_.artifact);
+    job.set_ancestor(ancestor_.artifact);
+    job.set_candidate_architecture(candidate_.architecture);
+    job.set_ancestor_architecture(ancestor_.architecture);
+    v1::MeasurementSpec& protocol = *job.mutable_protocol();
+    protocol.set_batch(2);
+    protocol.set_input_size(64);
+    protocol.set_threads(1);
+    protocol.set_minimum_seconds(0.02);
+    protocol.set_minimum_blocks(2);
+    protocol.set_warmup_seconds(0.005);
+    protocol.set_maximum_spread(1e9);
+    protocol.set_time_limit_seconds(60);
+    return job;
+  }
+
+  std::unique_ptr<FakeAttempt> AttemptOf(const v1::MeasureJob& measure) const {
+    v1::Job job;
+    *job.mutable_measure() = measure;
+    auto attempt = std::make_unique<FakeAttempt>(job);
+    attempt->Add(candidate_);
+    attempt->Add(ancestor_);
+    return attempt;
+  }
+
+  static std::unique_ptr<MeasureExecutor> Start(std::vector<std::string> command,
+                                                const std::string& device_class = "") {
+    MeasureExecutorOptions options;
+    options.engine.child.command = std::move(command);
+    options.device_class = device_class;
+    auto executor = MeasureExecutor::Create(options, Clock::System());
+    EXPECT_TRUE(executor.ok()) << executor.status();
+    return executor.ok() ? *std::move(executor) : nullptr;
+  }
+
+  // A fake engine that misbehaves once, then never again.
+  std::unique_ptr<MeasureExecutor> StartBrokenOnce(const std::string& event,
+                                                   const std::string& action) const {
+    return Start({FAKE_ENGINE, event, action, JoinPath(folder_, "marker-" + RandomHex(4))});
+  }
+
+  v1::AttemptResult ExecuteJob(MeasureExecutor& executor) const {
+    const auto attempt = AttemptOf(Job());
+    return executor.Execute(*attempt);
+  }
+
+  static int64_t Restarts(MeasureExecutor& executor) {
+    v1::RunnerMetrics metrics;
+    executor.FillMetrics(metrics);
+    return metrics.child_restarts();
+  }
+
+  const std::string folder_;
+  const TestNetwork candidate_;
+  const TestNetwork ancestor_;
+};
+
+TEST_F(MeasureExecutorTest, ResultSaysWhatItWasMeasuredOn) {
+  const auto executor = Start({FAKE_ENGINE}, "board-x/1");
+  const v1::AttemptResult result = ExecuteJob(*executor);
+  ASSERT_TRUE(result.has_measure()) << result.DebugString();
+  const v1::MeasureResult& measured = result.measure();
+  EXPECT_EQ(measured.verdict(), v1::MeasureResult::VALID) << measured.DebugString();
+  EXPECT_GT(measured.images_per_second(), 0);
+  EXPECT_GT(measured.ratio(), 0);
+  EXPECT_GE(measured.block_images_per_second_size(), 4);
+  const v1::MeasurementSetting& setting = measured.setting();
+  EXPECT_EQ(setting.device_class(), "board-x/1");
+  EXPECT_EQ(setting.engine(), "fake");
+  EXPECT_EQ(setting.precision(), "fp32");
+  EXPECT_EQ(setting.batch(), 2);
+  EXPECT_EQ(setting.threads(), 1);
+  EXPECT_EQ(setting.input_size(), 64);
+  EXPECT_EQ(setting.protocol_version(), 1);
+  EXPECT_FALSE(setting.synthetic());
+}
+
+TEST_F(MeasureExecutorTest, EngineStaysWarmBetweenMeasurements) {
+  const auto executor = Start({FAKE_ENGINE});
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(ExecuteJob(*executor).has_measure());
+  EXPECT_EQ(Restarts(*executor), 0);
+}
+
+TEST_F(MeasureExecutorTest, AncestorIsMeasuredAgainstItself) {
+  const auto executor = Start({FAKE_ENGINE});
+  v1::MeasureJob job = Job();
+  job.set_candidate(job.ancestor());
+  job.set_candidate_architecture(job.ancestor_architecture());
+  const auto attempt = AttemptOf(job);
+  const v1::AttemptResult result = executor->Execute(*attempt);
+  ASSERT_TRUE(result.has_measure()) << result.DebugString();
+  EXPECT_EQ(result.measure().verdict(), v1::MeasureResult::VALID);
+}
+
+TEST_F(MeasureExecutorTest, RefusedCandidateIsAResult) {
+  const auto executor = Start({FAKE_ENGINE, "load-candidate", "unsupported"});
+  const v1::AttemptResult result = ExecuteJob(*executor);
+  ASSERT_TRUE(result.has_measure()) << result.DebugString();
+  EXPECT_EQ(result.measure().verdict(), v1::MeasureResult::UNSUPPORTED);
+  EXPECT_THAT(result.measure().reasons(), ElementsAre("no kernel for layer features.3"));
+  EXPECT_EQ(result.measure().setting().engine(), "fake");
+}
+
+TEST_F(MeasureExecutorTest, RefusedAncestorIsNotHeldAgainstTheCandidate) {
+  const auto executor = Start({FAKE_ENGINE, "load-ancestor", "unsupported"});
+  const v1::AttemptResult result = ExecuteJob(*executor);
+  ASSERT_TRUE(result.has_failure()) << result.DebugString();
+  EXPECT_THAT(result.failure().message(), HasSubstr("the engine refuses the ancestor"));
+}
+
+struct Broken {
+  const char* event;
+  const char* action;
+  v1::Failure::Code code;
+};
+
+class BrokenEngineTest : public MeasureExecutorTest, public ::testing::WithParamInterface<Broken> {
+};
+
+TEST_P(BrokenEngineTest, CostsOneAttemptAndIsReplaced) {
+  const auto executor = StartBrokenOnce(GetParam().event, GetParam().action);
+  const v1::AttemptResult first = ExecuteJob(*executor);
+  ASSERT_TRUE(first.has_failure()) << first.DebugString();
+  EXPECT_EQ(first.failure().code(), GetParam().code) << first.DebugString();
+  EXPECT_FALSE(first.failure().message().empty());
+  const v1::AttemptResult second = ExecuteJob(*executor);
+  EXPECT_TRUE(second.has_measure()) << second.DebugString();
+  EXPECT_EQ(Restarts(*executor), 1);
+}
+
+INSTANTIATE_TEST_SUITE_P(Engines, BrokenEngineTest,
+                         ::testing::Values(Broken{"load", "crash", v1::Failure::CHILD_CRASHED},
+                                           Broken{"run", "crash", v1::Failure::CHILD_CRASHED},
+                                           Broken{"unload", "exit", v1::Failure::CHILD_CRASHED},
+                                           Broken{"run", "babble", v1::Failure::CHILD_BABBLED},
+                                           Broken{"run", "flood", v1::Failure::CHILD_BABBLED},
+                                           Broken{"run", "more", v1::Failure::CHILD_BABBLED},
+                                           Broken{"run", "negative", v1::Failure::CHILD_BABBLED},
+                                           Broken{"load", "error", v1::Failure::INTERNAL},
+                                           Broken{"run", "error", v1::Failure::INTERNAL}));
+
+TEST_F(MeasureExecutorTest, HangingEngineCostsOneAttempt) {
+  MeasureExecutorOptions options;
+  options.engine.child.command = {FAKE_ENGINE, "run", "hang", JoinPath(folder_, "hung")};
+  options.engine.silence_limit = absl::Seconds(2);
+  const auto executor = MeasureExecutor::Create(options, Clock::System()).value();
+  const v1::AttemptResult first = ExecuteJob(*executor);
+  EXPECT_EQ(first.failure().code(), v1::Failure::CHILD_HUNG) << first.DebugString();
+  EXPECT_TRUE(ExecuteJob(*executor).has_measure());
+}
+
+TEST_F(MeasureExecutorTest, EngineThatDiedWhileIdleIsReplacedUnnoticed) {
+  const std::string pid_file = JoinPath(folder_, "pid");
+  const auto executor = Start(
+      {"/bin/sh", "-c", absl::StrCat("echo $$ > ", pid_file, "; exec ", FAKE_ENGINE)});
+  EXPECT_TRUE(ExecuteJob(*executor).has_measure());
+  pid_t pid = 0;
+  std::ifstream(pid_file) >> pid;
+  ASSERT_GT(pid, 0);
+  ::kill(pid, SIGKILL);
+  siginfo_t info;
+  ::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOWAIT);
+  EXPECT_TRUE(ExecuteJob(*executor).has_measure());
+  EXPECT_EQ(Restarts(*executor), 1);
+}
+
+TEST_F(MeasureExecutorTest, CancellationEndsARunningMeasurement) {
+  const auto executor = Start({FAKE_ENGINE});
+  v1::MeasureJob job = Job();
+  job.mutable_protocol()->set_minimum_seconds(1e6);
+  job.mutable_protocol()->set_minimum_blocks(100'000'000);
+  job.mutable_protocol()->set_time_limit_seconds(1e6);
+  const auto attempt = AttemptOf(job);
+  v1::AttemptResult result;
+  std::thread measuring([&] { result = executor->Execute(*attempt); });
+  attempt->WaitForProgress();
+  attempt->Cancel();
+  measuring.join();
+  EXPECT_TRUE(result.has_failure()) << result.DebugString();
+  EXPECT_TRUE(ExecuteJob(*executor).has_measure());
+  attempt->Cancel();
+  EXPECT_TRUE(ExecuteJob(*executor).has_measure())
+      << "cancelling what is over does not touch the next";
+}
+
+TEST_F(MeasureExecutorTest, CancellationEndsAHangingEngineAtOnce) {
+  const auto executor = StartBrokenOnce("load", "hang");
+  const auto attempt = AttemptOf(Job());
+  std::thread canceller([&] { attempt->Cancel(); });
+  const absl::Duration start = Clock::System().Steady();
+  EXPECT_TRUE(executor->Execute(*attempt).has_failure());
+  EXPECT_LT(Clock::System().Steady() - start, absl::Seconds(20)) << "the silence limit is 30 s";
+  canceller.join();
+}
+
+TEST_F(MeasureExecutorTest, TimeLimitGivesAnInvalidResultWithReasons) {
+  const auto executor = Start({FAKE_ENGINE});
+  v1::MeasureJob job = Job();
+  job.mutable_protocol()->set_maximum_spread(1e-12);
+  job.mutable_protocol()->set_time_limit_seconds(0.2);
+  const auto attempt = AttemptOf(job);
+  const v1::AttemptResult result = executor->Execute(*attempt);
+  ASSERT_TRUE(result.has_measure()) << result.DebugString();
+  EXPECT_EQ(result.measure().verdict(), v1::MeasureResult::INVALID);
+  EXPECT_GE(result.measure().reasons_size(), 2);
+}
+
+TEST_F(MeasureExecutorTest, MissingArtifactIsNamed) {
+  const auto executor = Start({FAKE_ENGINE});
+  v1::MeasureJob job = Job();
+  job.set_ancestor(std::string(64, 'e'));
+  const auto attempt = AttemptOf(job);
+  const v1::AttemptResult result = executor->Execute(*attempt);
+  EXPECT_EQ(result.failure().code(), v1::Failure::BAD_ARTIFACT) << result.DebugString();
+  EXPECT_THAT(result.failure().message(), HasSubstr(std::string(64, 'e')));
+}
+
+TEST_F(MeasureExecutorTest, ArtifactOfAnotherArchitectureIsRefused) {
+  const auto executor = Start({FAKE_ENGINE});
+  v1::MeasureJob job = Job();
+  job.set_candidate_architecture(ancestor_.architecture);
+  const auto attempt = AttemptOf(job);
+  const v1::AttemptResult result = executor->Execute(*attempt);
+  EXPECT_EQ(result.failure().code(), v1::Failure::BAD_ARTIFACT) << result.DebugString();
+  EXPECT_THAT(result.failure().message(),
+              AllOf(HasSubstr(candidate_.architecture), HasSubstr(ancestor_.architecture)));
+}
+
+TEST_F(MeasureExecutorTest, JobOfAnotherKindIsRefused) {
+  const auto executor = Start({FAKE_ENGINE});
+  v1::Job job;
+  job.mutable_train();
+  FakeAttempt attempt(job);
+  EXPECT_EQ(executor->Execute(attempt).failure().code(), v1::Failure::INTERNAL);
+}
+
+TEST_F(MeasureExecutorTest, EngineThatDoesNotStartIsKnownAtOnce) {
+  MeasureExecutorOptions options;
+  options.engine.child.command = {"/nonexistent/engine"};
+  EXPECT_TRUE(absl::IsNotFound(MeasureExecutor::Create(options, Clock::System()).status()));
+  options.engine.child.command = {FAKE_ENGINE, "start", "babble"};
+  EXPECT_TRUE(absl::IsDataLoss(MeasureExecutor::Create(options, Clock::System()).status()));
+}
+
+TEST_F(MeasureExecutorTest, SimulatedEngineMeasuresAtOnceAndSaysSo) {
+  const auto executor = Start({JETSON_AGENT, "engine", "simulated"});
+  v1::MeasureJob job = Job();
+  job.mutable_protocol()->set_minimum_seconds(0.3);
+  job.mutable_protocol()->set_minimum_blocks(8);
+  job.mutable_protocol()->set_maximum_spread(0.05);
+  const auto attempt = AttemptOf(job);
+  const v1::AttemptResult result = executor->Execute(*attempt);
+  ASSERT_TRUE(result.has_measure()) << result.DebugString();
+  EXPECT_EQ(result.measure().verdict(), v1::MeasureResult::VALID);
+  EXPECT_NEAR(result.measure().ratio_half_width(), 0, 1e-9);
+  EXPECT_EQ(result.measure().setting().device_class(), "simulated-tx1");
+  EXPECT_EQ(result.measure().setting().engine(), "simulated");
+  EXPECT_TRUE(result.measure().setting().synthetic());
+}
+
+TEST_F(MeasureExecutorTest, ReplayGivesTheRecordedSpeedsAndTheirRatio) {
+  const std::string csv = JoinPath(folder_, "speeds.csv");
+  ASSERT_TRUE(WriteFileDurably(csv, absl::StrCat("architecture_digest,images_per_second\n",
+                                                 candidate_.architecture, ",320\n",
+                                                 ancestor_.architecture, ",200\n"))
+                  .ok());
+  const auto executor = Start({JETSON_AGENT, "engine", "replay", csv});
+  const v1::AttemptResult result = ExecuteJob(*executor);
+  ASSERT_TRUE(result.has_measure()) << result.DebugString();
+  EXPECT_EQ(result.measure().verdict(), v1::MeasureResult::VALID);
+  EXPECT_NEAR(result.measure().images_per_second(), 320, 1e-9);
+  EXPECT_NEAR(result.measure().ratio(), 1.6, 1e-12);
+  EXPECT_EQ(result.measure().setting().device_class(), "replayed");
+  EXPECT_TRUE(result.measure().setting().synthetic());
+}
+
+TEST_F(MeasureExecutorTest, ReplayOfAnUnknownArchitectureIsAFailureThatNamesIt) {
+  const std::string csv = JoinPath(folder_, "speeds.csv");
+  ASSERT_TRUE(WriteFileDurably(csv, "architecture_digest,images_per_second\n").ok());
+  const auto executor = Start({JETSON_AGENT, "engine", "replay", csv});
+  const v1::AttemptResult result = ExecuteJob(*executor);
+  ASSERT_TRUE(result.has_failure()) << result.DebugString();
+  EXPECT_THAT(result.failure().message(), AllOf(HasSubstr(candidate_.architecture), HasSubstr(csv)));
+}
+
+TEST(DeviceClassTest, IsMachineAndProcessor) {
+  EXPECT_EQ(DeviceClassFrom("x86_64",
+                            "processor\t: 0\nmodel\t\t: 85\nmodel name\t: Intel(R) Xeon(R)  CPU @ "
+                            "2.00GHz\nflags\t: a b\n"),
+            "host-x86_64/intel-r-xeon-r-cpu-2-00ghz");
+  EXPECT_EQ(DeviceClassFrom("aarch64", "processor\t: 0\n"), "host-aarch64/unknown");
+  EXPECT_EQ(DeviceClassFrom("x86_64", "model name: ***\n"), "host-x86_64/unknown");
+  EXPECT_TRUE(absl::StartsWith(HostDeviceClass(), "host-"));
+}
+
+}  // namespace
+}  // namespace squish
