@@ -5,8 +5,10 @@
 
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "common/genome/genome.h"
 #include "squish/v1/experiment.pb.h"
 
 namespace squish {
@@ -21,9 +23,15 @@ absl::StatusOr<v1::ExperimentSpec> ParseExperimentSpec(absl::string_view text,
 // field's path. Idempotent: the result of a result is the same.
 absl::StatusOr<v1::ExperimentSpec> CompleteExperimentSpec(v1::ExperimentSpec spec);
 
-// B_g of every generation 0..generations for a start of `ancestor_budget`
-// (parameters or MACs): B_0 · Π_{i<=g} R_i.
+// B_g of generation 0..generations for a start of `ancestor_budget` (parameters or
+// MACs): B_0 · Π_{1<=i<=g} R_i.
 double TargetBudget(const v1::ExperimentSpec& spec, double ancestor_budget, int generation);
+
+// Whether the floors leave every generation's B_g within reach from this ancestor.
+// INVALID_ARGUMENT names the first generation that is not. A spec whose ancestor is a
+// network file is checked with this once that file has been read; CompleteExperimentSpec
+// does it for the others.
+absl::Status CheckSizePath(const v1::ExperimentSpec& spec, const Genome& ancestor);
 
 }  // namespace squish
 

@@ -15,15 +15,19 @@
 //     another digest of synthesis or training: NONDETERMINISTIC); a delivery for a
 //     withdrawn job is REFUSED and costs the runner nothing;
 //   - an attempt belongs to one runner identity;
+//   - accepting a result or withdrawing a job stops its running attempts (STOPPED);
 //   - leases decide who works; retries are capped, apart for lost runners and
-//     failures; running out makes the job EXHAUSTED.
+//     failures; the attempt that reaches a cap makes the job EXHAUSTED;
+//   - an attempt that has ended cannot fail again: a late or repeated failure changes
+//     nothing (DUPLICATE);
+//   - ids that the board does not know change nothing.
 //
 // Pure in-memory state: time comes in as an argument (steady, never wall time), ids
 // as arguments, nothing is written. The owner persists each change in the same
 // transaction and rebuilds the board with Restore* after a start; leases then get a
 // full new term. Not thread-safe: one thread (the coordinator's loop) owns it.
-// Costs: O(log n) for each call, n being the open jobs of live experiments; Lease is
-// O(jobs skipped as unfit).
+// Costs: O(log n) for each job or attempt touched, n being the jobs of live experiments;
+// Lease is O(jobs skipped as unfit) besides.
 #ifndef SQUISH_COORDINATOR_JOBS_JOB_BOARD_H_
 #define SQUISH_COORDINATOR_JOBS_JOB_BOARD_H_
 
@@ -79,11 +83,11 @@ struct Report {
 
 enum class Verdict {
   kAccepted,          // First valid result: record it, the job is DONE.
-  kDuplicate,         // The job was DONE; nothing changes.
+  kDuplicate,         // The job was DONE, or the attempt had ended; nothing changes.
   kNondeterministic,  // As kDuplicate, but the digest differs: count it.
   kRefused,           // The job is WITHDRAWN, or the attempt is unknown.
   kRetry,             // Failed; the job is QUEUED again.
-  kExhausted,         // Failed or lost once too often; the job is EXHAUSTED.
+  kExhausted,         // Failed or lost as often as allowed; the job is EXHAUSTED.
 };
 
 class JobBoard {
@@ -103,8 +107,8 @@ class JobBoard {
   // --- Jobs. A new job is QUEUED. Order of leasing: experiments with the fewest
   // leased jobs first, then generation, index, kind, rung.
   void Add(int64_t id, int64_t experiment, const v1::JobKey& key);
-  // After a start: jobs and attempts as they were stored. RUNNING attempts get a full
-  // new term from `now`.
+  // After a start: jobs, then their attempts, as they were stored. RUNNING attempts of
+  // open jobs get a full new term from `now`; a LEASED job without one is QUEUED.
   void RestoreJob(BoardJob job);
   void RestoreAttempt(BoardAttempt attempt, absl::Duration now);
   // Returns the attempts that were running (their runners are told to stop).
@@ -114,7 +118,7 @@ class JobBoard {
 
   // --- Runners.
   // The next job that `fits`, leased to the runner under `attempt_id` until
-  // now + lease; nothing when none fits.
+  // now + lease; nothing when none fits. `attempt_id` must be new.
   std::optional<BoardAttempt> Lease(const std::string& runner, uint64_t incarnation,
                                     const std::string& attempt_id, absl::Duration now,
                                     const std::function<bool(const BoardJob&)>& fits);
@@ -122,12 +126,12 @@ class JobBoard {
   // it end as lost; they are returned as in Expire.
   struct Lost {
     BoardAttempt attempt;
-    Verdict verdict;  // kRetry or kExhausted (or kDuplicate: the job was done anyway).
+    Verdict verdict;  // kRetry or kExhausted.
   };
   std::vector<Lost> Renew(const std::string& runner, uint64_t incarnation, absl::Duration now);
   // Running attempts of the runner, by attempt id.
   std::vector<BoardAttempt> Running(const std::string& runner) const;
-  // Ends attempts whose lease ran out.
+  // Ends attempts whose lease ran out (`now` at or after its end), the oldest first.
   std::vector<Lost> Expire(absl::Duration now);
   // When the next lease runs out; InfiniteDuration when none is out.
   absl::Duration NextExpiry() const;
@@ -144,7 +148,7 @@ class JobBoard {
   // --- Looking. Null when unknown.
   const BoardJob* FindJob(int64_t id) const;
   const BoardAttempt* FindAttempt(const std::string& id) const;
-  // Number of jobs by kind and state, over live experiments.
+  // Number of jobs by kind and state, over live experiments; zeros included.
   std::map<std::pair<v1::JobKey::Kind, JobState>, int64_t> Counts() const;
   // QUEUED jobs of an experiment in leasing order.
   std::vector<const BoardJob*> Queued(int64_t experiment) const;

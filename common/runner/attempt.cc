@@ -1,0 +1,174 @@
+#include "common/runner/attempt.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "common/base/file.h"
+#include "common/base/ids.h"
+#include "common/base/retry.h"
+#include "common/base/sha256.h"
+#include "common/base/status_macros.h"
+
+namespace squish {
+namespace {
+
+constexpr size_t kMaximumNoteBytes = 256;
+// No artifact takes longer; a peer that hangs without the connection breaking is left.
+constexpr absl::Duration kTransferLimit = absl::Minutes(15);
+// Of a call that fails in other ways than by an absent coordinator.
+constexpr int kMaximumTries = 5;
+constexpr Backoff kBackoff = {absl::Milliseconds(100), absl::Seconds(5)};
+
+// Whether the coordinator is away, which lasts as long as it lasts.
+bool IsAbsence(const absl::Status& status) { return absl::IsUnavailable(status); }
+
+// Whether a connection that breaks in the middle may look like this.
+bool IsBreakage(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kCancelled:
+    case absl::StatusCode::kUnknown:
+    case absl::StatusCode::kDeadlineExceeded:
+    case absl::StatusCode::kAborted:
+    case absl::StatusCode::kDataLoss:
+      return true;
+    default:
+      return false;
+  }
+}
+
+double Jitter() { return static_cast<double>(RandomUint64() >> 11) * 0x1p-53; }
+
+// The length of the UTF-8 sequence at the start of `text`; 0 when there is none.
+size_t SequenceLength(absl::string_view text) {
+  const auto lead = static_cast<unsigned char>(text[0]);
+  const size_t length = lead < 0x80 ? 1 : lead < 0xC2 ? 0 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3
+                      : lead < 0xF5 ? 4 : 0;
+  if (length == 0 || length > text.size()) return 0;
+  for (size_t i = 1; i < length; ++i) {
+    if ((static_cast<unsigned char>(text[i]) & 0xC0) != 0x80) return 0;
+  }
+  const auto second = length > 1 ? static_cast<unsigned char>(text[1]) : 0;
+  const bool overlong = (lead == 0xE0 && second < 0xA0) || (lead == 0xF0 && second < 0x90);
+  const bool out_of_range = (lead == 0xED && second > 0x9F) || (lead == 0xF4 && second > 0x8F);
+  return overlong || out_of_range ? 0 : length;
+}
+
+}  // namespace
+
+std::string CleanText(absl::string_view text, size_t maximum_bytes) {
+  std::string clean;
+  while (!text.empty()) {
+    const size_t length = SequenceLength(text);
+    const absl::string_view piece = length == 0 ? absl::string_view("?") : text.substr(0, length);
+    if (clean.size() + piece.size() > maximum_bytes) break;
+    clean.append(piece.data(), piece.size());
+    text.remove_prefix(std::max<size_t>(length, 1));
+  }
+  return clean;
+}
+
+RunnerAttempt::RunnerAttempt(v1::Assignment assignment, ArtifactCache* cache,
+                             ArtifactClient* client)
+    : assignment_(std::move(assignment)), cache_(cache), client_(client) {
+  progress_.set_attempt_id(id());
+}
+
+RunnerAttempt::~RunnerAttempt() {
+  absl::MutexLock lock(&mutex_);
+  for (const std::string& digest : held_) cache_->Unpin(digest);
+}
+
+void RunnerAttempt::OnCancel(std::function<void()> callback) {
+  absl::MutexLock lock(&mutex_);
+  on_cancel_ = std::move(callback);
+  if (cancelled_ && on_cancel_) on_cancel_();
+}
+
+void RunnerAttempt::Progress(double fraction, std::string note) {
+  absl::MutexLock lock(&mutex_);
+  progress_.set_fraction(std::isfinite(fraction) ? std::clamp(fraction, 0.0, 1.0) : 0.0);
+  progress_.set_note(CleanText(note, kMaximumNoteBytes));
+}
+
+v1::AttemptProgress RunnerAttempt::Snapshot() const {
+  absl::MutexLock lock(&mutex_);
+  return progress_;
+}
+
+void RunnerAttempt::Cancel() {
+  absl::MutexLock lock(&mutex_);
+  if (cancelled_.exchange(true)) return;
+  for (grpc::ClientContext* transfer : transfers_) transfer->TryCancel();
+  if (on_cancel_) on_cancel_();
+}
+
+void RunnerAttempt::Pause(absl::Duration duration) const {
+  absl::MutexLock lock(&mutex_);
+  mutex_.AwaitWithTimeout(
+      absl::Condition(+[](const std::atomic<bool>* cancelled) { return cancelled->load(); },
+                      &cancelled_),
+      duration);
+}
+
+void RunnerAttempt::Hold(absl::string_view digest) {
+  cache_->Pin(digest);
+  absl::MutexLock lock(&mutex_);
+  held_.emplace_back(digest);
+}
+
+absl::Status RunnerAttempt::Persist(
+    const std::function<absl::Status(grpc::ClientContext&)>& transfer) {
+  int breakages = 0;
+  for (int failures = 1;; ++failures) {
+    grpc::ClientContext context;
+    context.set_deadline(absl::ToChronoTime(absl::Now() + kTransferLimit));
+    {
+      absl::MutexLock lock(&mutex_);
+      if (cancelled_) return absl::CancelledError("the attempt was cancelled");
+      transfers_.push_back(&context);
+    }
+    const absl::Status status = transfer(context);
+    {
+      absl::MutexLock lock(&mutex_);
+      transfers_.erase(std::find(transfers_.begin(), transfers_.end(), &context));
+      if (status.ok()) return status;
+      if (cancelled_) return absl::CancelledError("the attempt was cancelled");
+    }
+    if (!IsAbsence(status) && (!IsBreakage(status) || ++breakages == kMaximumTries)) return status;
+    spdlog::debug("attempt {}: {}; trying again", id(), status.ToString());
+    Pause(DelayAfter(kBackoff, failures, Jitter()));
+  }
+}
+
+absl::StatusOr<std::string> RunnerAttempt::Fetch(absl::string_view digest) {
+  if (!IsSha256Hex(digest)) {
+    return absl::NotFoundError(absl::StrCat("'", CleanText(digest, 80), "' names no artifact"));
+  }
+  Hold(digest);
+  if (!cache_->Use(digest)) {
+    SQUISH_RETURN_IF_ERROR(Persist([&](grpc::ClientContext& context) {
+      return client_->Download(context, digest, cache_->store());
+    }));
+    cache_->Trim();
+  }
+  return cache_->store().PathOf(digest);
+}
+
+absl::StatusOr<std::string> RunnerAttempt::Store(absl::string_view path) {
+  // Held by its name before it is there, so that nobody evicts it in between.
+  SQUISH_ASSIGN_OR_RETURN(const std::string bytes, ReadFile(path, BlobStore::kMaximumBytes));
+  Hold(Sha256Hex(bytes));
+  SQUISH_ASSIGN_OR_RETURN(const std::string digest, cache_->store().PutFile(path));
+  cache_->Trim();
+  SQUISH_RETURN_IF_ERROR(Persist([&](grpc::ClientContext& context) {
+    return client_->Upload(context, digest, cache_->store().PathOf(digest));
+  }));
+  return digest;
+}
+
+}  // namespace squish

@@ -1,0 +1,223 @@
+#include "common/spec/checks.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "common/base/sha256.h"
+
+namespace squish {
+namespace {
+
+// Collects the first problem. A prefix stands for the message that is looked at.
+class Checker {
+ public:
+  std::optional<SpecProblem> Take() && { return std::move(problem_); }
+
+  void Fail(absl::string_view field, std::string message) {
+    if (!problem_.has_value()) problem_ = SpecProblem{std::string(field), std::move(message)};
+  }
+
+  void Require(bool holds, absl::string_view field, absl::string_view message) {
+    if (!holds) Fail(field, std::string(message));
+  }
+
+  // NaN and infinity are in no range.
+  void Range(double value, double low, double high, absl::string_view field) {
+    if (!(value >= low && value <= high)) {
+      Fail(field, absl::StrCat("is ", value, "; it must be from ", low, " to ", high));
+    }
+  }
+
+  void Positive(double value, double high, absl::string_view field) {
+    if (!(value > 0 && value <= high)) {
+      Fail(field, absl::StrCat("is ", value, "; it must be above 0 and at most ", high));
+    }
+  }
+
+ private:
+  std::optional<SpecProblem> problem_;
+};
+
+bool IsName(absl::string_view name, size_t longest) {
+  return !name.empty() && name.size() <= longest &&
+         std::all_of(name.begin(), name.end(), [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+         });
+}
+
+void CheckDataset(const v1::ExperimentSpec& spec, Checker& checker) {
+  if (!spec.has_dataset()) {
+    checker.Fail("dataset", "is missing; say what to train on, e.g. dataset { name: \"shapes\" "
+                            "input_size: 32 built_in { seed: 1 train_images: 4000 val_images: 1000 } }");
+    return;
+  }
+  const v1::DatasetSpec& dataset = spec.dataset();
+  checker.Require(IsName(dataset.name(), 64), "dataset.name",
+                  "must be 1 to 64 of a-z, 0-9 and '-'; workers know the data under this name "
+                  "(worker --data NAME=DIR)");
+  checker.Range(dataset.input_size(), 8, 1024, "dataset.input_size");
+  switch (dataset.source_case()) {
+    case v1::DatasetSpec::kBuiltIn:
+      checker.Range(dataset.built_in().train_images(), 100, 1'000'000,
+                    "dataset.built_in.train_images");
+      checker.Range(dataset.built_in().val_images(), 100, 1'000'000, "dataset.built_in.val_images");
+      break;
+    case v1::DatasetSpec::kCifar10:
+      break;
+    case v1::DatasetSpec::SOURCE_NOT_SET:
+      checker.Fail("dataset", "has no source; add built_in { … } or cifar10 { }");
+  }
+}
+
+void CheckAncestor(const v1::ExperimentSpec& spec, Checker& checker) {
+  switch (spec.ancestor().start_case()) {
+    case v1::AncestorSpec::kSqueezenetV11:
+      checker.Positive(spec.ancestor().squeezenet_v1_1().width(), 1,
+                       "ancestor.squeezenet_v1_1.width");
+      break;
+    case v1::AncestorSpec::kNetworkDigest:
+      checker.Require(IsSha256Hex(spec.ancestor().network_digest()), "ancestor.network_digest",
+                      "must be the SHA-256 of an uploaded network: 64 lower-case hex digits, as "
+                      "'squishctl upload FILE' prints it");
+      break;
+    case v1::AncestorSpec::START_NOT_SET:
+      checker.Fail("ancestor", "is missing; say where to start, e.g. ancestor { squeezenet_v1_1 { } }");
+  }
+}
+
+void CheckConstraint(const v1::Constraint& constraint, const std::string& field, Checker& checker) {
+  constexpr double kLargest = 1e6;
+  switch (constraint.demand_case()) {
+    case v1::Constraint::kMaxMegabytes:
+      checker.Positive(constraint.max_megabytes(), kLargest, field + ".max_megabytes");
+      break;
+    case v1::Constraint::kMinRatioToAncestor:
+      checker.Positive(constraint.min_ratio_to_ancestor(), kLargest,
+                       field + ".min_ratio_to_ancestor");
+      break;
+    case v1::Constraint::kMinImagesPerSecond:
+      checker.Positive(constraint.min_images_per_second(), 1e9, field + ".min_images_per_second");
+      break;
+    case v1::Constraint::kMinAccuracy:
+      checker.Positive(constraint.min_accuracy(), 1, field + ".min_accuracy");
+      break;
+    case v1::Constraint::DEMAND_NOT_SET:
+      checker.Fail(field, "demands nothing; add max_megabytes, min_ratio_to_ancestor, "
+                          "min_images_per_second or min_accuracy");
+  }
+}
+
+void CheckEnvironment(const v1::ExperimentSpec& spec, Checker& checker) {
+  const v1::EnvironmentSpec& environment = spec.environment();
+  checker.Positive(environment.resource_factor(), 1, "environment.resource_factor");
+  checker.Require(environment.calibration() == v1::EnvironmentSpec::LITERAL ||
+                      environment.calibration() == v1::EnvironmentSpec::BUDGET,
+                  "environment.calibration", "must be LITERAL or BUDGET");
+  checker.Require(environment.resource() == v1::EnvironmentSpec::PARAMETERS ||
+                      environment.resource() == v1::EnvironmentSpec::MACS,
+                  "environment.resource", "must be PARAMETERS or MACS");
+  for (int i = 0; i < environment.constraints_size(); ++i) {
+    const std::string field = absl::StrCat("environment.constraints[", i, "]");
+    const v1::Constraint& constraint = environment.constraints(i);
+    CheckConstraint(constraint, field, checker);
+    const bool about_speed = constraint.has_min_images_per_second();
+    if (about_speed && spec.measurement().fitness() == v1::MeasurementSpec::ESTIMATED) {
+      checker.Fail(field, "asks for images/s, which an ESTIMATED fitness does not have; use "
+                          "min_ratio_to_ancestor, or measurement { fitness: MEASURED }");
+    }
+  }
+}
+
+void CheckSynthesis(const v1::SynthesisSpec& synthesis, Checker& checker) {
+  checker.Range(synthesis.selectivity(), 0.01, 100, "synthesis.selectivity");
+  checker.Range(synthesis.truncation(), 0, 1e6, "synthesis.truncation");
+  checker.Require(synthesis.inheritance() == v1::SynthesisSpec::INHERIT ||
+                      synthesis.inheritance() == v1::SynthesisSpec::REINITIALIZE,
+                  "synthesis.inheritance", "must be INHERIT or REINITIALIZE");
+  checker.Range(synthesis.minimum_filters(), 1, 65536, "synthesis.minimum_filters");
+  checker.Range(synthesis.filter_multiple(), 1, 64, "synthesis.filter_multiple");
+}
+
+void CheckRecipe(const v1::Recipe& recipe, const std::string& field, bool for_ancestor,
+                 Checker& checker) {
+  checker.Range(recipe.epochs(), 0, 10'000, field + ".epochs");
+  checker.Range(recipe.batch(), 1, 4096, field + ".batch");
+  checker.Range(recipe.learning_rate(), 0, 100, field + ".learning_rate");
+  checker.Range(recipe.final_learning_rate(), 0, 100, field + ".final_learning_rate");
+  checker.Range(recipe.warmup_epochs(), 0, 10'000, field + ".warmup_epochs");
+  checker.Require(recipe.warmup_epochs() <= recipe.epochs() || recipe.epochs() == 0,
+                  field + ".warmup_epochs", "is more than epochs; make it less");
+  checker.Range(recipe.momentum(), 0, 0.9999, field + ".momentum");
+  checker.Range(recipe.weight_decay(), 0, 1, field + ".weight_decay");
+  checker.Range(recipe.label_smoothing(), 0, 0.99, field + ".label_smoothing");
+  checker.Range(recipe.gradient_clip(), 0, 1e6, field + ".gradient_clip");
+  checker.Range(recipe.shift(), 0, 512, field + ".shift");
+  if (!recipe.has_distillation()) return;
+  const v1::Distillation& distillation = recipe.distillation();
+  const std::string path = field + ".distillation";
+  checker.Require(!for_ancestor, path,
+                  "has no teacher to learn from: the ancestor is the first network; remove it");
+  checker.Require(distillation.teacher() == v1::Distillation::ANCESTOR ||
+                      distillation.teacher() == v1::Distillation::PARENT,
+                  path + ".teacher", "must be ANCESTOR or PARENT");
+  checker.Range(distillation.weight(), 0, 1, path + ".weight");
+  checker.Positive(distillation.temperature(), 100, path + ".temperature");
+}
+
+void CheckTraining(const v1::ExperimentSpec& spec, Checker& checker) {
+  const v1::TrainingSpec& training = spec.training();
+  CheckRecipe(training.ancestor(), "training.ancestor", /*for_ancestor=*/true, checker);
+  CheckRecipe(training.offspring(), "training.offspring", /*for_ancestor=*/false, checker);
+  checker.Range(training.threads(), 1, 256, "training.threads");
+  checker.Require(training.device() == v1::TrainingSpec::CPU ||
+                      training.device() == v1::TrainingSpec::CUDA,
+                  "training.device", "must be CPU or CUDA");
+  for (const auto* recipe : {&training.ancestor(), &training.offspring()}) {
+    checker.Require(recipe->shift() < spec.dataset().input_size(), "training",
+                    "shifts pictures by their whole size; make `shift` smaller than "
+                    "dataset.input_size");
+  }
+}
+
+void CheckMeasurement(const v1::MeasurementSpec& measurement, Checker& checker) {
+  checker.Require(measurement.fitness() == v1::MeasurementSpec::MEASURED ||
+                      measurement.fitness() == v1::MeasurementSpec::ESTIMATED,
+                  "measurement.fitness", "must be MEASURED or ESTIMATED");
+  checker.Require(measurement.device_class().size() <= 128, "measurement.device_class",
+                  "is longer than 128 characters");
+  checker.Range(measurement.batch(), 1, 1024, "measurement.batch");
+  checker.Range(measurement.input_size(), 8, 1024, "measurement.input_size");
+  checker.Range(measurement.threads(), 1, 256, "measurement.threads");
+  checker.Range(measurement.minimum_seconds(), 0, 3600, "measurement.minimum_seconds");
+  checker.Range(measurement.minimum_blocks(), 2, 10'000, "measurement.minimum_blocks");
+  checker.Range(measurement.warmup_seconds(), 0, 3600, "measurement.warmup_seconds");
+  checker.Positive(measurement.maximum_spread(), 10, "measurement.maximum_spread");
+  checker.Positive(measurement.time_limit_seconds(), 86'400, "measurement.time_limit_seconds");
+}
+
+}  // namespace
+
+std::optional<SpecProblem> FindProblem(const v1::ExperimentSpec& spec) {
+  Checker checker;
+  checker.Require(IsName(spec.name(), 64), "name", "must be 1 to 64 of a-z, 0-9 and '-'");
+  CheckDataset(spec, checker);
+  CheckAncestor(spec, checker);
+  checker.Range(spec.generations(), 0, 1000, "generations");
+  checker.Range(spec.offspring(), 1, 1000, "offspring");
+  checker.Range(spec.parents(), 1, 1000, "parents");
+  checker.Require(spec.parents() <= spec.offspring(), "parents",
+                  "is more than offspring; no more can be selected than were bred");
+  CheckEnvironment(spec, checker);
+  CheckSynthesis(spec.synthesis(), checker);
+  CheckTraining(spec, checker);
+  CheckMeasurement(spec.measurement(), checker);
+  checker.Range(spec.retry().lost_runners(), 0, 1'000'000, "retry.lost_runners");
+  checker.Range(spec.retry().failures(), 0, 1'000'000, "retry.failures");
+  checker.Range(spec.retry().invalid_measurements(), 0, 1'000'000, "retry.invalid_measurements");
+  return std::move(checker).Take();
+}
+
+}  // namespace squish

@@ -1,0 +1,92 @@
+#include "common/spec/defaults.h"
+
+// Sets FIELD of MESSAGE unless it is there.
+#define SQUISH_DEFAULT(message, field, value) \
+  if (!(message).has_##field()) (message).set_##field(value)
+
+namespace squish {
+namespace {
+
+void FillRecipe(v1::Recipe& recipe) {
+  SQUISH_DEFAULT(recipe, epochs, 2);
+  SQUISH_DEFAULT(recipe, batch, 64);
+  SQUISH_DEFAULT(recipe, learning_rate, 0.02);
+  SQUISH_DEFAULT(recipe, final_learning_rate, 0);
+  SQUISH_DEFAULT(recipe, warmup_epochs, 0.2);
+  SQUISH_DEFAULT(recipe, momentum, 0.9);
+  SQUISH_DEFAULT(recipe, weight_decay, 0.0002);
+  SQUISH_DEFAULT(recipe, label_smoothing, 0);
+  SQUISH_DEFAULT(recipe, gradient_clip, 2);
+  SQUISH_DEFAULT(recipe, flip, true);
+  SQUISH_DEFAULT(recipe, shift, 4);
+  if (recipe.has_distillation()) {
+    SQUISH_DEFAULT(*recipe.mutable_distillation(), weight, 0.5);
+    SQUISH_DEFAULT(*recipe.mutable_distillation(), temperature, 2);
+  }
+}
+
+void FillEnvironment(v1::EnvironmentSpec& environment) {
+  SQUISH_DEFAULT(environment, resource_factor, 0.928);
+  SQUISH_DEFAULT(environment, calibration, v1::EnvironmentSpec::BUDGET);
+  SQUISH_DEFAULT(environment, resource, v1::EnvironmentSpec::PARAMETERS);
+  for (v1::Constraint& constraint : *environment.mutable_constraints()) {
+    SQUISH_DEFAULT(constraint, scheduled, true);
+  }
+}
+
+void FillSynthesis(v1::SynthesisSpec& synthesis) {
+  SQUISH_DEFAULT(synthesis, selectivity, 1);
+  SQUISH_DEFAULT(synthesis, truncation, 0);
+  SQUISH_DEFAULT(synthesis, inheritance, v1::SynthesisSpec::INHERIT);
+  SQUISH_DEFAULT(synthesis, minimum_filters, 4);
+  SQUISH_DEFAULT(synthesis, filter_multiple, 1);
+}
+
+void FillTraining(v1::TrainingSpec& training) {
+  FillRecipe(*training.mutable_ancestor());
+  FillRecipe(*training.mutable_offspring());
+  SQUISH_DEFAULT(training, threads, 1);
+  SQUISH_DEFAULT(training, device, v1::TrainingSpec::CPU);
+}
+
+void FillMeasurement(v1::MeasurementSpec& measurement, int input_size) {
+  SQUISH_DEFAULT(measurement, fitness, v1::MeasurementSpec::MEASURED);
+  SQUISH_DEFAULT(measurement, batch, 1);
+  SQUISH_DEFAULT(measurement, input_size, input_size);
+  SQUISH_DEFAULT(measurement, threads, 1);
+  SQUISH_DEFAULT(measurement, minimum_seconds, 0.3);
+  SQUISH_DEFAULT(measurement, minimum_blocks, 8);
+  SQUISH_DEFAULT(measurement, warmup_seconds, 0.1);
+  SQUISH_DEFAULT(measurement, maximum_spread, 0.05);
+  SQUISH_DEFAULT(measurement, time_limit_seconds, 60);
+}
+
+void FillRetry(v1::RetrySpec& retry) {
+  SQUISH_DEFAULT(retry, lost_runners, 8);
+  SQUISH_DEFAULT(retry, failures, 3);
+  SQUISH_DEFAULT(retry, invalid_measurements, 5);
+}
+
+}  // namespace
+
+void FillDefaults(v1::ExperimentSpec& spec) {
+  SQUISH_DEFAULT(spec, seed, 1);
+  SQUISH_DEFAULT(spec, generations, 15);
+  SQUISH_DEFAULT(spec, offspring, 8);
+  SQUISH_DEFAULT(spec, parents, 2);
+  if (spec.has_dataset() && spec.dataset().resize() == v1::RESIZE_RULE_UNSPECIFIED) {
+    spec.mutable_dataset()->set_resize(v1::SQUASH);
+  }
+  if (spec.ancestor().has_squeezenet_v1_1()) {
+    SQUISH_DEFAULT(*spec.mutable_ancestor()->mutable_squeezenet_v1_1(), width, 1);
+  }
+  FillEnvironment(*spec.mutable_environment());
+  FillSynthesis(*spec.mutable_synthesis());
+  FillTraining(*spec.mutable_training());
+  FillMeasurement(*spec.mutable_measurement(), spec.dataset().input_size());
+  FillRetry(*spec.mutable_retry());
+}
+
+}  // namespace squish
+
+#undef SQUISH_DEFAULT

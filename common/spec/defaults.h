@@ -1,0 +1,14 @@
+// The defaults that experiment.proto documents. Pure; thread-safe.
+#ifndef SQUISH_COMMON_SPEC_DEFAULTS_H_
+#define SQUISH_COMMON_SPEC_DEFAULTS_H_
+
+#include "squish/v1/experiment.pb.h"
+
+namespace squish {
+
+// Sets every `optional` field that is absent. Idempotent.
+void FillDefaults(v1::ExperimentSpec& spec);
+
+}  // namespace squish
+
+#endif  // SQUISH_COMMON_SPEC_DEFAULTS_H_

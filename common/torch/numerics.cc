@@ -1,0 +1,88 @@
+#include "common/torch/numerics.h"
+
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+#include <ATen/Version.h>
+#include <ATen/detail/CUDAHooksInterface.h>
+#include <dlfcn.h>
+#include <malloc.h>
+#include <torch/version.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
+
+namespace squish {
+namespace {
+
+// The rest of the line of LibTorch's configuration that holds `key`; "unknown" when
+// there is none.
+std::string ConfigValue(absl::string_view key) {
+  const std::string config = at::show_config();
+  for (absl::string_view line : absl::StrSplit(config, '\n')) {
+    const size_t at = line.find(key);
+    if (at == absl::string_view::npos) continue;
+    return std::string(absl::StripAsciiWhitespace(line.substr(at + key.size())));
+  }
+  return "unknown";
+}
+
+// Calls `name` of a library that LibTorch may have been linked with.
+template <typename Function>
+Function* Find(const char* name) {
+  return reinterpret_cast<Function*>(dlsym(RTLD_DEFAULT, name));
+}
+
+std::string OneDnn() {
+  std::string version = ConfigValue("MKL-DNN ");
+  version = version.substr(0, version.find(' '));
+  // oneDNN's enumeration of instruction sets, a bit mask.
+  auto* const isa = Find<int()>("dnnl_get_effective_cpu_isa");
+  return absl::StrCat("onednn-", version, isa ? absl::StrCat("-isa", absl::Hex(isa())) : "");
+}
+
+std::string Blas() {
+  auto* const config = Find<char*()>("openblas_get_config");
+  return config != nullptr ? absl::StrCat("blas-", config()) : "blas-reference";
+}
+
+std::string Printable(std::string text) {
+  for (char& c : text) {
+    if (!absl::ascii_isalnum(c) && c != '.' && c != '_' && c != '+' && c != '-') c = '_';
+  }
+  return text;
+}
+
+}  // namespace
+
+void PrepareTorchProcess() {
+  at::globalContext().setFlushDenormal(true);
+  at::globalContext().setDeterministicCuDNN(true);
+  at::globalContext().setBenchmarkCuDNN(false);
+  // A step frees and asks again for tens of megabytes in large blocks: by default
+  // each goes back to the kernel and comes again to be zeroed page by page.
+  mallopt(M_MMAP_MAX, 0);
+  mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
+}
+
+void SetTorchThreads(int threads) { at::set_num_threads(std::max(1, threads)); }
+
+std::string NumericsClass(int threads, bool cuda) {
+  std::string name = absl::StrCat("libtorch-", TORCH_VERSION, "+", OneDnn(), "+", Blas(), "+",
+                                  ConfigValue("CPU capability usage: "), "+threads-", threads);
+  if (cuda) {
+    absl::StrAppend(&name, "+cuda-", at::detail::getCUDAHooks().versionCUDART(), "+cudnn-",
+                    at::detail::getCUDAHooks().versionCuDNN());
+  }
+  return Printable(std::move(name));
+}
+
+bool CudaAvailable() { return at::hasCUDA(); }
+
+}  // namespace squish

@@ -1,0 +1,396 @@
+#include "coordinator/jobs/job_board.h"
+
+#include <iterator>
+#include <set>
+#include <tuple>
+#include <unordered_map>
+#include <utility>
+
+namespace squish {
+namespace {
+
+constexpr v1::JobKey::Kind kKinds[] = {v1::JobKey::SYNTHESIZE, v1::JobKey::TRAIN,
+                                       v1::JobKey::MEASURE};
+constexpr JobState kStates[] = {JobState::kQueued, JobState::kLeased, JobState::kDone,
+                                JobState::kExhausted, JobState::kWithdrawn};
+
+// Leasing order inside an experiment.
+struct QueuePlace {
+  int generation, index, kind, rung;
+  int64_t id;
+  friend auto operator<=>(const QueuePlace&, const QueuePlace&) = default;
+};
+
+QueuePlace PlaceOf(const BoardJob& job) {
+  return {job.key.generation(), job.key.index(), job.key.kind(), job.key.rung(), job.id};
+}
+
+bool IsOpen(JobState state) { return state != JobState::kDone && state != JobState::kWithdrawn; }
+
+}  // namespace
+
+absl::string_view JobStateName(JobState state) {
+  switch (state) {
+    case JobState::kQueued: return "QUEUED";
+    case JobState::kLeased: return "LEASED";
+    case JobState::kDone: return "DONE";
+    case JobState::kExhausted: return "EXHAUSTED";
+    case JobState::kWithdrawn: return "WITHDRAWN";
+  }
+  return "UNKNOWN";
+}
+
+absl::string_view AttemptStateName(AttemptState state) {
+  switch (state) {
+    case AttemptState::kRunning: return "RUNNING";
+    case AttemptState::kDelivered: return "DELIVERED";
+    case AttemptState::kFailed: return "FAILED";
+    case AttemptState::kLost: return "LOST";
+    case AttemptState::kStopped: return "STOPPED";
+  }
+  return "UNKNOWN";
+}
+
+// Every index (queues, counts, leases, runners) is derived from the states of jobs and
+// attempts, and kept by SetJobState and SetAttemptState alone.
+struct JobBoard::State {
+  struct JobEntry {
+    BoardJob job;
+    std::vector<std::string> attempts;
+    std::set<std::string> running;
+  };
+  struct AttemptEntry {
+    BoardAttempt attempt;
+    absl::Duration deadline;  // While running.
+  };
+  struct Experiment {
+    v1::RetrySpec retry;
+    bool paused = false;
+    int64_t leased = 0;
+    std::set<QueuePlace> queued;
+    std::set<QueuePlace> exhausted;
+    std::vector<int64_t> jobs;
+  };
+
+  Options options;
+  std::unordered_map<int64_t, Experiment> experiments;
+  std::unordered_map<int64_t, JobEntry> jobs;
+  std::unordered_map<std::string, AttemptEntry> attempts;
+  std::map<std::pair<v1::JobKey::Kind, JobState>, int64_t> counts;
+  // Experiments with something to lease: (leased jobs, experiment).
+  std::set<std::pair<int64_t, int64_t>> turn;
+  std::set<std::pair<absl::Duration, std::string>> leases;       // (deadline, attempt)
+  std::unordered_map<std::string, std::set<std::string>> runners;  // Running attempts.
+
+  static bool Leasable(const Experiment& experiment) {
+    return !experiment.paused && !experiment.queued.empty();
+  }
+
+  // Applies `change` to an experiment's fields and puts it where it belongs in `turn`.
+  template <typename Change>
+  void ChangeExperiment(int64_t id, const Change& change) {
+    Experiment& experiment = experiments.at(id);
+    turn.erase({experiment.leased, id});
+    change(experiment);
+    if (Leasable(experiment)) turn.insert({experiment.leased, id});
+  }
+
+  void Enter(const BoardJob& job) {
+    ++counts[{job.key.kind(), job.state}];
+    ChangeExperiment(job.experiment, [&job](Experiment& experiment) {
+      if (job.state == JobState::kQueued) experiment.queued.insert(PlaceOf(job));
+      if (job.state == JobState::kExhausted) experiment.exhausted.insert(PlaceOf(job));
+      if (job.state == JobState::kLeased) ++experiment.leased;
+    });
+  }
+
+  void Leave(const BoardJob& job) {
+    --counts[{job.key.kind(), job.state}];
+    ChangeExperiment(job.experiment, [&job](Experiment& experiment) {
+      if (job.state == JobState::kQueued) experiment.queued.erase(PlaceOf(job));
+      if (job.state == JobState::kExhausted) experiment.exhausted.erase(PlaceOf(job));
+      if (job.state == JobState::kLeased) --experiment.leased;
+    });
+  }
+
+  void SetJobState(JobEntry& entry, JobState state) {
+    if (entry.job.state == state) return;
+    Leave(entry.job);
+    entry.job.state = state;
+    Enter(entry.job);
+  }
+
+  void StartAttempt(AttemptEntry& entry, absl::Duration deadline) {
+    entry.attempt.state = AttemptState::kRunning;
+    entry.deadline = deadline;
+    leases.insert({deadline, entry.attempt.id});
+    runners[entry.attempt.runner].insert(entry.attempt.id);
+    jobs.at(entry.attempt.job).running.insert(entry.attempt.id);
+  }
+
+  void EndAttempt(AttemptEntry& entry, AttemptState state) {
+    if (entry.attempt.state == AttemptState::kRunning) {
+      leases.erase({entry.deadline, entry.attempt.id});
+      const auto runner = runners.find(entry.attempt.runner);
+      runner->second.erase(entry.attempt.id);
+      if (runner->second.empty()) runners.erase(runner);
+      jobs.at(entry.attempt.job).running.erase(entry.attempt.id);
+    }
+    entry.attempt.state = state;
+  }
+
+  void MoveDeadline(AttemptEntry& entry, absl::Duration deadline) {
+    leases.erase({entry.deadline, entry.attempt.id});
+    entry.deadline = deadline;
+    leases.insert({deadline, entry.attempt.id});
+  }
+
+  // Returns the attempts that were running.
+  std::vector<std::string> StopAttempts(const JobEntry& entry) {
+    std::vector<std::string> stopped(entry.running.begin(), entry.running.end());
+    for (const std::string& id : stopped) EndAttempt(attempts.at(id), AttemptState::kStopped);
+    return stopped;
+  }
+
+  // The running attempt has ended without a result, and `tries` of at most `limit`
+  // have ended that way.
+  Verdict QueueAgain(JobEntry& entry, int tries, int limit) {
+    const bool exhausted = tries >= limit;
+    SetJobState(entry, exhausted ? JobState::kExhausted : JobState::kQueued);
+    return exhausted ? Verdict::kExhausted : Verdict::kRetry;
+  }
+
+  Lost Lose(AttemptEntry& attempt, absl::string_view why) {
+    EndAttempt(attempt, AttemptState::kLost);
+    JobEntry& entry = jobs.at(attempt.attempt.job);
+    ++entry.job.lost;
+    entry.job.last_error = std::string(why);
+    const int limit = experiments.at(entry.job.experiment).retry.lost_runners();
+    return {attempt.attempt, QueueAgain(entry, entry.job.lost, limit)};
+  }
+
+  Verdict AcceptResult(JobEntry& entry, AttemptEntry& attempt, const std::string& digest) {
+    EndAttempt(attempt, AttemptState::kDelivered);
+    StopAttempts(entry);
+    entry.job.result_digest = digest;
+    SetJobState(entry, JobState::kDone);
+    return Verdict::kAccepted;
+  }
+
+  Verdict AcceptFailure(JobEntry& entry, AttemptEntry& attempt, const Report& report) {
+    EndAttempt(attempt, AttemptState::kFailed);
+    entry.job.last_error = report.error;
+    const v1::RetrySpec& retry = experiments.at(entry.job.experiment).retry;
+    if (report.kind == Report::Kind::kInvalidMeasurement) {
+      return QueueAgain(entry, ++entry.job.invalid, retry.invalid_measurements());
+    }
+    return QueueAgain(entry, ++entry.job.failed, retry.failures());
+  }
+};
+
+JobBoard::JobBoard(Options options) : state_(std::make_unique<State>()) {
+  state_->options = options;
+  for (const v1::JobKey::Kind kind : kKinds) {
+    for (const JobState state : kStates) state_->counts[{kind, state}] = 0;
+  }
+}
+
+JobBoard::~JobBoard() = default;
+
+void JobBoard::AddExperiment(int64_t experiment, const v1::RetrySpec& retry, bool paused) {
+  state_->experiments.try_emplace(experiment);
+  state_->ChangeExperiment(experiment, [&](State::Experiment& added) {
+    added.retry = retry;
+    added.paused = paused;
+  });
+}
+
+void JobBoard::SetPaused(int64_t experiment, bool paused) {
+  if (!state_->experiments.contains(experiment)) return;
+  state_->ChangeExperiment(experiment,
+                           [paused](State::Experiment& changed) { changed.paused = paused; });
+}
+
+void JobBoard::RemoveExperiment(int64_t experiment) {
+  const auto found = state_->experiments.find(experiment);
+  if (found == state_->experiments.end()) return;
+  for (const int64_t id : found->second.jobs) {
+    const auto job = state_->jobs.find(id);
+    state_->StopAttempts(job->second);
+    for (const std::string& attempt : job->second.attempts) state_->attempts.erase(attempt);
+    state_->Leave(job->second.job);
+    state_->jobs.erase(job);
+  }
+  state_->experiments.erase(found);
+}
+
+void JobBoard::Add(int64_t id, int64_t experiment, const v1::JobKey& key) {
+  BoardJob job;
+  job.id = id;
+  job.experiment = experiment;
+  job.key = key;
+  RestoreJob(std::move(job));
+}
+
+void JobBoard::RestoreJob(BoardJob job) {
+  const auto experiment = state_->experiments.find(job.experiment);
+  if (experiment == state_->experiments.end() || state_->jobs.contains(job.id)) return;
+  // Its running attempt, when restored, makes it LEASED.
+  if (job.state == JobState::kLeased) job.state = JobState::kQueued;
+  experiment->second.jobs.push_back(job.id);
+  State::JobEntry& entry = state_->jobs[job.id];
+  entry.job = std::move(job);
+  state_->Enter(entry.job);
+}
+
+void JobBoard::RestoreAttempt(BoardAttempt attempt, absl::Duration now) {
+  const auto job = state_->jobs.find(attempt.job);
+  if (job == state_->jobs.end() || state_->attempts.contains(attempt.id)) return;
+  State::JobEntry& entry = job->second;
+  entry.attempts.push_back(attempt.id);
+  State::AttemptEntry& restored = state_->attempts[attempt.id];
+  restored.attempt = std::move(attempt);
+  if (restored.attempt.state != AttemptState::kRunning) return;
+  if (entry.job.state == JobState::kQueued || entry.job.state == JobState::kLeased) {
+    state_->StartAttempt(restored, now + state_->options.lease);
+    state_->SetJobState(entry, JobState::kLeased);
+  } else {
+    restored.attempt.state = AttemptState::kStopped;
+  }
+}
+
+std::vector<std::string> JobBoard::Withdraw(int64_t job) {
+  const auto found = state_->jobs.find(job);
+  if (found == state_->jobs.end() || !IsOpen(found->second.job.state)) return {};
+  std::vector<std::string> stopped = state_->StopAttempts(found->second);
+  state_->SetJobState(found->second, JobState::kWithdrawn);
+  return stopped;
+}
+
+std::vector<int64_t> JobBoard::RetryExhausted(int64_t experiment) {
+  std::vector<int64_t> retried;
+  for (const BoardJob* job : Exhausted(experiment)) retried.push_back(job->id);
+  for (const int64_t id : retried) {
+    State::JobEntry& entry = state_->jobs.at(id);
+    entry.job.lost = entry.job.failed = entry.job.invalid = 0;
+    state_->SetJobState(entry, JobState::kQueued);
+  }
+  return retried;
+}
+
+std::optional<BoardAttempt> JobBoard::Lease(const std::string& runner, uint64_t incarnation,
+                                            const std::string& attempt_id, absl::Duration now,
+                                            const std::function<bool(const BoardJob&)>& fits) {
+  if (state_->attempts.contains(attempt_id)) return std::nullopt;
+  for (const auto& [leased, experiment] : state_->turn) {
+    for (const QueuePlace& place : state_->experiments.at(experiment).queued) {
+      State::JobEntry& entry = state_->jobs.at(place.id);
+      if (!fits(entry.job)) continue;
+      entry.attempts.push_back(attempt_id);
+      State::AttemptEntry& added = state_->attempts[attempt_id];
+      added.attempt = {attempt_id, place.id, runner, incarnation, AttemptState::kRunning};
+      state_->StartAttempt(added, now + state_->options.lease);
+      state_->SetJobState(entry, JobState::kLeased);  // Changes what is iterated over.
+      return added.attempt;
+    }
+  }
+  return std::nullopt;
+}
+
+std::vector<JobBoard::Lost> JobBoard::Renew(const std::string& runner, uint64_t incarnation,
+                                            absl::Duration now) {
+  std::vector<Lost> lost;
+  for (const BoardAttempt& attempt : Running(runner)) {
+    State::AttemptEntry& entry = state_->attempts.at(attempt.id);
+    if (attempt.incarnation == incarnation) {
+      state_->MoveDeadline(entry, now + state_->options.lease);
+    } else {
+      lost.push_back(state_->Lose(entry, "the runner was started again"));
+    }
+  }
+  return lost;
+}
+
+std::vector<BoardAttempt> JobBoard::Running(const std::string& runner) const {
+  std::vector<BoardAttempt> running;
+  const auto found = state_->runners.find(runner);
+  if (found == state_->runners.end()) return running;
+  for (const std::string& id : found->second) running.push_back(state_->attempts.at(id).attempt);
+  return running;
+}
+
+std::vector<JobBoard::Lost> JobBoard::Expire(absl::Duration now) {
+  std::vector<Lost> lost;
+  while (!state_->leases.empty() && state_->leases.begin()->first <= now) {
+    State::AttemptEntry& entry = state_->attempts.at(state_->leases.begin()->second);
+    lost.push_back(state_->Lose(entry, "the runner was not heard of any more"));
+  }
+  return lost;
+}
+
+absl::Duration JobBoard::NextExpiry() const {
+  return state_->leases.empty() ? absl::InfiniteDuration() : state_->leases.begin()->first;
+}
+
+void JobBoard::RenewAll(absl::Duration now) {
+  const auto leases = state_->leases;  // A copy: the original changes on the way.
+  for (const auto& [deadline, id] : leases) {
+    state_->MoveDeadline(state_->attempts.at(id), now + state_->options.lease);
+  }
+}
+
+Verdict JobBoard::Deliver(const std::string& attempt_id, const std::string& runner,
+                          const Report& report) {
+  const auto attempt = state_->attempts.find(attempt_id);
+  if (attempt == state_->attempts.end() || attempt->second.attempt.runner != runner) {
+    return Verdict::kRefused;
+  }
+  State::JobEntry& entry = state_->jobs.at(attempt->second.attempt.job);
+  const bool is_result = report.kind == Report::Kind::kResult;
+  if (entry.job.state == JobState::kWithdrawn) return Verdict::kRefused;
+  if (entry.job.state == JobState::kDone) {
+    const bool compared = is_result && !report.digest.empty() && !entry.job.result_digest.empty();
+    return compared && report.digest != entry.job.result_digest ? Verdict::kNondeterministic
+                                                                : Verdict::kDuplicate;
+  }
+  if (is_result) return state_->AcceptResult(entry, attempt->second, report.digest);
+  if (attempt->second.attempt.state != AttemptState::kRunning) return Verdict::kDuplicate;
+  return state_->AcceptFailure(entry, attempt->second, report);
+}
+
+bool JobBoard::WouldAccept(const std::string& attempt_id, const std::string& runner) const {
+  const BoardAttempt* attempt = FindAttempt(attempt_id);
+  return attempt != nullptr && attempt->runner == runner && IsOpen(FindJob(attempt->job)->state);
+}
+
+const BoardJob* JobBoard::FindJob(int64_t id) const {
+  const auto found = state_->jobs.find(id);
+  return found == state_->jobs.end() ? nullptr : &found->second.job;
+}
+
+const BoardAttempt* JobBoard::FindAttempt(const std::string& id) const {
+  const auto found = state_->attempts.find(id);
+  return found == state_->attempts.end() ? nullptr : &found->second.attempt;
+}
+
+std::map<std::pair<v1::JobKey::Kind, JobState>, int64_t> JobBoard::Counts() const {
+  return state_->counts;
+}
+
+std::vector<const BoardJob*> JobBoard::Queued(int64_t experiment) const {
+  std::vector<const BoardJob*> jobs;
+  const auto found = state_->experiments.find(experiment);
+  if (found == state_->experiments.end()) return jobs;
+  for (const QueuePlace& place : found->second.queued) jobs.push_back(FindJob(place.id));
+  return jobs;
+}
+
+std::vector<const BoardJob*> JobBoard::Exhausted(int64_t experiment) const {
+  std::vector<const BoardJob*> jobs;
+  const auto found = state_->experiments.find(experiment);
+  if (found == state_->experiments.end()) return jobs;
+  for (const QueuePlace& place : found->second.exhausted) jobs.push_back(FindJob(place.id));
+  return jobs;
+}
+
+}  // namespace squish

@@ -1,0 +1,171 @@
+#!/usr/bin/env python3
+"""The quick demo as a user runs it, scraped by a real Prometheus meanwhile.
+
+usage: demo_test.py SQUISHCTL EXAMPLES_DIR WORK_DIR
+
+Checks the printed lines, individuals.csv, speeds.csv, the best networks, that the
+series which the Grafana dashboard shows arrive in Prometheus, and that no process is
+left behind.
+"""
+import csv
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.parse
+import urllib.request
+
+COLUMNS = ("experiment,strategy,seed,generation,individual,parents,parameters,megabytes,macs,"
+           "selection_accuracy,selection_log_loss,val_accuracy,images_per_second,"
+           "ratio_to_ancestor,images_seen,genome_digest,weights_digest").split(",")
+
+
+def check(condition, message):
+    if not condition:
+        raise AssertionError(message)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def metrics_address(log, deadline):
+    """The coordinator says where it listens, as soon as it does."""
+    while time.monotonic() < deadline:
+        if os.path.exists(log):
+            with open(log) as file:
+                found = re.search(r"metrics (127\.0\.0\.1:\d+)", file.read())
+            if found:
+                return found.group(1)
+        time.sleep(0.05)
+    raise AssertionError(f"the coordinator's address never appeared in {log}")
+
+
+def query(port, expression):
+    url = f"http://127.0.0.1:{port}/api/v1/query?query={urllib.parse.quote(expression)}"
+    with urllib.request.urlopen(url, timeout=5) as answer:
+        return json.load(answer)["data"]["result"]
+
+
+def start_prometheus(folder, target):
+    port = free_port()
+    config = os.path.join(folder, "prometheus.yml")
+    with open(config, "w") as file:
+        json.dump({"global": {"scrape_interval": "1s"},
+                   "scrape_configs": [{"job_name": "squish",
+                                       "static_configs": [{"targets": [target]}]}]}, file)
+    log = open(os.path.join(folder, "prometheus.log"), "w")
+    process = subprocess.Popen(
+        ["prometheus", f"--config.file={config}", f"--storage.tsdb.path={folder}/tsdb",
+         f"--web.listen-address=127.0.0.1:{port}"], stdout=log, stderr=log)
+    return process, port
+
+
+def descendants(pid):
+    """Every living process below `pid`."""
+    children = {}
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{entry}/stat") as file:
+                parent = int(file.read().rsplit(")", 1)[1].split()[1])
+        except (OSError, IndexError):
+            continue
+        children.setdefault(parent, []).append(int(entry))
+    found, todo = [], [pid]
+    while todo:
+        for child in children.get(todo.pop(), []):
+            found.append(child)
+            todo.append(child)
+    return found
+
+
+def alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def dashboard_series(source_root):
+    with open(os.path.join(source_root, "deploy/grafana/dashboards/squish.json")) as file:
+        text = file.read()
+    return sorted(set(re.findall(r"squish_[a-z_]+", text)) - {"squish_"})
+
+
+def main():
+    squishctl, examples, work = sys.argv[1:4]
+    out = os.path.join(work, "demo")
+    shutil.rmtree(work, ignore_errors=True)
+    os.makedirs(work)
+
+    demo = subprocess.Popen([squishctl, "demo", "--examples", examples, "--quick", "--out", out],
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    prometheus = None
+    try:
+        address = metrics_address(os.path.join(out, "coordinator.log"), time.monotonic() + 30)
+        prometheus, port = start_prometheus(work, address)
+        seen_processes, seen_series = set(), set()
+        wanted = {name for name in dashboard_series(os.path.dirname(os.path.abspath(examples)))
+                  if not name.startswith("squish_result_latency")} - {"squish-prometheus"}
+        lines = []
+        os.set_blocking(demo.stdout.fileno(), False)
+        deadline = time.monotonic() + 240
+        while demo.poll() is None and time.monotonic() < deadline:
+            seen_processes.update(descendants(demo.pid))
+            lines.append(demo.stdout.read() or "")
+            try:
+                names = query(port, 'count by (__name__) ({__name__=~"squish_.*"})')
+                seen_series.update(entry["metric"]["__name__"] for entry in names)
+            except OSError:
+                pass  # Prometheus is still starting.
+            time.sleep(0.2)
+        check(demo.poll() is not None, "the quick demo did not end in time")
+        lines.append(demo.stdout.read() or "")
+        output = "".join(lines)
+        print(output)
+        check(demo.returncode == 0, f"the demo ended with status {demo.returncode}")
+        missing = wanted - seen_series
+        check(not missing, f"Prometheus never saw {sorted(missing)}; it saw {sorted(seen_series)}")
+
+        with open(os.path.join(out, "individuals.csv"), newline="") as file:
+            reader = csv.DictReader(file)
+            check(reader.fieldnames[:len(COLUMNS)] == COLUMNS, f"columns: {reader.fieldnames}")
+            rows = list(reader)
+        generations = {}
+        for row in rows:
+            generations.setdefault(int(row["generation"]), []).append(row)
+        check(sorted(generations) == [0, 1, 2], f"generations {sorted(generations)}")
+        check(all(len(generations[g]) >= 2 for g in (1, 2)), "at least two offspring each")
+        measured = [row for row in rows if row["images_per_second"]]
+        check(2 * len(measured) >= len(rows), f"{len(measured)} of {len(rows)} measured")
+        check(float(generations[0][0]["ratio_to_ancestor"]) == 1.0, "the ancestor's ratio is 1")
+        for row in rows:
+            check(float(row["megabytes"]) * 1e6 == 4 * int(row["parameters"]) or
+                  abs(float(row["megabytes"]) - 4e-6 * int(row["parameters"])) < 1e-4, str(row))
+        for row in generations[2]:
+            check(int(row["parameters"]) < int(generations[0][0]["parameters"]), "offspring are smaller")
+
+        with open(os.path.join(out, "speeds.csv"), newline="") as file:
+            check(next(csv.reader(file)) == ["architecture_digest", "images_per_second"], "speeds.csv")
+        networks = os.listdir(os.path.join(out, "networks"))
+        check(any(name.endswith(".safetensors") for name in networks), f"networks: {networks}")
+        left = [pid for pid in seen_processes if alive(pid)]
+        check(not left, f"processes left behind: {left}")
+    finally:
+        for process in filter(None, (prometheus, demo)):
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+                process.wait(20)
+    print("demo_test: OK")
+
+
+if __name__ == "__main__":
+    main()

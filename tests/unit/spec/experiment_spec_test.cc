@@ -1,0 +1,173 @@
+#include "common/spec/experiment_spec.h"
+
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "common/genome/ancestors.h"
+#include "gmock/gmock.h"
+#include "google/protobuf/util/message_differencer.h"
+#include "gtest/gtest.h"
+
+namespace squish {
+namespace {
+
+using testing::HasSubstr;
+using testing::StartsWith;
+
+constexpr char kMinimal[] = R"(name: "tiny"
+dataset {
+  name: "shapes"
+  input_size: 32
+  built_in { seed: 1 train_images: 1000 val_images: 200 }
+}
+ancestor { squeezenet_v1_1 { } }
+)";
+
+// The message of the error that `text` gives.
+std::string ErrorOf(const std::string& text) {
+  const auto spec = ParseExperimentSpec(text, "a.txtpb");
+  if (spec.ok()) return "OK";
+  EXPECT_EQ(spec.status().code(), absl::StatusCode::kInvalidArgument);
+  return std::string(spec.status().message());
+}
+
+TEST(ExperimentSpecTest, DefaultsAreThoseOfTheDocumentation) {
+  const auto spec = ParseExperimentSpec(kMinimal, "a.txtpb");
+  ASSERT_TRUE(spec.ok()) << spec.status();
+  EXPECT_EQ(spec->seed(), 1u);
+  EXPECT_EQ(spec->generations(), 15);
+  EXPECT_EQ(spec->offspring(), 8);
+  EXPECT_EQ(spec->parents(), 2);
+  EXPECT_EQ(spec->dataset().resize(), v1::SQUASH);
+  EXPECT_EQ(spec->environment().resource_factor(), 0.928);
+  EXPECT_EQ(spec->environment().calibration(), v1::EnvironmentSpec::BUDGET);
+  EXPECT_EQ(spec->synthesis().selectivity(), 1.0);
+  EXPECT_EQ(spec->training().offspring().batch(), 64);
+  EXPECT_TRUE(spec->training().ancestor().flip());
+  EXPECT_EQ(spec->measurement().input_size(), 32);
+  EXPECT_EQ(spec->retry().lost_runners(), 8);
+}
+
+TEST(ExperimentSpecTest, WhatWasSaidIsKept) {
+  const auto spec = ParseExperimentSpec(
+      absl::StrCat(kMinimal, "seed: 0 generations: 0 training { offspring { flip: false } }"), "a");
+  ASSERT_TRUE(spec.ok()) << spec.status();
+  EXPECT_EQ(spec->seed(), 0u);
+  EXPECT_EQ(spec->generations(), 0);
+  EXPECT_FALSE(spec->training().offspring().flip());
+}
+
+TEST(ExperimentSpecTest, CompletingTwiceChangesNothing) {
+  const auto once = ParseExperimentSpec(kMinimal, "a");
+  ASSERT_TRUE(once.ok());
+  const auto twice = CompleteExperimentSpec(*once);
+  ASSERT_TRUE(twice.ok());
+  EXPECT_TRUE(google::protobuf::util::MessageDifferencer::Equals(*once, *twice));
+}
+
+TEST(ExperimentSpecTest, TypoNamesLineAndColumn) {
+  const std::string error = ErrorOf("name: \"a\"\ngenerrations: 3\n");
+  EXPECT_THAT(error, StartsWith("a.txtpb:2:"));
+  EXPECT_THAT(error, HasSubstr("generrations"));
+}
+
+TEST(ExperimentSpecTest, SyntaxErrorNamesLineAndColumn) {
+  EXPECT_THAT(ErrorOf("name: \"a\"\ndataset {\n  name: 3\n}\n"), StartsWith("a.txtpb:3:9:"));
+  EXPECT_THAT(ErrorOf("name: \"a"), StartsWith("a.txtpb:1:"));
+}
+
+TEST(ExperimentSpecTest, MissingPartsAreNamed) {
+  EXPECT_THAT(ErrorOf(""), HasSubstr("name: must be 1 to 64"));
+  EXPECT_THAT(ErrorOf("name: \"a\""), HasSubstr("dataset: is missing"));
+  EXPECT_THAT(ErrorOf("name: \"a\" dataset { name: \"x\" input_size: 32 }"),
+              HasSubstr("dataset: has no source"));
+  EXPECT_THAT(ErrorOf(absl::StrReplaceAll(kMinimal, {{"ancestor { squeezenet_v1_1 { } }", ""}})),
+              HasSubstr("ancestor: is missing"));
+}
+
+TEST(ExperimentSpecTest, ImpossibleValueIsLocatedAndNamed) {
+  // The value stands on line 8 (after the minimal spec's seven).
+  const std::string error =
+      ErrorOf(absl::StrCat(kMinimal, "environment { resource_factor: 1.5 }\n"));
+  EXPECT_EQ(error,
+            "a.txtpb:8:15: environment.resource_factor: is 1.5; it must be above 0 and at most 1");
+}
+
+TEST(ExperimentSpecTest, ProblemInARepeatedFieldIsLocated) {
+  const std::string error = ErrorOf(
+      absl::StrCat(kMinimal, "environment {\n  constraints { max_megabytes: 1 }\n  constraints { }\n}\n"));
+  EXPECT_THAT(error, StartsWith("a.txtpb:10:3: environment.constraints[1]: demands nothing"));
+}
+
+TEST(ExperimentSpecTest, EveryImpossibleValueIsRefused) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"generations: -1", "generations"},
+      {"offspring: 0", "offspring"},
+      {"parents: 0", "parents"},
+      {"offspring: 2 parents: 3", "parents: is more than offspring"},
+      {"environment { resource_factor: 0 }", "environment.resource_factor"},
+      {"environment { resource_factor: nan }", "environment.resource_factor"},
+      {"environment { constraints { max_megabytes: -1 } }", "environment.constraints[0].max_megabytes"},
+      {"environment { constraints { min_accuracy: 2 } }", "min_accuracy"},
+      {"environment { constraints { min_images_per_second: 9 } } measurement { fitness: ESTIMATED }",
+       "environment.constraints[0]: asks for images/s"},
+      {"synthesis { selectivity: 0 }", "synthesis.selectivity"},
+      {"synthesis { selectivity: inf }", "synthesis.selectivity"},
+      {"synthesis { truncation: -1 }", "synthesis.truncation"},
+      {"synthesis { minimum_filters: 0 }", "synthesis.minimum_filters"},
+      {"synthesis { filter_multiple: 65 }", "synthesis.filter_multiple"},
+      {"training { offspring { epochs: -1 } }", "training.offspring.epochs"},
+      {"training { offspring { batch: 0 } }", "training.offspring.batch"},
+      {"training { ancestor { learning_rate: nan } }", "training.ancestor.learning_rate"},
+      {"training { ancestor { momentum: 1 } }", "training.ancestor.momentum"},
+      {"training { ancestor { epochs: 1 warmup_epochs: 2 } }", "training.ancestor.warmup_epochs"},
+      {"training { ancestor { distillation { teacher: PARENT } } }", "training.ancestor.distillation"},
+      {"training { offspring { distillation { } } }", "training.offspring.distillation.teacher"},
+      {"training { offspring { distillation { teacher: PARENT temperature: 0 } } }", "temperature"},
+      {"training { offspring { shift: 32 } }", "shift"},
+      {"training { threads: 0 }", "training.threads"},
+      {"measurement { batch: 0 }", "measurement.batch"},
+      {"measurement { minimum_blocks: 1 }", "measurement.minimum_blocks"},
+      {"measurement { time_limit_seconds: 0 }", "measurement.time_limit_seconds"},
+      {"retry { failures: -1 }", "retry.failures"},
+  };
+  for (const auto& [line, expected] : cases) {
+    EXPECT_THAT(ErrorOf(absl::StrCat(kMinimal, line, "\n")), HasSubstr(expected)) << line;
+  }
+}
+
+TEST(ExperimentSpecTest, NetworkDigestMustBeOne) {
+  EXPECT_THAT(ErrorOf(absl::StrReplaceAll(
+                  kMinimal, {{"squeezenet_v1_1 { }", "network_digest: \"ABC\""}})),
+              HasSubstr("ancestor.network_digest: must be the SHA-256"));
+}
+
+TEST(ExperimentSpecTest, UnreachableSizePathNamesTheGeneration) {
+  const std::string error =
+      ErrorOf(absl::StrCat(kMinimal, "environment { resource_factor: 0.5 }"));
+  EXPECT_THAT(error, HasSubstr("generation 9 should have 1421 parameters"));
+  EXPECT_THAT(ErrorOf(absl::StrCat(kMinimal, "environment { resource_factor: 0.5 resource: MACS }")),
+              HasSubstr("MACs"));
+  // The papers' calibration has no path.
+  EXPECT_EQ(ErrorOf(absl::StrCat(kMinimal, "environment { resource_factor: 0.5 calibration: LITERAL }")),
+            "OK");
+}
+
+TEST(ExperimentSpecTest, PathOfTheDefaultsLeadsToTheDesignsSize) {
+  const auto spec = ParseExperimentSpec(kMinimal, "a");
+  ASSERT_TRUE(spec.ok());
+  EXPECT_NEAR(4e-6 * TargetBudget(*spec, 727'626, 15), 0.95, 0.005);
+  EXPECT_EQ(TargetBudget(*spec, 727'626, 0), 727'626);
+  const auto genome = SqueezeNetV11(10);
+  ASSERT_TRUE(genome.ok());
+  EXPECT_TRUE(CheckSizePath(*spec, *genome).ok());
+}
+
+TEST(ExperimentSpecTest, OversizedTextIsRefused) {
+  EXPECT_THAT(ErrorOf(std::string((1 << 20) + 1, '#')), HasSubstr("a spec has at most"));
+}
+
+}  // namespace
+}  // namespace squish
