@@ -11,19 +11,21 @@ namespace squish {
 
 // The limit of a constraint at a generation: the target itself, or with `scheduled`
 // geometrically from the ancestor's own value (generation 0) to the target (the
-// last generation). Where the ancestor's value is not known, the target.
+// last generation). Where the ancestor's value is not known, or meets the target
+// already, the target: a schedule only relaxes.
 double ConstraintLimit(const v1::Constraint& constraint, const v1::Individual& ancestor,
                        int generation, int generations);
 
 // By how much an individual breaks the environment's constraints: the sum over
 // broken ones of |ln(value / limit)|; 0 is feasible, infinity when a value is missing
-// or the individual is UNSUPPORTED.
+// or the individual is UNSUPPORTED. Ratios are compared in steps of 1 %, as
+// ⌊ln ratio / ln 1.01⌋: less is noise.
 double Violation(const v1::EnvironmentSpec& environment, const v1::Individual& individual,
                  const v1::Individual& ancestor, int generations);
 
-// (μ,λ): the positions of the best `parents` among the trained, best first: feasible
-// before infeasible, then least violation, then least log-loss on the selection split,
-// ties by index. DIVERGED individuals are never selected. May return fewer.
+// (μ,λ): the positions of the best μ (spec.parents) among the trained, best first:
+// feasible before infeasible, then least violation, then least log-loss on the selection
+// split, ties by index. DIVERGED individuals are never selected. May return fewer.
 std::vector<int> SelectParents(const v1::ExperimentSpec& spec,
                                const std::vector<v1::Individual>& generation,
                                const v1::Individual& ancestor);

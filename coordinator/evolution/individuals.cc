@@ -1,0 +1,119 @@
+// Individuals as facts tell them, their parents, and the digest of a population.
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/sha256.h"
+#include "coordinator/evolution/plan.h"
+
+namespace squish {
+namespace {
+
+v1::Individual::State StateOf(const v1::ExperimentSpec& spec, const IndividualFacts& facts) {
+  if (!facts.synthesize.has_value()) return v1::Individual::SYNTHESIZING;
+  if (facts.train.has_value() && facts.train->outcome() == v1::TrainResult::DIVERGED) {
+    return v1::Individual::DIVERGED;
+  }
+  const bool measured = spec.measurement().fitness() == v1::MeasurementSpec::ESTIMATED ||
+                        facts.measure.has_value();
+  if (!facts.train.has_value() || !measured) return v1::Individual::TRAINING;
+  if (facts.measure.has_value() && facts.measure->verdict() == v1::MeasureResult::UNSUPPORTED) {
+    return v1::Individual::UNSUPPORTED;
+  }
+  return v1::Individual::EVALUATED;
+}
+
+void DescribeBirth(const v1::SynthesizeResult& result, v1::Individual& individual) {
+  individual.set_genome_digest(result.genome_digest());
+  individual.set_architecture_digest(result.architecture_digest());
+  individual.set_weights_digest(result.weights_digest());
+  individual.set_born_artifact(result.artifact());
+  individual.set_parameters(result.parameters());
+  individual.set_macs(result.macs());
+  individual.set_bytes(result.bytes());
+  *individual.mutable_birth() = result.birth();
+}
+
+void DescribeTraining(const v1::TrainResult& result, v1::Individual& individual) {
+  individual.set_images_seen(result.images_seen());
+  if (result.outcome() != v1::TrainResult::TRAINED) return;
+  individual.set_weights_digest(result.weights_digest());
+  individual.set_trained_artifact(result.artifact());
+  individual.set_selection_accuracy(result.selection_accuracy());
+  individual.set_selection_log_loss(result.selection_log_loss());
+}
+
+std::string MeasuredOn(const v1::MeasurementSetting& setting) {
+  return absl::StrCat(setting.device_class(), ", ", setting.engine(), ", ", setting.precision(),
+                      ", batch ", setting.batch(), ", ", setting.threads(),
+                      setting.threads() == 1 ? " thread" : " threads",
+                      setting.synthetic() ? ", not measured on hardware" : "");
+}
+
+void DescribeSpeed(const v1::MeasureResult& result, v1::Individual& individual) {
+  individual.set_measured_on(MeasuredOn(result.setting()));
+  if (result.verdict() != v1::MeasureResult::VALID) return;
+  individual.set_images_per_second(result.images_per_second());
+  // The ancestor is the unit of ratios.
+  individual.set_ratio_to_ancestor(individual.name().generation() == 0 ? 1.0 : result.ratio());
+}
+
+void EstimateSpeed(const v1::Individual& ancestor, v1::Individual& individual) {
+  const bool first = individual.name().generation() == 0;
+  if (!first && individual.macs() <= 0) return;
+  individual.set_measured_on("estimated from MACs");
+  individual.set_ratio_to_ancestor(
+      first ? 1.0 : static_cast<double>(ancestor.macs()) / static_cast<double>(individual.macs()));
+}
+
+}  // namespace
+
+int GenerationSize(const v1::ExperimentSpec& spec, int generation) {
+  return generation == 0 ? 1 : spec.offspring();
+}
+
+std::vector<v1::IndividualName> ParentsOf(const v1::ExperimentSpec&,
+                                          const v1::EvolutionSummary& summary, int index) {
+  if (summary.parents().empty()) return {};
+  return {summary.parents(index % summary.parents_size()).name()};
+}
+
+v1::Individual DescribeIndividual(const v1::ExperimentSpec& spec,
+                                  const v1::EvolutionSummary& summary, v1::IndividualName name,
+                                  const IndividualFacts& facts) {
+  v1::Individual individual;
+  const int index = name.index();
+  *individual.mutable_name() = std::move(name);
+  for (v1::IndividualName& parent : ParentsOf(spec, summary, index)) {
+    *individual.add_parents() = std::move(parent);
+  }
+  individual.set_state(StateOf(spec, facts));
+  if (facts.synthesize.has_value()) {
+    DescribeBirth(*facts.synthesize, individual);
+    if (spec.measurement().fitness() == v1::MeasurementSpec::ESTIMATED) {
+      EstimateSpeed(summary.ancestor(), individual);
+    }
+  }
+  if (facts.train.has_value()) DescribeTraining(*facts.train, individual);
+  if (facts.measure.has_value()) DescribeSpeed(*facts.measure, individual);
+  return individual;
+}
+
+std::string PopulationDigest(const std::vector<v1::Individual>& individuals) {
+  Sha256 hash;
+  const auto add_name = [&hash](const v1::IndividualName& name) {
+    hash.UpdateUint64(static_cast<uint64_t>(name.generation()));
+    hash.UpdateUint64(static_cast<uint64_t>(name.index()));
+  };
+  for (const v1::Individual& individual : individuals) {
+    add_name(individual.name());
+    hash.UpdateUint64(static_cast<uint64_t>(individual.parents_size()));
+    for (const v1::IndividualName& parent : individual.parents()) add_name(parent);
+    hash.UpdateString(individual.genome_digest());
+    hash.UpdateString(individual.weights_digest());
+    hash.UpdateString(v1::Individual::State_Name(individual.state()));
+  }
+  return std::move(hash).HexDigest();
+}
+
+}  // namespace squish

@@ -1,0 +1,229 @@
+#include "coordinator/evolution/plan.h"
+
+#include <algorithm>
+#include <cassert>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "common/base/sha256.h"
+#include "common/spec/experiment_spec.h"
+#include "coordinator/evolution/selection.h"
+
+namespace squish {
+namespace {
+
+// The seed of a training: one for each (experiment, generation, index), so that it is
+// the same wherever and whenever the training runs.
+uint64_t TrainingSeed(uint64_t seed, int generation, int index) {
+  Sha256 hash;
+  hash.UpdateString("training");
+  hash.UpdateUint64(seed);
+  hash.UpdateUint64(static_cast<uint64_t>(generation));
+  hash.UpdateUint64(static_cast<uint64_t>(index));
+  uint64_t result = 0;
+  const bool ok = absl::SimpleHexAtoi(std::move(hash).HexDigest().substr(0, 16), &result);
+  assert(ok);
+  (void)ok;
+  return result;
+}
+
+double BudgetOf(const v1::ExperimentSpec& spec, int64_t parameters, int64_t macs) {
+  const bool counts_macs = spec.environment().resource() == v1::EnvironmentSpec::MACS;
+  return static_cast<double>(counts_macs ? macs : parameters);
+}
+
+// Makes the jobs of one open generation.
+class JobMaker {
+ public:
+  JobMaker(const v1::ExperimentSpec& spec, const v1::DatasetSummary& dataset,
+           const v1::EvolutionSummary& summary, int generation)
+      : spec_(spec), dataset_(dataset), summary_(summary), generation_(generation) {}
+
+  v1::Job Synthesize(int index) const {
+    v1::Job job = Keyed(index, v1::JobKey::SYNTHESIZE);
+    v1::SynthesizeJob& work = *job.mutable_synthesize();
+    work.set_seed(spec_.seed());
+    *work.mutable_class_names() = dataset_.class_names();
+    *work.mutable_synthesis() = spec_.synthesis();
+    *work.mutable_environment() = spec_.environment();
+    work.set_macs_input_size(spec_.measurement().input_size());
+    if (generation_ == 0) {
+      *work.mutable_ancestor() = spec_.ancestor();
+      DescribePreprocessing(*work.mutable_preprocessing());
+      return job;
+    }
+    const v1::Individual& parent = ParentOf(index);
+    v1::ParentNetwork& network = *work.add_parents();
+    *network.mutable_name() = parent.name();
+    network.set_artifact(parent.trained_artifact());
+    if (spec_.environment().calibration() == v1::EnvironmentSpec::BUDGET) {
+      const v1::Individual& ancestor = summary_.ancestor();
+      const double start = BudgetOf(spec_, ancestor.parameters(), ancestor.macs());
+      work.set_target_budget(TargetBudget(spec_, start, generation_));
+    }
+    return job;
+  }
+
+  v1::Job Train(int index, const v1::SynthesizeResult& born) const {
+    v1::Job job = Keyed(index, v1::JobKey::TRAIN);
+    v1::TrainJob& work = *job.mutable_train();
+    const v1::TrainingSpec& training = spec_.training();
+    work.set_network(born.artifact());
+    *work.mutable_dataset() = spec_.dataset();
+    work.set_dataset_fingerprint(dataset_.fingerprint());
+    *work.mutable_recipe() = generation_ == 0 ? training.ancestor() : training.offspring();
+    if (work.recipe().has_distillation()) {
+      const bool by_parent = work.recipe().distillation().teacher() == v1::Distillation::PARENT;
+      const v1::Individual& teacher = by_parent ? ParentOf(index) : summary_.ancestor();
+      work.set_teacher(teacher.trained_artifact());
+    }
+    work.set_seed(TrainingSeed(spec_.seed(), generation_, index));
+    work.set_threads(training.threads());
+    work.set_device(training.device());
+    return job;
+  }
+
+  // Needs the born network only: speed depends on the architecture alone.
+  v1::Job Measure(int index, const v1::SynthesizeResult& born) const {
+    v1::Job job = Keyed(index, v1::JobKey::MEASURE);
+    v1::MeasureJob& work = *job.mutable_measure();
+    const bool first = generation_ == 0;
+    const v1::Individual& ancestor = summary_.ancestor();
+    work.set_candidate(born.artifact());
+    work.set_candidate_architecture(born.architecture_digest());
+    work.set_ancestor(first ? born.artifact() : ancestor.born_artifact());
+    work.set_ancestor_architecture(first ? born.architecture_digest()
+                                         : ancestor.architecture_digest());
+    work.set_device_class(first ? spec_.measurement().device_class() : summary_.device_class());
+    *work.mutable_protocol() = spec_.measurement();
+    return job;
+  }
+
+ private:
+  v1::Job Keyed(int index, v1::JobKey::Kind kind) const {
+    v1::Job job;
+    job.mutable_key()->set_generation(generation_);
+    job.mutable_key()->set_index(index);
+    job.mutable_key()->set_kind(kind);
+    return job;
+  }
+
+  const v1::Individual& ParentOf(int index) const {
+    return summary_.parents(index % summary_.parents_size());
+  }
+
+  void DescribePreprocessing(v1::Preprocessing& preprocessing) const {
+    preprocessing.set_input_size(spec_.dataset().input_size());
+    preprocessing.set_resize(spec_.dataset().resize());
+    *preprocessing.mutable_mean() = dataset_.mean();
+    *preprocessing.mutable_std() = dataset_.std();
+  }
+
+  const v1::ExperimentSpec& spec_;
+  const v1::DatasetSummary& dataset_;
+  const v1::EvolutionSummary& summary_;
+  const int generation_;
+};
+
+// Why an evolution cannot go on from this ancestor; empty: it can.
+std::string AncestorFailure(const v1::ExperimentSpec& spec, const IndividualFacts& facts) {
+  if (facts.train.has_value() && facts.train->outcome() == v1::TrainResult::DIVERGED) {
+    return absl::StrFormat(
+        "the ancestor's training diverged (a loss or a weight was not finite): lower "
+        "training.ancestor.learning_rate, now %g, or set its gradient_clip, now %g, and submit "
+        "again",
+        spec.training().ancestor().learning_rate(), spec.training().ancestor().gradient_clip());
+  }
+  if (facts.measure.has_value() && facts.measure->verdict() == v1::MeasureResult::UNSUPPORTED) {
+    return absl::StrCat("the engine refuses the ancestor, so nothing can be compared with it (",
+                        absl::StrJoin(facts.measure->reasons(), "; "),
+                        "): use another engine, or measurement.fitness: ESTIMATED");
+  }
+  return "";
+}
+
+// What the summary needs of an individual.
+v1::Individual Remembered(v1::Individual individual) {
+  individual.clear_birth();
+  return individual;
+}
+
+void NoteBest(const v1::Individual& individual, v1::EvolutionSummary& summary) {
+  if (individual.state() != v1::Individual::EVALUATED) return;
+  const bool first = !summary.has_smallest_bytes();
+  summary.set_smallest_bytes(
+      first ? individual.bytes() : std::min(summary.smallest_bytes(), individual.bytes()));
+  summary.set_best_selection_accuracy(
+      std::max(summary.best_selection_accuracy(), individual.selection_accuracy()));
+  if (individual.has_ratio_to_ancestor()) {
+    summary.set_best_ratio(std::max(summary.best_ratio(), individual.ratio_to_ancestor()));
+  }
+}
+
+std::string PinnedDeviceClass(const v1::ExperimentSpec& spec, const IndividualFacts& ancestor) {
+  if (!spec.measurement().device_class().empty() || !ancestor.measure.has_value()) {
+    return spec.measurement().device_class();
+  }
+  return ancestor.measure->setting().device_class();
+}
+
+Closing Close(const v1::ExperimentSpec& spec, const v1::EvolutionSummary& before,
+              const OpenGeneration& open) {
+  Closing closing;
+  for (int i = 0; i < static_cast<int>(open.individuals.size()); ++i) {
+    v1::IndividualName name;
+    name.set_generation(open.generation);
+    name.set_index(i);
+    closing.individuals.push_back(DescribeIndividual(spec, before, name, open.individuals[i]));
+  }
+  closing.summary = before;
+  closing.summary.set_closed_generation(open.generation);
+  if (open.generation == 0) {
+    closing.summary.set_device_class(PinnedDeviceClass(spec, open.individuals[0]));
+  }
+  const v1::Individual& ancestor =
+      open.generation == 0 ? closing.individuals[0] : before.ancestor();
+  const std::vector<int> selected = SelectParents(spec, closing.individuals, ancestor);
+  // With nobody to select the parents stay: their next offspring are others, and smaller.
+  if (!selected.empty()) closing.summary.clear_parents();
+  for (const int position : selected) {
+    closing.individuals[position].set_selected(true);
+    *closing.summary.add_parents() = Remembered(closing.individuals[position]);
+  }
+  if (open.generation == 0) {
+    *closing.summary.mutable_ancestor() = Remembered(closing.individuals[0]);
+  }
+  for (const v1::Individual& individual : closing.individuals) {
+    NoteBest(individual, closing.summary);
+  }
+  closing.finished = open.generation >= spec.generations();
+  return closing;
+}
+
+}  // namespace
+
+Plan MakePlan(const v1::ExperimentSpec& spec, const v1::DatasetSummary& dataset,
+              const v1::EvolutionSummary& summary, const OpenGeneration& open) {
+  assert(static_cast<int>(open.individuals.size()) == GenerationSize(spec, open.generation));
+  const bool measures = spec.measurement().fitness() == v1::MeasurementSpec::MEASURED;
+  const JobMaker make(spec, dataset, summary, open.generation);
+  Plan plan;
+  bool complete = true;
+  for (int i = 0; i < static_cast<int>(open.individuals.size()); ++i) {
+    const IndividualFacts& facts = open.individuals[i];
+    plan.wanted.push_back(make.Synthesize(i));
+    if (facts.synthesize.has_value()) {
+      plan.wanted.push_back(make.Train(i, *facts.synthesize));
+      if (measures) plan.wanted.push_back(make.Measure(i, *facts.synthesize));
+    }
+    complete = complete && facts.synthesize.has_value() && facts.train.has_value() &&
+               (!measures || facts.measure.has_value());
+  }
+  if (open.generation == 0) plan.failed = AncestorFailure(spec, open.individuals[0]);
+  if (complete && plan.failed.empty()) plan.closing = Close(spec, summary, open);
+  return plan;
+}
+
+}  // namespace squish

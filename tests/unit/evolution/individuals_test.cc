@@ -1,0 +1,147 @@
+#include <functional>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/unit/evolution/evolution_fixture.h"
+
+namespace squish {
+namespace {
+
+v1::IndividualName Name(int generation, int index) {
+  v1::IndividualName name;
+  name.set_generation(generation);
+  name.set_index(index);
+  return name;
+}
+
+class DescribeIndividualTest : public testing::Test {
+ protected:
+  v1::Individual Describe(const IndividualFacts& facts, int generation = 1, int index = 2) {
+    return DescribeIndividual(spec_, SummaryAfter(spec_, generation - 1), Name(generation, index),
+                              facts);
+  }
+  v1::ExperimentSpec spec_ = TestSpec();
+};
+
+TEST_F(DescribeIndividualTest, StateFollowsTheFacts) {
+  EXPECT_EQ(Describe({}).state(), v1::Individual::SYNTHESIZING);
+  EXPECT_EQ(Describe({Born(1, 2), {}, {}}).state(), v1::Individual::TRAINING);
+  EXPECT_EQ(Describe({Born(1, 2), Trained(1, 2, 0.5), {}}).state(), v1::Individual::TRAINING);
+  EXPECT_EQ(Describe({Born(1, 2), {}, Measured(2)}).state(), v1::Individual::TRAINING);
+  EXPECT_EQ(Describe({Born(1, 2), Trained(1, 2, 0.5), Measured(2)}).state(),
+            v1::Individual::EVALUATED);
+  EXPECT_EQ(Describe({Born(1, 2), Diverged(), {}}).state(), v1::Individual::DIVERGED);
+  EXPECT_EQ(Describe({Born(1, 2), {}, Unsupported()}).state(), v1::Individual::TRAINING);
+  EXPECT_EQ(Describe({Born(1, 2), Trained(1, 2, 0.5), Unsupported()}).state(),
+            v1::Individual::UNSUPPORTED);
+  EXPECT_EQ(Describe({Born(1, 2), Diverged(), Unsupported()}).state(), v1::Individual::DIVERGED);
+}
+
+TEST_F(DescribeIndividualTest, CarriesWhatWasFound) {
+  const v1::Individual individual = Describe(AllFacts(1, 2));
+  EXPECT_EQ(individual.name().index(), 2);
+  ASSERT_EQ(individual.parents_size(), 1);
+  EXPECT_EQ(individual.parents(0).generation(), 0);
+  EXPECT_EQ(individual.genome_digest(), "genome 1:2");
+  EXPECT_EQ(individual.weights_digest(), "weights 1:2");
+  EXPECT_EQ(individual.born_artifact(), "born 1:2");
+  EXPECT_EQ(individual.trained_artifact(), "trained 1:2");
+  EXPECT_EQ(individual.parameters(), 502);
+  EXPECT_EQ(individual.images_seen(), 100);
+  EXPECT_DOUBLE_EQ(individual.ratio_to_ancestor(), 2.2);
+  EXPECT_DOUBLE_EQ(individual.images_per_second(), 220);
+  EXPECT_EQ(individual.measured_on(), "board/1, torch, fp32, batch 1, 1 thread");
+  EXPECT_EQ(individual.birth().kappa(), 0.5);
+}
+
+TEST_F(DescribeIndividualTest, WeightsAreTheBornOnesUntilTrained) {
+  EXPECT_EQ(Describe({Born(1, 2), {}, {}}).weights_digest(), "fresh 1:2");
+  const v1::Individual diverged = Describe({Born(1, 2), Diverged(), {}});
+  EXPECT_EQ(diverged.weights_digest(), "fresh 1:2");
+  EXPECT_EQ(diverged.images_seen(), 7);
+  EXPECT_FALSE(diverged.has_selection_log_loss());
+  EXPECT_EQ(diverged.trained_artifact(), "");
+}
+
+TEST_F(DescribeIndividualTest, UnsupportedHasNoSpeed) {
+  const v1::Individual individual = Describe({Born(1, 2), Trained(1, 2, 0.5), Unsupported()});
+  EXPECT_FALSE(individual.has_ratio_to_ancestor());
+  EXPECT_FALSE(individual.has_images_per_second());
+}
+
+TEST_F(DescribeIndividualTest, SyntheticSpeedSaysSo) {
+  v1::MeasureResult measured = Measured(2);
+  measured.mutable_setting()->set_engine("simulated");
+  measured.mutable_setting()->set_synthetic(true);
+  measured.mutable_setting()->set_threads(2);
+  EXPECT_EQ(Describe({Born(1, 2), {}, measured}).measured_on(),
+            "board/1, simulated, fp32, batch 1, 2 threads, not measured on hardware");
+}
+
+TEST_F(DescribeIndividualTest, AncestorsRatioIsOneByDefinition) {
+  const IndividualFacts facts = {Born(0, 0), Trained(0, 0, 0.5), Measured(1.003)};
+  const v1::Individual ancestor = DescribeIndividual(spec_, Beginning(), Name(0, 0), facts);
+  EXPECT_EQ(ancestor.ratio_to_ancestor(), 1.0);
+  EXPECT_DOUBLE_EQ(ancestor.images_per_second(), 100.3);
+  EXPECT_EQ(ancestor.parents_size(), 0);
+}
+
+TEST_F(DescribeIndividualTest, EstimateIsTheRatioOfMacsAndSaysSo) {
+  spec_.mutable_measurement()->set_fitness(v1::MeasurementSpec::ESTIMATED);
+  const v1::Individual individual = Describe({Born(1, 0), Trained(1, 0, 0.5), {}}, 1, 0);
+  EXPECT_EQ(individual.state(), v1::Individual::EVALUATED);
+  EXPECT_DOUBLE_EQ(individual.ratio_to_ancestor(), 2.0);  // 2,000 ÷ 1,000 MACs
+  EXPECT_FALSE(individual.has_images_per_second());
+  EXPECT_EQ(individual.measured_on(), "estimated from MACs");
+}
+
+TEST(ParentsOfTest, RoundRobinOverTheSelected) {
+  const v1::ExperimentSpec spec = TestSpec();
+  const v1::EvolutionSummary summary = SummaryAfter(spec, 1);
+  ASSERT_EQ(summary.parents_size(), 2);
+  for (int i = 0; i < 4; ++i) {
+    const auto parents = ParentsOf(spec, summary, i);
+    ASSERT_EQ(parents.size(), 1u);
+    EXPECT_EQ(parents[0].index(), summary.parents(i % 2).name().index());
+    EXPECT_EQ(parents[0].generation(), 1);
+  }
+  EXPECT_TRUE(ParentsOf(spec, Beginning(), 0).empty());
+}
+
+TEST(PopulationDigestTest, DependsOnWhatIsNamedAndOnNothingElse) {
+  v1::Individual a;
+  *a.mutable_name() = Name(1, 0);
+  *a.add_parents() = Name(0, 0);
+  a.set_genome_digest("g");
+  a.set_weights_digest("w");
+  a.set_state(v1::Individual::EVALUATED);
+  const std::string digest = PopulationDigest({a});
+  EXPECT_EQ(digest.size(), 64u);
+
+  v1::Individual other = a;
+  other.set_images_per_second(5);
+  other.set_measured_on("elsewhere");
+  other.set_born_artifact("file");
+  other.set_selected(true);
+  EXPECT_EQ(PopulationDigest({other}), digest);
+
+  const std::vector<std::function<void(v1::Individual&)>> changes = {
+      [](v1::Individual& i) { i.mutable_name()->set_generation(2); },
+      [](v1::Individual& i) { i.mutable_name()->set_index(1); },
+      [](v1::Individual& i) { i.mutable_parents(0)->set_index(1); },
+      [](v1::Individual& i) { i.clear_parents(); },
+      [](v1::Individual& i) { i.set_genome_digest("h"); },
+      [](v1::Individual& i) { i.set_weights_digest("x"); },
+      [](v1::Individual& i) { i.set_genome_digest("gw"), i.set_weights_digest(""); },
+      [](v1::Individual& i) { i.set_state(v1::Individual::DIVERGED); }};
+  for (size_t n = 0; n < changes.size(); ++n) {
+    v1::Individual changed = a;
+    changes[n](changed);
+    EXPECT_NE(PopulationDigest({changed}), digest) << n;
+  }
+  EXPECT_NE(PopulationDigest({a, a}), digest);
+  EXPECT_NE(PopulationDigest({}), digest);
+}
+
+}  // namespace
+}  // namespace squish

@@ -1,0 +1,264 @@
+#include "coordinator/evolution/plan.h"
+
+#include <set>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/unit/evolution/evolution_fixture.h"
+
+namespace squish {
+namespace {
+
+using testing::HasSubstr;
+
+class PlanTest : public testing::Test {
+ protected:
+  Plan Make(const v1::EvolutionSummary& summary, const OpenGeneration& open) {
+    return MakePlan(spec_, TestDataset(), summary, open);
+  }
+  // The jobs of a kind, by index.
+  static std::vector<v1::Job> Jobs(const Plan& plan, v1::JobKey::Kind kind) {
+    std::vector<v1::Job> jobs;
+    for (const v1::Job& job : plan.wanted) {
+      if (job.key().kind() == kind) jobs.push_back(job);
+    }
+    return jobs;
+  }
+  v1::ExperimentSpec spec_ = TestSpec();
+};
+
+TEST_F(PlanTest, BeginsWithTheSynthesisOfTheAncestor) {
+  const Plan plan = Make(Beginning(), Open(spec_, 0));
+  ASSERT_EQ(plan.wanted.size(), 1u);
+  const v1::SynthesizeJob& work = plan.wanted[0].synthesize();
+  EXPECT_EQ(work.seed(), 9u);
+  EXPECT_EQ(work.parents_size(), 0);
+  EXPECT_EQ(work.ancestor().squeezenet_v1_1().width(), 0.5);
+  EXPECT_EQ(work.class_names_size(), 2);
+  EXPECT_EQ(work.target_budget(), 0.0);
+  EXPECT_EQ(work.macs_input_size(), 32);
+  EXPECT_EQ(work.preprocessing().input_size(), 32);
+  EXPECT_EQ(work.preprocessing().resize(), v1::SQUASH);
+  EXPECT_EQ(work.preprocessing().mean_size(), 3);
+  EXPECT_FALSE(plan.closing.has_value());
+  EXPECT_EQ(plan.failed, "");
+}
+
+TEST_F(PlanTest, BornAncestorIsTrainedAndMeasuredBesideItself) {
+  OpenGeneration open = Open(spec_, 0);
+  open.individuals[0].synthesize = Born(0, 0);
+  const Plan plan = Make(Beginning(), open);
+  ASSERT_EQ(plan.wanted.size(), 3u);
+  const v1::TrainJob train = Jobs(plan, v1::JobKey::TRAIN).at(0).train();
+  EXPECT_EQ(train.network(), "born 0:0");
+  EXPECT_EQ(train.teacher(), "");
+  EXPECT_EQ(train.recipe().epochs(), 3);
+  EXPECT_EQ(train.dataset_fingerprint(), "fingerprint");
+  EXPECT_EQ(train.threads(), 1);
+  EXPECT_EQ(train.device(), v1::TrainingSpec::CPU);
+  const v1::MeasureJob measure = Jobs(plan, v1::JobKey::MEASURE).at(0).measure();
+  EXPECT_EQ(measure.candidate(), "born 0:0");
+  EXPECT_EQ(measure.ancestor(), "born 0:0");
+  EXPECT_EQ(measure.candidate_architecture(), "architecture 0:0");
+  EXPECT_EQ(measure.ancestor_architecture(), "architecture 0:0");
+  EXPECT_EQ(measure.device_class(), "");
+  EXPECT_EQ(measure.protocol().batch(), 1);
+}
+
+TEST_F(PlanTest, AncestorClosesGenerationZeroAndIsItsParent) {
+  const Plan plan = Make(Beginning(), Complete(spec_, 0));
+  ASSERT_TRUE(plan.closing.has_value());
+  EXPECT_FALSE(plan.closing->finished);
+  ASSERT_EQ(plan.closing->individuals.size(), 1u);
+  EXPECT_TRUE(plan.closing->individuals[0].selected());
+  const v1::EvolutionSummary& summary = plan.closing->summary;
+  EXPECT_EQ(summary.closed_generation(), 0);
+  EXPECT_EQ(summary.ancestor().trained_artifact(), "trained 0:0");
+  ASSERT_EQ(summary.parents_size(), 1);
+  EXPECT_EQ(summary.parents(0).trained_artifact(), "trained 0:0");
+  EXPECT_EQ(summary.smallest_bytes(), 4000);
+  EXPECT_EQ(summary.best_ratio(), 1.0);
+}
+
+TEST_F(PlanTest, OffspringComeFromTheirParentsOnThePathOfBudgets) {
+  const Plan first = Make(SummaryAfter(spec_, 0), Open(spec_, 1));
+  ASSERT_EQ(first.wanted.size(), 4u);
+  for (const v1::Job& job : first.wanted) {
+    ASSERT_EQ(job.synthesize().parents_size(), 1);
+    EXPECT_EQ(job.synthesize().parents(0).artifact(), "trained 0:0");
+    EXPECT_EQ(job.synthesize().target_budget(), 500.0);  // 1,000 · 0.5
+    EXPECT_FALSE(job.synthesize().has_ancestor());
+    EXPECT_FALSE(job.synthesize().has_preprocessing());
+  }
+  // Log-losses are 0.1, 0.4, 0.3, 0.2 by index: 0 and 3 are the parents.
+  const Plan second = Make(SummaryAfter(spec_, 1), Open(spec_, 2));
+  EXPECT_EQ(second.wanted[0].synthesize().parents(0).artifact(), "trained 1:0");
+  EXPECT_EQ(second.wanted[1].synthesize().parents(0).artifact(), "trained 1:3");
+  EXPECT_EQ(second.wanted[2].synthesize().parents(0).artifact(), "trained 1:0");
+  EXPECT_EQ(second.wanted[0].synthesize().target_budget(), 250.0);
+}
+
+TEST_F(PlanTest, BudgetCanCountMacs) {
+  spec_.mutable_environment()->set_resource(v1::EnvironmentSpec::MACS);
+  EXPECT_EQ(Make(SummaryAfter(spec_, 0), Open(spec_, 1)).wanted[0].synthesize().target_budget(),
+            1000.0);  // 2,000 · 0.5
+}
+
+TEST_F(PlanTest, LiteralHasNoBudget) {
+  spec_.mutable_environment()->set_calibration(v1::EnvironmentSpec::LITERAL);
+  EXPECT_EQ(Make(SummaryAfter(spec_, 0), Open(spec_, 1)).wanted[0].synthesize().target_budget(),
+            0.0);
+}
+
+TEST_F(PlanTest, OffspringAreTrainedByTheirRecipeWithSeedsOfTheirOwn) {
+  std::set<uint64_t> seeds;
+  for (int g = 1; g <= 3; ++g) {
+    for (const v1::Job& job : Jobs(Make(SummaryAfter(spec_, g - 1), Complete(spec_, g)),
+                                   v1::JobKey::TRAIN)) {
+      EXPECT_EQ(job.train().recipe().epochs(), 1);
+      seeds.insert(job.train().seed());
+    }
+  }
+  EXPECT_EQ(seeds.size(), 12u);
+  spec_.set_seed(10);
+  const Plan other = Make(SummaryAfter(spec_, 0), Complete(spec_, 1));
+  for (const v1::Job& job : Jobs(other, v1::JobKey::TRAIN)) {
+    EXPECT_TRUE(seeds.insert(job.train().seed()).second) << "another experiment, the same seed";
+  }
+}
+
+TEST_F(PlanTest, OffspringAreMeasuredAgainstTheBornAncestor) {
+  const Plan plan = Make(SummaryAfter(spec_, 0), Complete(spec_, 1));
+  const v1::MeasureJob measure = Jobs(plan, v1::JobKey::MEASURE).at(2).measure();
+  EXPECT_EQ(measure.candidate(), "born 1:2");
+  EXPECT_EQ(measure.candidate_architecture(), "architecture 1:2");
+  EXPECT_EQ(measure.ancestor(), "born 0:0");
+  EXPECT_EQ(measure.ancestor_architecture(), "architecture 0:0");
+}
+
+TEST_F(PlanTest, TeacherIsTheTrainedAncestorOrParent) {
+  auto* distillation = spec_.mutable_training()->mutable_offspring()->mutable_distillation();
+  distillation->set_teacher(v1::Distillation::ANCESTOR);
+  const auto teachers = [this] {
+    std::vector<std::string> names;
+    for (const v1::Job& job :
+         Jobs(Make(SummaryAfter(spec_, 1), Complete(spec_, 2)), v1::JobKey::TRAIN)) {
+      names.push_back(job.train().teacher());
+    }
+    return names;
+  };
+  EXPECT_THAT(teachers(), testing::Each("trained 0:0"));
+  distillation->set_teacher(v1::Distillation::PARENT);
+  EXPECT_THAT(teachers(),
+              testing::ElementsAre("trained 1:0", "trained 1:3", "trained 1:0", "trained 1:3"));
+}
+
+TEST_F(PlanTest, LastGenerationFinishes) {
+  const Plan plan = Make(SummaryAfter(spec_, 2), Complete(spec_, 3));
+  ASSERT_TRUE(plan.closing.has_value());
+  EXPECT_TRUE(plan.closing->finished);
+  EXPECT_EQ(plan.closing->individuals.size(), 4u);
+}
+
+// --- Device class -----------------------------------------------------------------
+
+TEST_F(PlanTest, DeviceClassIsPinnedByTheAncestorsMeasurement) {
+  const v1::EvolutionSummary summary = SummaryAfter(spec_, 0);
+  EXPECT_EQ(summary.device_class(), "board/1");
+  for (const v1::Job& job : Jobs(Make(summary, Complete(spec_, 1)), v1::JobKey::MEASURE)) {
+    EXPECT_EQ(job.measure().device_class(), "board/1");
+  }
+}
+
+TEST_F(PlanTest, DeviceClassOfTheSpecIsKept) {
+  spec_.mutable_measurement()->set_device_class("jetson-tx1/l4t-32.7");
+  OpenGeneration open = Open(spec_, 0);
+  open.individuals[0].synthesize = Born(0, 0);
+  EXPECT_EQ(Jobs(Make(Beginning(), open), v1::JobKey::MEASURE).at(0).measure().device_class(),
+            "jetson-tx1/l4t-32.7");
+  EXPECT_EQ(SummaryAfter(spec_, 0).device_class(), "jetson-tx1/l4t-32.7");
+}
+
+// --- Estimated fitness ------------------------------------------------------------
+
+TEST_F(PlanTest, EstimatedFitnessNeedsNoMeasurement) {
+  spec_.mutable_measurement()->set_fitness(v1::MeasurementSpec::ESTIMATED);
+  OpenGeneration open = Complete(spec_, 0);
+  open.individuals[0].measure.reset();
+  const Plan plan = Make(Beginning(), open);
+  EXPECT_TRUE(Jobs(plan, v1::JobKey::MEASURE).empty());
+  ASSERT_TRUE(plan.closing.has_value());
+  EXPECT_EQ(plan.closing->individuals[0].ratio_to_ancestor(), 1.0);
+  EXPECT_EQ(plan.closing->summary.device_class(), "");
+}
+
+// --- What will not train or run ---------------------------------------------------
+
+TEST_F(PlanTest, DivergedAncestorFailsTheExperimentWithAdvice) {
+  OpenGeneration open = Open(spec_, 0);
+  open.individuals[0].synthesize = Born(0, 0);
+  open.individuals[0].train = Diverged();
+  for (const bool measured : {false, true}) {
+    if (measured) open.individuals[0].measure = Measured(1);
+    const Plan plan = Make(Beginning(), open);
+    EXPECT_FALSE(plan.closing.has_value());
+    EXPECT_THAT(plan.failed, HasSubstr("diverged"));
+    EXPECT_THAT(plan.failed, HasSubstr("training.ancestor.learning_rate, now 0.02"));
+  }
+}
+
+TEST_F(PlanTest, UnsupportedAncestorFailsTheExperiment) {
+  OpenGeneration open = Open(spec_, 0);
+  open.individuals[0].synthesize = Born(0, 0);
+  open.individuals[0].measure = Unsupported();
+  const Plan plan = Make(Beginning(), open);
+  EXPECT_FALSE(plan.closing.has_value());
+  EXPECT_THAT(plan.failed, HasSubstr("refuses the ancestor"));
+  EXPECT_THAT(plan.failed, HasSubstr("no such layer"));
+}
+
+TEST_F(PlanTest, DivergedAndUnsupportedOffspringAreDataAboutThem) {
+  OpenGeneration open = Complete(spec_, 1);
+  open.individuals[0].train = Diverged();
+  open.individuals[3].measure = Unsupported();
+  const Plan plan = Make(SummaryAfter(spec_, 0), open);
+  ASSERT_TRUE(plan.closing.has_value());
+  EXPECT_EQ(plan.failed, "");
+  EXPECT_EQ(plan.closing->individuals[0].state(), v1::Individual::DIVERGED);
+  EXPECT_EQ(plan.closing->individuals[3].state(), v1::Individual::UNSUPPORTED);
+  // By log-loss 0, 3, 2, 1 would be the order.
+  ASSERT_EQ(plan.closing->summary.parents_size(), 2);
+  EXPECT_EQ(plan.closing->summary.parents(0).name().index(), 2);
+  EXPECT_EQ(plan.closing->summary.parents(1).name().index(), 1);
+}
+
+TEST_F(PlanTest, GenerationOfWhichNoneTrainsKeepsTheParents) {
+  OpenGeneration open = Complete(spec_, 2);
+  for (IndividualFacts& facts : open.individuals) facts.train = Diverged();
+  const v1::EvolutionSummary before = SummaryAfter(spec_, 1);
+  const Plan plan = Make(before, open);
+  ASSERT_TRUE(plan.closing.has_value());
+  const v1::EvolutionSummary& after = plan.closing->summary;
+  EXPECT_EQ(after.closed_generation(), 2);
+  ASSERT_EQ(after.parents_size(), 2);
+  EXPECT_EQ(after.parents(0).name().generation(), 1);
+  EXPECT_EQ(after.parents(0).trained_artifact(), before.parents(0).trained_artifact());
+  const Plan next = Make(after, Open(spec_, 3));
+  EXPECT_EQ(next.wanted[0].synthesize().parents(0).artifact(), "trained 1:0");
+  EXPECT_EQ(next.wanted[0].synthesize().target_budget(), 125.0);
+}
+
+// --- The summary ------------------------------------------------------------------
+
+TEST_F(PlanTest, SummaryNamesTheBestAndDoesNotGrow) {
+  spec_.set_generations(40);
+  const v1::EvolutionSummary early = SummaryAfter(spec_, 2), late = SummaryAfter(spec_, 40);
+  EXPECT_EQ(early.smallest_bytes(), 1000);       // 4 · (1000 / 4)
+  EXPECT_DOUBLE_EQ(early.best_ratio(), 3.3);     // 1 + 2 + 0.1 · 3
+  EXPECT_DOUBLE_EQ(early.best_selection_accuracy(), 1 / 1.1);
+  EXPECT_EQ(late.parents_size(), 2);
+  EXPECT_LT(late.ByteSizeLong(), early.ByteSizeLong() + 50);
+}
+
+}  // namespace
+}  // namespace squish
