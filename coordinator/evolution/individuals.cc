@@ -36,6 +36,8 @@ void DescribeBirth(const v1::SynthesizeResult& result, v1::Individual& individua
 
 void DescribeTraining(const v1::TrainResult& result, v1::Individual& individual) {
   individual.set_images_seen(result.images_seen());
+  individual.set_training_seconds(result.wall_seconds());
+  individual.set_step_seconds(result.step_seconds());
   if (result.outcome() != v1::TrainResult::TRAINED) return;
   individual.set_weights_digest(result.weights_digest());
   individual.set_trained_artifact(result.artifact());
