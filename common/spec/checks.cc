@@ -48,6 +48,12 @@ bool IsName(absl::string_view name, size_t longest) {
          });
 }
 
+// What agents call themselves; empty stands for any.
+bool IsDeviceClass(absl::string_view name) {
+  return name.size() <= 128 &&
+         std::all_of(name.begin(), name.end(), [](char c) { return c > ' ' && c <= '~'; });
+}
+
 void CheckDataset(const v1::ExperimentSpec& spec, Checker& checker) {
   if (!spec.has_dataset()) {
     checker.Fail("dataset", "is missing; say what to train on, e.g. dataset { name: \"shapes\" "
@@ -59,6 +65,9 @@ void CheckDataset(const v1::ExperimentSpec& spec, Checker& checker) {
                   "must be 1 to 64 of a-z, 0-9 and '-'; workers know the data under this name "
                   "(worker --data NAME=DIR)");
   checker.Range(dataset.input_size(), 8, 1024, "dataset.input_size");
+  checker.Require(
+      dataset.resize() == v1::SQUASH || dataset.resize() == v1::SHORT_SIDE_CENTER_CROP,
+      "dataset.resize", "must be SQUASH or SHORT_SIDE_CENTER_CROP");
   switch (dataset.source_case()) {
     case v1::DatasetSpec::kBuiltIn:
       checker.Range(dataset.built_in().train_images(), 100, 1'000'000,
@@ -142,19 +151,26 @@ void CheckSynthesis(const v1::SynthesisSpec& synthesis, Checker& checker) {
 }
 
 void CheckRecipe(const v1::Recipe& recipe, const std::string& field, bool for_ancestor,
-                 Checker& checker) {
+                 int input_size, Checker& checker) {
   checker.Range(recipe.epochs(), 0, 10'000, field + ".epochs");
   checker.Range(recipe.batch(), 1, 4096, field + ".batch");
-  checker.Range(recipe.learning_rate(), 0, 100, field + ".learning_rate");
+  checker.Positive(recipe.learning_rate(), 100, field + ".learning_rate");
   checker.Range(recipe.final_learning_rate(), 0, 100, field + ".final_learning_rate");
+  checker.Require(recipe.final_learning_rate() <= recipe.learning_rate(),
+                  field + ".final_learning_rate",
+                  absl::StrCat("is ", recipe.final_learning_rate(),
+                               ", more than learning_rate, the peak (", recipe.learning_rate(),
+                               "); make it less"));
   checker.Range(recipe.warmup_epochs(), 0, 10'000, field + ".warmup_epochs");
   checker.Require(recipe.warmup_epochs() <= recipe.epochs() || recipe.epochs() == 0,
-                  field + ".warmup_epochs", "is more than epochs; make it less");
+                  field + ".warmup_epochs",
+                  absl::StrCat("is ", recipe.warmup_epochs(), ", more than epochs (",
+                               recipe.epochs(), "); make it less"));
   checker.Range(recipe.momentum(), 0, 0.9999, field + ".momentum");
   checker.Range(recipe.weight_decay(), 0, 1, field + ".weight_decay");
   checker.Range(recipe.label_smoothing(), 0, 0.99, field + ".label_smoothing");
   checker.Range(recipe.gradient_clip(), 0, 1e6, field + ".gradient_clip");
-  checker.Range(recipe.shift(), 0, 512, field + ".shift");
+  checker.Range(recipe.shift(), 0, input_size - 1, field + ".shift");
   if (!recipe.has_distillation()) return;
   const v1::Distillation& distillation = recipe.distillation();
   const std::string path = field + ".distillation";
@@ -169,25 +185,23 @@ void CheckRecipe(const v1::Recipe& recipe, const std::string& field, bool for_an
 
 void CheckTraining(const v1::ExperimentSpec& spec, Checker& checker) {
   const v1::TrainingSpec& training = spec.training();
-  CheckRecipe(training.ancestor(), "training.ancestor", /*for_ancestor=*/true, checker);
-  CheckRecipe(training.offspring(), "training.offspring", /*for_ancestor=*/false, checker);
+  const int input_size = spec.dataset().input_size();
+  CheckRecipe(training.ancestor(), "training.ancestor", /*for_ancestor=*/true, input_size, checker);
+  CheckRecipe(training.offspring(), "training.offspring", /*for_ancestor=*/false, input_size,
+              checker);
   checker.Range(training.threads(), 1, 256, "training.threads");
   checker.Require(training.device() == v1::TrainingSpec::CPU ||
                       training.device() == v1::TrainingSpec::CUDA,
                   "training.device", "must be CPU or CUDA");
-  for (const auto* recipe : {&training.ancestor(), &training.offspring()}) {
-    checker.Require(recipe->shift() < spec.dataset().input_size(), "training",
-                    "shifts pictures by their whole size; make `shift` smaller than "
-                    "dataset.input_size");
-  }
 }
 
 void CheckMeasurement(const v1::MeasurementSpec& measurement, Checker& checker) {
   checker.Require(measurement.fitness() == v1::MeasurementSpec::MEASURED ||
                       measurement.fitness() == v1::MeasurementSpec::ESTIMATED,
                   "measurement.fitness", "must be MEASURED or ESTIMATED");
-  checker.Require(measurement.device_class().size() <= 128, "measurement.device_class",
-                  "is longer than 128 characters");
+  checker.Require(IsDeviceClass(measurement.device_class()), "measurement.device_class",
+                  "must be at most 128 printable ASCII characters without spaces, e.g. "
+                  "\"jetson-tx1/l4t-32.7\"; leave it out to take the first agent's");
   checker.Range(measurement.batch(), 1, 1024, "measurement.batch");
   checker.Range(measurement.input_size(), 8, 1024, "measurement.input_size");
   checker.Range(measurement.threads(), 1, 256, "measurement.threads");
@@ -196,6 +210,11 @@ void CheckMeasurement(const v1::MeasurementSpec& measurement, Checker& checker) 
   checker.Range(measurement.warmup_seconds(), 0, 3600, "measurement.warmup_seconds");
   checker.Positive(measurement.maximum_spread(), 10, "measurement.maximum_spread");
   checker.Positive(measurement.time_limit_seconds(), 86'400, "measurement.time_limit_seconds");
+  const double least = 2 * (measurement.minimum_seconds() + measurement.warmup_seconds());
+  checker.Require(measurement.time_limit_seconds() >= least, "measurement.time_limit_seconds",
+                  absl::StrCat("is ", measurement.time_limit_seconds(),
+                               ", but minimum_seconds and warmup_seconds of two networks take ",
+                               least, "; make it more, or those less"));
 }
 
 }  // namespace
@@ -214,9 +233,9 @@ std::optional<SpecProblem> FindProblem(const v1::ExperimentSpec& spec) {
   CheckSynthesis(spec.synthesis(), checker);
   CheckTraining(spec, checker);
   CheckMeasurement(spec.measurement(), checker);
-  checker.Range(spec.retry().lost_runners(), 0, 1'000'000, "retry.lost_runners");
-  checker.Range(spec.retry().failures(), 0, 1'000'000, "retry.failures");
-  checker.Range(spec.retry().invalid_measurements(), 0, 1'000'000, "retry.invalid_measurements");
+  checker.Range(spec.retry().lost_runners(), 1, 1'000'000, "retry.lost_runners");
+  checker.Range(spec.retry().failures(), 1, 1'000'000, "retry.failures");
+  checker.Range(spec.retry().invalid_measurements(), 1, 1'000'000, "retry.invalid_measurements");
   return std::move(checker).Take();
 }
 

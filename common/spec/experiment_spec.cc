@@ -8,9 +8,8 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "common/base/status.h"
-#include "common/base/status_macros.h"
 #include "common/genome/ancestors.h"
+#include "common/genome/shapes.h"
 #include "common/spec/checks.h"
 #include "common/spec/defaults.h"
 #include "google/protobuf/descriptor.h"
@@ -65,6 +64,21 @@ std::string Locate(const std::string& path, const google::protobuf::Descriptor* 
   return absl::StrCat(best.line + 1, ":", best.column + 1);
 }
 
+// Pictures that are too small for the ancestor's layers.
+std::optional<SpecProblem> FindShapeProblem(const v1::ExperimentSpec& spec, const Genome& ancestor) {
+  const std::pair<const char*, int> sizes[] = {
+      {"dataset.input_size", spec.dataset().input_size()},
+      {"measurement.input_size", spec.measurement().input_size()}};
+  for (const auto& [field, size] : sizes) {
+    const auto shapes = ComputeShapes(ancestor, size);
+    if (!shapes.ok()) {
+      return SpecProblem{field, absl::StrCat("is ", size, ", too small for the ancestor (",
+                                             shapes.status().message(), "); make it larger")};
+    }
+  }
+  return std::nullopt;
+}
+
 // Fills in and checks; a problem comes back with its field.
 std::optional<SpecProblem> Complete(v1::ExperimentSpec& spec) {
   FillDefaults(spec);
@@ -74,6 +88,7 @@ std::optional<SpecProblem> Complete(v1::ExperimentSpec& spec) {
   if (!ancestor.ok()) {
     return SpecProblem{"ancestor.squeezenet_v1_1", std::string(ancestor.status().message())};
   }
+  if (auto problem = FindShapeProblem(spec, *ancestor)) return problem;
   const absl::Status path = CheckSizePath(spec, *ancestor);
   if (!path.ok()) return SpecProblem{"environment.resource_factor", std::string(path.message())};
   return std::nullopt;

@@ -131,11 +131,36 @@ TEST(ExperimentSpecTest, EveryImpossibleValueIsRefused) {
       {"measurement { batch: 0 }", "measurement.batch"},
       {"measurement { minimum_blocks: 1 }", "measurement.minimum_blocks"},
       {"measurement { time_limit_seconds: 0 }", "measurement.time_limit_seconds"},
-      {"retry { failures: -1 }", "retry.failures"},
+      {"measurement { minimum_seconds: 20 warmup_seconds: 15 }",
+       "measurement.time_limit_seconds: is 60, but"},
+      {"measurement { device_class: \"my board\" }", "measurement.device_class"},
+      {"training { ancestor { learning_rate: 0 } }", "training.ancestor.learning_rate"},
+      {"training { offspring { final_learning_rate: 0.1 } }",
+       "training.offspring.final_learning_rate: is 0.1, more than learning_rate"},
+      {"training { offspring { epochs: 0.1 } }",
+       "training.offspring.warmup_epochs: is 0.2, more than epochs (0.1)"},
+      {"retry { failures: 0 }", "retry.failures"},
   };
   for (const auto& [line, expected] : cases) {
     EXPECT_THAT(ErrorOf(absl::StrCat(kMinimal, line, "\n")), HasSubstr(expected)) << line;
   }
+}
+
+TEST(ExperimentSpecTest, FieldSaidTwiceIsRefusedWithItsPlace) {
+  EXPECT_THAT(ErrorOf(absl::StrCat(kMinimal, "seed: 1\nseed: 2\n")), StartsWith("a.txtpb:9:"));
+}
+
+TEST(ExperimentSpecTest, MissingFieldIsLocatedAtWhatLacksIt) {
+  EXPECT_THAT(
+      ErrorOf(absl::StrCat(kMinimal, "training {\n  offspring {\n    distillation { }\n  }\n}\n")),
+      StartsWith("a.txtpb:10:5: training.offspring.distillation.teacher: must be"));
+}
+
+TEST(ExperimentSpecTest, PicturesTooSmallForTheAncestorAreRefused) {
+  EXPECT_THAT(ErrorOf(absl::StrReplaceAll(kMinimal, {{"input_size: 32", "input_size: 8"}})),
+              HasSubstr("dataset.input_size: is 8, too small for the ancestor"));
+  EXPECT_THAT(ErrorOf(absl::StrCat(kMinimal, "measurement { input_size: 8 }")),
+              StartsWith("a.txtpb:8:15: measurement.input_size: is 8, too small"));
 }
 
 TEST(ExperimentSpecTest, NetworkDigestMustBeOne) {
