@@ -9,7 +9,9 @@
 #include <torch/version.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <limits>
+#include <system_error>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -47,9 +49,16 @@ std::string OneDnn() {
   return absl::StrCat("onednn-", version, isa ? absl::StrCat("-isa", absl::Hex(isa())) : "");
 }
 
+// The library that provides BLAS, by the name of its file, and the kernels that it
+// chose for this processor if it is one that chooses.
 std::string Blas() {
-  auto* const config = Find<char*()>("openblas_get_config");
-  return config != nullptr ? absl::StrCat("blas-", config()) : "blas-reference";
+  void* const gemm = dlsym(RTLD_DEFAULT, "sgemm_");
+  Dl_info info;
+  if (gemm == nullptr || dladdr(gemm, &info) == 0) return "blas-none";
+  std::error_code error;
+  const auto file = std::filesystem::canonical(info.dli_fname, error).filename();
+  auto* const core = Find<char*()>("openblas_get_corename");
+  return absl::StrCat("blas-", file.string(), core ? absl::StrCat("-", core()) : "");
 }
 
 std::string Printable(std::string text) {

@@ -1,0 +1,109 @@
+// A small data set in memory, easy to learn.
+#ifndef SQUISH_TESTS_UNIT_TRAINER_MEMORY_CACHE_H_
+#define SQUISH_TESTS_UNIT_TRAINER_MEMORY_CACHE_H_
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "common/base/random.h"
+#include "common/dataset/cache.h"
+#include "common/genome/ancestors.h"
+#include "common/weights/network.h"
+
+namespace squish {
+
+// Noise, with a brighter stripe where the class is: class c of C in the c-th band of
+// columns. Mirroring would move it, so training on it is without flips.
+class MemoryCache : public DatasetCache {
+ public:
+  MemoryCache(int side, int classes, int train, int selection) : side_(side) {
+    summary_.set_fingerprint("stripes");
+    for (int c = 0; c < classes; ++c) summary_.add_class_names("stripe-" + std::to_string(c));
+    summary_.set_train_images(train);
+    summary_.set_selection_images(selection);
+    for (int i = 0; i < 3; ++i) {
+      summary_.add_mean(0.4f);
+      summary_.add_std(0.25f);
+    }
+    Draw(v1::TRAIN, train, classes);
+    Draw(v1::SELECTION, selection, classes);
+  }
+
+  const v1::DatasetSummary& summary() const override { return summary_; }
+  int image_size() const override { return side_; }
+  int Count(v1::Split split) const override {
+    const auto found = pictures_.find(split);
+    return found == pictures_.end() ? 0 : static_cast<int>(found->second.size());
+  }
+  absl::Span<const uint8_t> Image(v1::Split split, int index) const override {
+    return pictures_.at(split)[index].pixels;
+  }
+  int Label(v1::Split split, int index) const override {
+    return pictures_.at(split)[index].label;
+  }
+
+  v1::Preprocessing preprocessing() const {
+    v1::Preprocessing preprocessing;
+    preprocessing.set_input_size(side_);
+    preprocessing.set_resize(v1::SQUASH);
+    *preprocessing.mutable_mean() = summary_.mean();
+    *preprocessing.mutable_std() = summary_.std();
+    return preprocessing;
+  }
+
+  // A fresh SqueezeNet v1.1 of that width for these pictures.
+  Network FreshNetwork(double width, uint64_t seed) const {
+    const int classes = summary_.class_names_size();
+    Genome genome = *SqueezeNetV11(classes, width);
+    TensorMap weights = FreshWeights(genome, seed, 0, 0);
+    return Network{std::move(genome), std::move(weights),
+                   {summary_.class_names().begin(), summary_.class_names().end()},
+                   preprocessing()};
+  }
+
+ private:
+  struct Picture {
+    int label;
+    std::vector<uint8_t> pixels;
+  };
+
+  void Draw(v1::Split split, int count, int classes) {
+    const RandomStream stream(RandomDomain::kBuiltInShapes, {static_cast<uint64_t>(split)});
+    const size_t size = static_cast<size_t>(side_) * side_ * 3;
+    for (int i = 0; i < count; ++i) {
+      Picture picture{i % classes, std::vector<uint8_t>(size)};
+      for (size_t j = 0; j < size; ++j) {
+        const int column = static_cast<int>(j / 3) % side_;
+        const bool bright = column * classes / side_ == picture.label;
+        picture.pixels[j] = static_cast<uint8_t>(stream.Bits(i * size + j) % 128 + 100 * bright);
+      }
+      pictures_[split].push_back(std::move(picture));
+    }
+  }
+
+  const int side_;
+  v1::DatasetSummary summary_;
+  std::map<v1::Split, std::vector<Picture>> pictures_;
+};
+
+// A complete recipe for such a set.
+inline v1::Recipe StripesRecipe() {
+  v1::Recipe recipe;
+  recipe.set_epochs(1);
+  recipe.set_batch(16);
+  recipe.set_learning_rate(0.02);
+  recipe.set_final_learning_rate(0);
+  recipe.set_warmup_epochs(0.2);
+  recipe.set_momentum(0.9);
+  recipe.set_weight_decay(0.0002);
+  recipe.set_label_smoothing(0);
+  recipe.set_gradient_clip(2);
+  recipe.set_flip(false);
+  recipe.set_shift(1);
+  return recipe;
+}
+
+}  // namespace squish
+
+#endif  // SQUISH_TESTS_UNIT_TRAINER_MEMORY_CACHE_H_

@@ -1,0 +1,188 @@
+// The real program, spoken to as a worker daemon does.
+#include <google/protobuf/util/json_util.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "common/base/file.h"
+#include "common/base/sha256.h"
+#include "common/child/child.h"
+#include "common/dataset/prepare.h"
+#include "common/genome/ancestors.h"
+#include "common/weights/network.h"
+#include "tests/unit/trainer/memory_cache.h"
+
+namespace squish {
+namespace {
+
+constexpr absl::Duration kPatience = absl::Seconds(60);
+constexpr int kSide = 32;
+
+std::unique_ptr<Child> StartTrainer() {
+  ChildOptions options;
+  options.command = {SQUISH_BIN_DIR "/squish-trainer"};
+  options.environment = InheritedEnvironment();
+  auto child = Child::Spawn(options);
+  EXPECT_TRUE(child.ok()) << child.status();
+  return child.ok() ? *std::move(child) : nullptr;
+}
+
+v1::TrainerEvent Next(Child& child) {
+  v1::TrainerEvent event;
+  const auto line = child.ReadLine(kPatience);
+  EXPECT_TRUE(line.ok()) << line.status();
+  if (!line.ok()) return event;
+  EXPECT_TRUE(google::protobuf::util::JsonStringToMessage(*line, &event).ok()) << *line;
+  return event;
+}
+
+// Sends a line and reads on to `done` or `failed`; counts the progress in between.
+v1::TrainerEvent Ask(Child& child, const std::string& line, int* progress_lines = nullptr) {
+  EXPECT_TRUE(child.WriteLine(line).ok());
+  v1::TrainerEvent event = Next(child);
+  double fraction = 0;
+  for (int lines = 0; event.has_progress(); event = Next(child)) {
+    EXPECT_GE(event.progress().fraction(), fraction);
+    EXPECT_LE(event.progress().fraction(), 1.0);
+    fraction = event.progress().fraction();
+    if (progress_lines != nullptr) *progress_lines = ++lines;
+  }
+  return event;
+}
+
+std::string Json(const v1::TrainerRequest& request) {
+  std::string line;
+  EXPECT_TRUE(google::protobuf::util::MessageToJsonString(request, &line).ok());
+  return line;
+}
+
+class TrainerProcessTest : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    folder_ = new std::string(testing::TempDir() + "/trainer_process_test");
+    std::filesystem::remove_all(*folder_);
+    ASSERT_TRUE(MakeFolder(*folder_).ok());
+    v1::DecoderRequest decode;
+    decode.set_cache_dir(*folder_);
+    decode.mutable_dataset()->set_name("shapes");
+    decode.mutable_dataset()->set_input_size(kSide);
+    decode.mutable_dataset()->set_resize(v1::SQUASH);
+    decode.mutable_dataset()->mutable_built_in()->set_seed(1);
+    decode.mutable_dataset()->mutable_built_in()->set_train_images(100);
+    decode.mutable_dataset()->mutable_built_in()->set_val_images(100);
+    const auto done = PrepareDataset(decode, [](double) {});
+    ASSERT_TRUE(done.ok()) << done.status();
+    data_ = new v1::DecoderEvent::Done(*done);
+  }
+  static void TearDownTestSuite() {
+    std::filesystem::remove_all(*folder_);
+    delete folder_;
+    delete data_;
+  }
+
+  v1::TrainerRequest Request(const std::string& output) const {
+    const v1::DatasetSummary& summary = data_->summary();
+    Genome genome = *SqueezeNetV11(10, 0.25);
+    Network network{genome, FreshWeights(genome, 1, 0, 0),
+                    {summary.class_names().begin(), summary.class_names().end()}, {}};
+    network.preprocessing.set_input_size(kSide);
+    *network.preprocessing.mutable_mean() = summary.mean();
+    *network.preprocessing.mutable_std() = summary.std();
+    v1::TrainerRequest request;
+    request.set_network_path(JoinPath(*folder_, "network.safetensors"));
+    EXPECT_TRUE(WriteFileDurably(request.network_path(), network.ToSafetensors()).ok());
+    request.set_dataset_cache_path(data_->cache_path());
+    request.set_output_path(JoinPath(*folder_, output));
+    v1::TrainJob& job = *request.mutable_job();
+    job.set_dataset_fingerprint(summary.fingerprint());
+    *job.mutable_recipe() = StripesRecipe();
+    job.set_seed(5);
+    job.set_threads(1);
+    job.set_device(v1::TrainingSpec::CPU);
+    return request;
+  }
+
+  static std::string* folder_;
+  static v1::DecoderEvent::Done* data_;
+};
+std::string* TrainerProcessTest::folder_ = nullptr;
+v1::DecoderEvent::Done* TrainerProcessTest::data_ = nullptr;
+
+TEST_F(TrainerProcessTest, TwoProcessesTrainToTheSameBytes) {
+  std::vector<std::string> artifacts;
+  for (const char* output : {"first.safetensors", "second.safetensors"}) {
+    const auto child = StartTrainer();
+    const v1::TrainerEvent ready = Next(*child);
+    ASSERT_TRUE(ready.has_ready());
+    EXPECT_FALSE(ready.ready().numerics_class().empty());
+    int progress_lines = 0;
+    const v1::TrainerEvent event = Ask(*child, Json(Request(output)), &progress_lines);
+    ASSERT_TRUE(event.has_done()) << event.DebugString();
+    EXPECT_GE(progress_lines, 1);
+    const v1::TrainResult& result = event.done();
+    EXPECT_EQ(result.outcome(), v1::TrainResult::TRAINED);
+    EXPECT_EQ(result.numerics_class(), ready.ready().numerics_class());
+    EXPECT_EQ(result.images_seen(), 80);
+    EXPECT_GT(result.step_seconds(), 0);
+    EXPECT_GE(result.wall_seconds(), result.step_seconds());
+    const auto file = ReadFile(JoinPath(*folder_, output));
+    ASSERT_TRUE(file.ok()) << file.status();
+    EXPECT_EQ(result.artifact(), Sha256Hex(*file));
+    const auto network = Network::FromSafetensors(*file);
+    ASSERT_TRUE(network.ok()) << network.status();
+    EXPECT_EQ(result.weights_digest(), WeightsDigest(network->weights));
+    artifacts.push_back(result.artifact());
+    EXPECT_EQ(child->CloseAndWait(kPatience), "exit status 0");
+  }
+  EXPECT_EQ(artifacts[0], artifacts[1]);
+}
+
+TEST_F(TrainerProcessTest, AWarmChildRepeatsItself) {
+  const auto child = StartTrainer();
+  ASSERT_TRUE(Next(*child).has_ready());
+  const v1::TrainerEvent first = Ask(*child, Json(Request("a.safetensors")));
+  const v1::TrainerEvent second = Ask(*child, Json(Request("b.safetensors")));
+  ASSERT_TRUE(first.has_done()) << first.DebugString();
+  ASSERT_TRUE(second.has_done()) << second.DebugString();
+  EXPECT_EQ(first.done().artifact(), second.done().artifact());
+}
+
+TEST_F(TrainerProcessTest, BadRequestsFailInOneSentenceAndTheChildLivesOn) {
+  const auto child = StartTrainer();
+  ASSERT_TRUE(Next(*child).has_ready());
+  std::vector<std::string> lines = {"", "{", "[1]", R"({"nonsense": 1})", "{}", "\x01\xff"};
+  v1::TrainerRequest request = Request("bad.safetensors");
+  request.set_network_path("/nowhere/network.safetensors");
+  lines.push_back(Json(request));
+  request = Request("bad.safetensors");
+  request.set_dataset_cache_path(request.network_path());
+  lines.push_back(Json(request));
+  request = Request("bad.safetensors");
+  request.mutable_job()->set_dataset_fingerprint("another");
+  lines.push_back(Json(request));
+  request = Request("bad.safetensors");
+  request.set_teacher_path(request.network_path());
+  lines.push_back(Json(request));
+  request = Request("bad.safetensors");
+  request.mutable_job()->mutable_recipe()->clear_batch();
+  lines.push_back(Json(request));
+  request = Request("bad.safetensors");
+  request.set_output_path("/nowhere/output.safetensors");
+  lines.push_back(Json(request));
+  for (const std::string& line : lines) {
+    const v1::TrainerEvent event = Ask(*child, line);
+    EXPECT_TRUE(event.has_failed()) << line << "\n" << event.DebugString();
+    EXPECT_FALSE(event.failed().message().empty());
+    EXPECT_EQ(event.failed().message().find('\n'), std::string::npos) << event.DebugString();
+  }
+  EXPECT_TRUE(Ask(*child, Json(Request("good.safetensors"))).has_done());
+}
+
+TEST_F(TrainerProcessTest, EndsWithItsInput) {
+  const auto child = StartTrainer();
+  ASSERT_TRUE(Next(*child).has_ready());
+  EXPECT_EQ(child->CloseAndWait(kPatience), "exit status 0");
+}
+
+}  // namespace
+}  // namespace squish

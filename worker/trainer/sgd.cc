@@ -1,0 +1,34 @@
+#include "worker/trainer/sgd.h"
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+
+#include <cmath>
+
+namespace squish {
+
+Sgd::Sgd(TorchNetwork& network, const v1::Recipe& recipe)
+    : network_(network),
+      momentum_(recipe.momentum()),
+      weight_decay_(recipe.weight_decay()),
+      clip_(recipe.gradient_clip()),
+      parameters_(network.flat()),
+      weights_(parameters_.narrow(0, 0, network.weight_elements())),
+      gradient_(at::zeros_like(parameters_)),
+      velocity_(at::zeros_like(parameters_)) {}
+
+double Sgd::Step(const std::vector<at::Tensor>& gradients, double learning_rate) {
+  const c10::NoGradGuard no_gradients;
+  network_.Gather(gradients, gradient_);
+  const double norm = gradient_.norm().item<double>();
+  if (!std::isfinite(norm)) return norm;
+  if (clip_ > 0 && norm > clip_) gradient_.mul_(clip_ / norm);
+  if (weight_decay_ > 0) {
+    gradient_.narrow(0, 0, network_.weight_elements()).add_(weights_, weight_decay_);
+  }
+  velocity_.mul_(momentum_).add_(gradient_);
+  parameters_.add_(velocity_, -learning_rate);
+  return norm;
+}
+
+}  // namespace squish

@@ -1,0 +1,42 @@
+// Stochastic gradient descent with momentum on a network's flat parameters. Includes
+// LibTorch.
+#ifndef SQUISH_WORKER_TRAINER_SGD_H_
+#define SQUISH_WORKER_TRAINER_SGD_H_
+
+#include <ATen/core/Tensor.h>
+
+#include <vector>
+
+#include "common/torch/torch_network.h"
+#include "squish/v1/experiment.pb.h"
+
+namespace squish {
+
+// Of one step, w the weights, b the biases, g the gradient:
+//   g ← g · min(1, clip / ‖g‖)      unless clip is 0
+//   g_w ← g_w + decay · w
+//   v ← momentum · v + g            (v starts at 0)
+//   (w, b) ← (w, b) − rate · v
+// Not thread-safe; the network must outlive it.
+class Sgd {
+ public:
+  Sgd(TorchNetwork& network, const v1::Recipe& recipe);
+
+  // One step along `gradients` of network.parameters(). Returns their L2 norm before
+  // clipping; when that is not finite nothing is changed.
+  double Step(const std::vector<at::Tensor>& gradients, double learning_rate);
+
+ private:
+  TorchNetwork& network_;
+  const double momentum_;
+  const double weight_decay_;
+  const double clip_;
+  at::Tensor parameters_;  // All; shares memory with the network.
+  at::Tensor weights_;     // The part that decays.
+  at::Tensor gradient_;
+  at::Tensor velocity_;
+};
+
+}  // namespace squish
+
+#endif  // SQUISH_WORKER_TRAINER_SGD_H_

@@ -1,0 +1,236 @@
+#include "worker/trainer/training.h"
+
+#include <ATen/ATen.h>
+#include <c10/core/InferenceMode.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include <cmath>
+#include <deque>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "common/base/random.h"
+#include "common/base/status_macros.h"
+#include "common/torch/numerics.h"
+#include "common/torch/torch_network.h"
+#include "common/torch/torch_status.h"
+#include "worker/trainer/augmentation.h"
+#include "worker/trainer/batches.h"
+#include "worker/trainer/evaluation.h"
+#include "worker/trainer/loss.h"
+#include "worker/trainer/schedule.h"
+#include "worker/trainer/sgd.h"
+
+namespace squish {
+namespace {
+
+constexpr absl::Duration kReportInterval = absl::Seconds(1);
+// A picture's forward and backward pass cost about as much as three forward passes.
+constexpr double kStepWeight = 3.0;
+
+// The head's filters as one number each, before whatever follows the head: a ReLU
+// there hides how far below zero a class is, and a filter that is below zero for
+// every picture could learn nothing through it.
+struct Answers {
+  at::Tensor logits;
+  at::Tensor head_means;
+};
+
+Answers AnswersOf(const TorchNetwork& network, const at::Tensor& pictures,
+                  const RandomStream* dropout, bool with_head) {
+  ForwardOptions options{.dropout = dropout, .observe = {}};
+  Answers answers;
+  if (with_head) {
+    options.observe = [&](int layer, const at::Tensor& output) {
+      if (layer == network.genome().head()) answers.head_means = output.mean({2, 3});
+    };
+  }
+  answers.logits = network.Forward(pictures, options);
+  return answers;
+}
+
+class Training {
+ public:
+  Training(const TrainingTask& task, const DatasetCache& data, const at::Device& device,
+           TorchNetwork student, std::optional<TorchNetwork> teacher, Clock& clock,
+           const ProgressReporter& report)
+      : recipe_(task.job.recipe()),
+        seed_(task.job.seed()),
+        student_(std::move(student)),
+        teacher_(std::move(teacher)),
+        train_(data, v1::TRAIN, task.network.preprocessing, device),
+        selection_(data, v1::SELECTION, task.network.preprocessing, device),
+        schedule_(recipe_, train_.count()),
+        order_(seed_, train_.count()),
+        sgd_(student_, recipe_),
+        clock_(clock),
+        report_(report) {}
+
+  // Fills `result`; false when the network diverged.
+  bool Run(v1::TrainResult& result) {
+    Report("starting");
+    for (int64_t step = 0; step < schedule_.steps(); ++step) {
+      const absl::Duration start = clock_.Steady();
+      const double loss = Step(step);
+      step_seconds_ += absl::ToDoubleSeconds(clock_.Steady() - start);
+      result.set_step_seconds(step_seconds_);
+      if (!std::isfinite(loss)) return false;
+      KeepTrack(step, loss);
+    }
+    if (schedule_.steps() > 0) result.set_final_training_loss(epoch_losses_.Mean());
+    return EvaluateInto(result);
+  }
+
+  const TorchNetwork& student() const { return student_; }
+
+ private:
+  // Losses of the last epoch's worth of steps.
+  class RecentLosses {
+   public:
+    void Add(double loss, int64_t keep) {
+      losses_.push_back(loss);
+      if (static_cast<int64_t>(losses_.size()) > keep) losses_.pop_front();
+    }
+    double Mean() const {
+      double sum = 0;
+      for (const double loss : losses_) sum += loss;
+      return sum / static_cast<double>(losses_.size());
+    }
+
+   private:
+    std::deque<double> losses_;
+  };
+
+  Batch NextBatch(int64_t step) {
+    std::vector<Choice> choices(recipe_.batch());
+    for (int i = 0; i < recipe_.batch(); ++i) {
+      const int64_t position = step * recipe_.batch() + i;
+      choices[i] = {order_.At(position), DrawCrop(recipe_, seed_, position)};
+    }
+    return train_.Make(choices);
+  }
+
+  at::Tensor Loss(const Batch& batch, const RandomStream& dropout) const {
+    const Answers answers =
+        AnswersOf(student_, batch.pictures, &dropout, /*with_head=*/teacher_.has_value());
+    const at::Tensor loss = CrossEntropy(answers.logits, batch.labels, recipe_.label_smoothing());
+    if (!teacher_.has_value()) return loss;
+    at::Tensor taught;
+    {
+      const c10::NoGradGuard no_gradients;
+      taught = AnswersOf(*teacher_, batch.pictures, nullptr, /*with_head=*/true).head_means;
+    }
+    const v1::Distillation& distillation = recipe_.distillation();
+    return (1 - distillation.weight()) * loss +
+           distillation.weight() *
+               DistillationLoss(answers.head_means, taught, distillation.temperature());
+  }
+
+  // The loss before the step; not finite when the network diverged.
+  double Step(int64_t step) {
+    const Batch batch = NextBatch(step);
+    const RandomStream dropout(RandomDomain::kDropout, {seed_, static_cast<uint64_t>(step)});
+    const at::Tensor loss = Loss(batch, dropout);
+    const double value = loss.item<double>();
+    if (!std::isfinite(value)) return value;
+    const double norm = sgd_.Step(torch::autograd::grad({loss}, student_.parameters()),
+                                  schedule_.LearningRate(step));
+    return std::isfinite(norm) ? value : norm;
+  }
+
+  double Epoch(int64_t steps) const {
+    return static_cast<double>(steps) * recipe_.batch() / train_.count();
+  }
+
+  void KeepTrack(int64_t step, double loss) {
+    const int64_t keep = std::max<int64_t>(1, train_.count() / recipe_.batch());
+    epoch_losses_.Add(loss, keep);
+    work_done_ += kStepWeight * recipe_.batch();
+    const bool epoch_ends = std::floor(Epoch(step)) != std::floor(Epoch(step + 1));
+    if (!epoch_ends && clock_.Steady() - reported_ < kReportInterval) return;
+    Report(absl::StrFormat("epoch %d of %d, loss %.3f", static_cast<int>(Epoch(step)) + 1,
+                           static_cast<int>(std::ceil(recipe_.epochs())), epoch_losses_.Mean()));
+  }
+
+  bool EvaluateInto(v1::TrainResult& result) {
+    const double before = work_done_;
+    const Evaluation evaluation = Evaluate(student_, selection_, [&](int pictures) {
+      work_done_ = before + pictures;
+      if (clock_.Steady() - reported_ >= kReportInterval) Report("evaluating");
+    });
+    result.set_selection_accuracy(evaluation.accuracy);
+    result.set_selection_log_loss(evaluation.log_loss);
+    return evaluation.finite && student_.flat().isfinite().all().item<bool>();
+  }
+
+  void Report(std::string note) {
+    reported_ = clock_.Steady();
+    v1::TrainerEvent::Progress progress;
+    progress.set_fraction(work_done_ / (kStepWeight * static_cast<double>(schedule_.images()) +
+                                        selection_.count()));
+    progress.set_note(std::move(note));
+    progress.set_step_seconds(step_seconds_);
+    report_(progress);
+  }
+
+  const v1::Recipe recipe_;
+  const uint64_t seed_;
+  TorchNetwork student_;
+  const std::optional<TorchNetwork> teacher_;
+  const Batches train_;
+  const Batches selection_;
+  const Schedule schedule_;
+  PictureOrder order_;
+  Sgd sgd_;
+  Clock& clock_;
+  const ProgressReporter& report_;
+
+  RecentLosses epoch_losses_;
+  double step_seconds_ = 0;
+  double work_done_ = 0;  // In forward passes of one picture.
+  absl::Duration reported_;
+};
+
+absl::StatusOr<Trained> Train(const TrainingTask& task, const DatasetCache& data, Clock& clock,
+                              const ProgressReporter& report) {
+  const bool cuda = task.job.device() == v1::TrainingSpec::CUDA;
+  const at::Device device(cuda ? at::kCUDA : at::kCPU);
+  SetTorchThreads(task.job.threads());
+  SQUISH_ASSIGN_OR_RETURN(
+      TorchNetwork student,
+      TorchNetwork::Create(task.network.genome, task.network.weights, device));
+  std::optional<TorchNetwork> teacher;
+  if (task.teacher.has_value()) {
+    SQUISH_ASSIGN_OR_RETURN(
+        teacher, TorchNetwork::Create(task.teacher->genome, task.teacher->weights, device));
+  }
+  Training training(task, data, device, std::move(student), std::move(teacher), clock, report);
+  Trained trained;
+  const bool converged = training.Run(trained.result);
+  const Schedule schedule(task.job.recipe(), data.Count(v1::TRAIN));
+  trained.result.set_images_seen(schedule.images());
+  trained.result.set_numerics_class(NumericsClass(task.job.threads(), cuda));
+  trained.result.set_outcome(converged ? v1::TrainResult::TRAINED : v1::TrainResult::DIVERGED);
+  if (!converged) {
+    trained.result.clear_selection_accuracy();
+    trained.result.clear_selection_log_loss();
+    trained.result.clear_final_training_loss();
+    return trained;
+  }
+  trained.network = Network{task.network.genome, training.student().Weights(),
+                            task.network.class_names, task.network.preprocessing};
+  trained.result.set_weights_digest(WeightsDigest(trained.network->weights));
+  return trained;
+}
+
+}  // namespace
+
+absl::StatusOr<Trained> RunTraining(const TrainingTask& task, const DatasetCache& data,
+                                    Clock& clock, const ProgressReporter& report) {
+  SQUISH_RETURN_IF_ERROR(CheckTask(task, data));
+  return CatchTorchErrors([&] { return Train(task, data, clock, report); });
+}
+
+}  // namespace squish

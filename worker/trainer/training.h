@@ -1,0 +1,53 @@
+// One training, from network to trained network. No LibTorch in this header.
+//
+//   shuffled, cropped batch ─► forward ─► loss ─► backward ─► SGD ─┐   × steps
+//          ▲                                                       │
+//          └───────────────────────────────────────────────────────┘
+//   then: selection split ─► accuracy and log-loss
+//
+// A function of the task and the numerics class alone: on the CPU two runs give
+// equal bits.
+#ifndef SQUISH_WORKER_TRAINER_TRAINING_H_
+#define SQUISH_WORKER_TRAINER_TRAINING_H_
+
+#include <functional>
+#include <optional>
+
+#include "absl/status/statusor.h"
+#include "common/base/clock.h"
+#include "common/dataset/cache.h"
+#include "common/weights/network.h"
+#include "squish/v1/job.pb.h"
+#include "squish/v1/trainer.pb.h"
+
+namespace squish {
+
+struct TrainingTask {
+  v1::TrainJob job;  // Passed CheckTask.
+  Network network;
+  std::optional<Network> teacher;  // Set exactly when the recipe distils.
+};
+
+struct Trained {
+  v1::TrainResult result;   // Everything but `artifact` and `wall_seconds`.
+  std::optional<Network> network;  // Absent when diverged.
+};
+
+using ProgressReporter = std::function<void(const v1::TrainerEvent::Progress&)>;
+
+// Whether the task can be done with this data and machine. INVALID_ARGUMENT: a recipe
+// with a field missing or out of range, a network or teacher that does not fit the
+// pictures or their classes. FAILED_PRECONDITION: another data set than the job's, no
+// pictures, or no CUDA device where one is asked for.
+absl::Status CheckTask(const TrainingTask& task, const DatasetCache& data);
+
+// Trains (not at all when epochs is 0) and evaluates on the selection split.
+// Reports progress at the start, at every epoch and at least every two seconds while
+// steps are shorter than that. Diverged is a result, not an error: a loss, gradient or
+// logit was not finite. As CheckTask, and as CatchTorchErrors.
+absl::StatusOr<Trained> RunTraining(const TrainingTask& task, const DatasetCache& data,
+                                    Clock& clock, const ProgressReporter& report);
+
+}  // namespace squish
+
+#endif  // SQUISH_WORKER_TRAINER_TRAINING_H_
