@@ -77,6 +77,12 @@ absl::StatusOr<Pipe> MakePipe() {
   return pipe;
 }
 
+absl::StatusOr<Descriptor> OpenLog(const std::string& path) {
+  Descriptor log(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
+  if (log.get() < 0) return ErrnoStatus(errno, "cannot open", path);
+  return log;
+}
+
 // Everything that posix_spawn is told, freed at the end of the scope.
 class SpawnPlan {
  public:
@@ -274,12 +280,14 @@ absl::StatusOr<std::unique_ptr<Child>> Child::Spawn(const ChildOptions& options)
   SpawnPlan plan;
   plan.Redirect(input.read, STDIN_FILENO);
   plan.Redirect(output.write, STDOUT_FILENO);
-  Descriptor log;
+  Descriptor error_log, output_log;
   if (!options.stderr_path.empty()) {
-    log = Descriptor(
-        ::open(options.stderr_path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
-    if (log.get() < 0) return ErrnoStatus(errno, "cannot open", options.stderr_path);
-    plan.Redirect(log, STDERR_FILENO);
+    SQUISH_ASSIGN_OR_RETURN(error_log, OpenLog(options.stderr_path));
+    plan.Redirect(error_log, STDERR_FILENO);
+  }
+  if (!options.stdout_path.empty()) {
+    SQUISH_ASSIGN_OR_RETURN(output_log, OpenLog(options.stdout_path));
+    plan.Redirect(output_log, STDOUT_FILENO);
   }
   auto state = std::make_unique<State>();
   const std::string& path = options.command[0];

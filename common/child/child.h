@@ -37,6 +37,8 @@ struct ChildOptions {
   // The whole environment; use InheritedEnvironment() for a sensible base.
   std::map<std::string, std::string> environment;
   std::string stderr_path;  // Appended to; empty: inherited.
+  // Appended to; empty: read by ReadLine, which otherwise says ABORTED.
+  std::string stdout_path;
   int nice = 0;             // Added to ours; at least 0.
   size_t maximum_line_bytes = 1 << 20;
 };

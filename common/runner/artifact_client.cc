@@ -1,9 +1,10 @@
 #include "common/runner/artifact_client.h"
 
 #include <fstream>
+#include <functional>
 
-#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "common/base/sha256.h"
 #include "common/base/status_macros.h"
 #include "common/rpc/rpc.h"
 
@@ -35,18 +36,30 @@ absl::Status SendFile(grpc::ClientWriter<v1::UploadRequest>& stream, absl::strin
   return absl::OkStatus();
 }
 
-// Receives everything; what is wrong with the call itself, its Finish says.
-absl::StatusOr<std::unique_ptr<BlobStore::Writer>> Receive(
-    grpc::ClientReader<v1::DownloadResponse>& stream, absl::string_view digest, BlobStore& store) {
+// Receives everything: `begin` gets the announced size, `append` each chunk. An error
+// of theirs ends the call.
+absl::Status Receive(v1::ArtifactService::Stub& stub, grpc::ClientContext& context,
+                     absl::string_view digest, const std::function<absl::Status(int64_t)>& begin,
+                     const std::function<absl::Status(absl::string_view)>& append) {
+  v1::DownloadRequest request;
+  request.set_digest(std::string(digest));
+  const auto stream = stub.Download(&context, request);
   v1::DownloadResponse part;
-  std::unique_ptr<BlobStore::Writer> writer;
-  while (stream.Read(&part)) {
-    if (writer == nullptr) {
-      SQUISH_ASSIGN_OR_RETURN(writer, store.NewWriter(digest, part.size()));
-    }
-    SQUISH_RETURN_IF_ERROR(writer->Append(part.chunk()));
+  absl::Status taken;
+  bool begun = false;
+  while (taken.ok() && stream->Read(&part)) {
+    if (!begun) taken = begin(part.size());
+    begun = true;
+    if (taken.ok()) taken = append(part.chunk());
   }
-  return writer;
+  if (!taken.ok()) context.TryCancel();
+  const absl::Status answered = FromGrpc(stream->Finish());
+  SQUISH_RETURN_IF_ERROR(taken);
+  SQUISH_RETURN_IF_ERROR(answered);
+  if (!begun) {
+    return absl::DataLossError(absl::StrCat("artifact ", digest, " arrived without a beginning"));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -56,18 +69,31 @@ ArtifactClient::ArtifactClient(const std::shared_ptr<grpc::Channel>& channel)
 
 absl::Status ArtifactClient::Download(grpc::ClientContext& context, absl::string_view digest,
                                       BlobStore& store) {
-  v1::DownloadRequest request;
-  request.set_digest(std::string(digest));
-  const auto stream = stub_->Download(&context, request);
-  const auto writer = Receive(*stream, digest, store);
-  if (!writer.ok()) context.TryCancel();
-  const absl::Status answered = FromGrpc(stream->Finish());
-  SQUISH_RETURN_IF_ERROR(writer.status());
-  SQUISH_RETURN_IF_ERROR(answered);
-  if (*writer == nullptr) {
-    return absl::DataLossError(absl::StrCat("artifact ", digest, " arrived without a beginning"));
+  std::unique_ptr<BlobStore::Writer> writer;
+  SQUISH_RETURN_IF_ERROR(Receive(
+      *stub_, context, digest,
+      [&](int64_t size) {
+        auto made = store.NewWriter(digest, size);
+        if (made.ok()) writer = *std::move(made);
+        return made.status();
+      },
+      [&](absl::string_view chunk) { return writer->Append(chunk); }));
+  return writer->Commit();
+}
+
+absl::StatusOr<std::string> ArtifactClient::Get(grpc::ClientContext& context,
+                                                absl::string_view digest) {
+  std::string bytes;
+  SQUISH_RETURN_IF_ERROR(Receive(
+      *stub_, context, digest, [](int64_t) { return absl::OkStatus(); },
+      [&](absl::string_view chunk) {
+        bytes.append(chunk.data(), chunk.size());
+        return absl::OkStatus();
+      }));
+  if (Sha256Hex(bytes) != digest) {
+    return absl::DataLossError(absl::StrCat("artifact ", digest, " arrived as other bytes"));
   }
-  return (*writer)->Commit();
+  return bytes;
 }
 
 absl::Status ArtifactClient::Upload(grpc::ClientContext& context, absl::string_view digest,

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "common/artifacts/blob_store.h"
 #include "squish/v1/artifact.grpc.pb.h"
@@ -23,6 +24,9 @@ class ArtifactClient {
   // coordinator has none. DATA_LOSS: the bytes are not what their name says.
   // UNAVAILABLE and other codes of gRPC; codes of BlobStore::Writer.
   absl::Status Download(grpc::ClientContext& context, absl::string_view digest, BlobStore& store);
+
+  // The artifact's bytes, in memory. Codes as Download's.
+  absl::StatusOr<std::string> Get(grpc::ClientContext& context, absl::string_view digest);
 
   // Sends a file whose SHA-256 is `digest`; the coordinator has it on disk after OK.
   // Codes of ReadFile, of ArtifactService.Upload and of gRPC.

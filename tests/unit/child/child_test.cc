@@ -237,6 +237,25 @@ TEST(ChildTest, StderrIsAppendedToItsFile) {
   std::filesystem::remove(path);
 }
 
+TEST(ChildTest, StdoutMayGoToAFileInstead) {
+  const std::string path = JoinPath(::testing::TempDir(), absl::StrCat("log-", RandomHex(8)));
+  ChildOptions options;
+  options.stdout_path = path;
+  const auto child = Start({"echo"}, options);
+  ASSERT_TRUE(child->WriteLine("to the file").ok());
+  EXPECT_EQ(child->CloseAndWait(kLong), "exit status 0");
+  EXPECT_EQ(child->ReadLine(kLong).status().code(), absl::StatusCode::kAborted);
+  EXPECT_EQ(ReadFile(path).value(), "to the file\n");
+  std::filesystem::remove(path);
+}
+
+TEST(ChildTest, LogThatCannotBeOpenedIsNamed) {
+  ChildOptions options;
+  options.command = {TEST_CHILD};
+  options.stderr_path = "/no/such/folder/log";
+  EXPECT_THAT(Message(Child::Spawn(options).status()), HasSubstr("/no/such/folder/log"));
+}
+
 TEST(ChildTest, ChildrenEndWhenTheirParentIsKilled) {
   const auto parent = Start({"parent"});
   int grandchild = 0;
