@@ -1,0 +1,143 @@
+#include "ctl/coordinator_client.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "common/base/file.h"
+#include "common/base/ids.h"
+#include "common/base/sha256.h"
+#include "common/base/status_macros.h"
+
+namespace squish {
+namespace {
+
+// Of everything that the coordinator answers from its memory or database.
+constexpr absl::Duration kAnswerLimit = absl::Seconds(15);
+constexpr absl::Duration kTransferLimit = absl::Minutes(15);
+
+void SetLimit(grpc::ClientContext& context, absl::Duration limit) {
+  context.set_deadline(absl::ToChronoTime(absl::Now() + limit));
+}
+
+}  // namespace
+
+CoordinatorClient::CoordinatorClient(std::string address)
+    : address_(std::move(address)),
+      channel_(MakeChannel(address_)),
+      stub_(v1::ExperimentService::NewStub(channel_)),
+      artifacts_(channel_) {}
+
+absl::Status CoordinatorClient::Explain(const absl::Status& status) const {
+  if (!absl::IsUnavailable(status) && !absl::IsDeadlineExceeded(status)) return status;
+  return absl::UnavailableError(absl::StrCat(
+      "no coordinator answers at ", address_,
+      "; start one with `coordinator --population FILE`, or say where it is with --coordinator "
+      "HOST:PORT (",
+      status.message(), ")"));
+}
+
+absl::StatusOr<v1::Experiment> CoordinatorClient::Submit(const v1::ExperimentSpec& spec) {
+  grpc::ClientContext context;
+  SetLimit(context, kAnswerLimit);
+  v1::SubmitRequest request;
+  *request.mutable_spec() = spec;
+  request.set_idempotency_key(RandomHex(16));
+  v1::Experiment experiment;
+  SQUISH_RETURN_IF_ERROR(Explain(FromGrpc(stub_->Submit(&context, request, &experiment))));
+  return experiment;
+}
+
+absl::StatusOr<v1::Experiment> CoordinatorClient::Get(const std::string& id) {
+  grpc::ClientContext context;
+  SetLimit(context, kAnswerLimit);
+  v1::GetExperimentRequest request;
+  request.set_id(id);
+  v1::Experiment experiment;
+  SQUISH_RETURN_IF_ERROR(Explain(FromGrpc(stub_->Get(&context, request, &experiment))));
+  return experiment;
+}
+
+absl::StatusOr<std::vector<v1::Experiment>> CoordinatorClient::List() {
+  grpc::ClientContext context;
+  SetLimit(context, kAnswerLimit);
+  v1::ListExperimentsResponse response;
+  SQUISH_RETURN_IF_ERROR(
+      Explain(FromGrpc(stub_->List(&context, v1::ListExperimentsRequest(), &response))));
+  return std::vector<v1::Experiment>(response.experiments().begin(), response.experiments().end());
+}
+
+absl::StatusOr<std::vector<v1::Individual>> CoordinatorClient::Individuals(const std::string& id) {
+  grpc::ClientContext context;
+  SetLimit(context, kAnswerLimit);
+  v1::ListIndividualsRequest request;
+  request.set_experiment(id);
+  v1::ListIndividualsResponse response;
+  SQUISH_RETURN_IF_ERROR(Explain(FromGrpc(stub_->ListIndividuals(&context, request, &response))));
+  return std::vector<v1::Individual>(response.individuals().begin(), response.individuals().end());
+}
+
+absl::StatusOr<v1::Experiment> CoordinatorClient::Pause(const std::string& id) {
+  grpc::ClientContext context;
+  SetLimit(context, kAnswerLimit);
+  v1::PauseRequest request;
+  request.set_id(id);
+  v1::Experiment experiment;
+  SQUISH_RETURN_IF_ERROR(Explain(FromGrpc(stub_->Pause(&context, request, &experiment))));
+  return experiment;
+}
+
+absl::StatusOr<v1::Experiment> CoordinatorClient::Resume(const std::string& id) {
+  grpc::ClientContext context;
+  SetLimit(context, kAnswerLimit);
+  v1::ResumeRequest request;
+  request.set_id(id);
+  v1::Experiment experiment;
+  SQUISH_RETURN_IF_ERROR(Explain(FromGrpc(stub_->Resume(&context, request, &experiment))));
+  return experiment;
+}
+
+absl::StatusOr<v1::Experiment> CoordinatorClient::Cancel(const std::string& id) {
+  grpc::ClientContext context;
+  SetLimit(context, kAnswerLimit);
+  v1::CancelRequest request;
+  request.set_id(id);
+  v1::Experiment experiment;
+  SQUISH_RETURN_IF_ERROR(Explain(FromGrpc(stub_->Cancel(&context, request, &experiment))));
+  return experiment;
+}
+
+absl::Status CoordinatorClient::Watch(
+    grpc::ClientContext& context, const std::string& id,
+    const std::function<void(const v1::WatchEvent&)>& on_event) {
+  v1::WatchRequest request;
+  request.set_experiment(id);
+  const auto stream = stub_->Watch(&context, request);
+  v1::WatchEvent event;
+  while (stream->Read(&event)) on_event(event);
+  return Explain(FromGrpc(stream->Finish()));
+}
+
+absl::Status CoordinatorClient::Download(absl::string_view digest, const std::string& path) {
+  if (!IsSha256Hex(digest)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "'", digest, "' names no artifact: its name is its SHA-256, 64 digits of 0-9 and a-f"));
+  }
+  grpc::ClientContext context;
+  SetLimit(context, kTransferLimit);
+  const auto bytes = artifacts_.Get(context, digest);
+  SQUISH_RETURN_IF_ERROR(Explain(bytes.status()));
+  return WriteFileDurably(path, *bytes);
+}
+
+absl::StatusOr<std::string> CoordinatorClient::Upload(const std::string& path) {
+  SQUISH_ASSIGN_OR_RETURN(const std::string bytes, ReadFile(path, BlobStore::kMaximumBytes));
+  const std::string digest = Sha256Hex(bytes);
+  grpc::ClientContext context;
+  SetLimit(context, kTransferLimit);
+  SQUISH_RETURN_IF_ERROR(Explain(artifacts_.Upload(context, digest, path)));
+  return digest;
+}
+
+}  // namespace squish

@@ -1,0 +1,55 @@
+// An experiment and its individuals as text: CSV for programs, tables and lines for
+// people. Pure; the column names of the CSV files are read by others.
+#ifndef SQUISH_CTL_REPORT_H_
+#define SQUISH_CTL_REPORT_H_
+
+#include <string>
+#include <vector>
+
+#include "ctl/best_networks.h"
+#include "squish/v1/experiment.pb.h"
+
+namespace squish {
+
+// experiment,strategy,seed,generation,individual,parents,parameters,megabytes,macs,
+// selection_accuracy,selection_log_loss,val_accuracy,images_per_second,
+// ratio_to_ancestor,images_seen,genome_digest,weights_digest
+// MB are 10^6 bytes of fp32 weights, accuracies fractions, parents generation:index
+// joined by '+'; empty where not known. Generation 0 is the ancestor, ratio 1.
+std::string IndividualsCsv(const v1::Experiment& experiment,
+                           const std::vector<v1::Individual>& individuals);
+
+// architecture_digest,images_per_second: what `--engine replay:FILE` reads. One line
+// for each architecture, its first measurement.
+std::string SpeedsCsv(const std::vector<v1::Individual>& individuals);
+
+// Whether nothing about it is open any more.
+bool IsComplete(const v1::Individual& individual);
+bool HasEnded(const v1::Experiment& experiment);
+
+// One line for each individual as it becomes complete, at fixed widths.
+std::string IndividualTitles();
+std::string IndividualLine(const v1::Individual& individual);
+
+std::string IndividualsTable(const std::vector<v1::Individual>& individuals);
+
+// One row a generation: how many, the best of each kind, who was selected.
+std::string GenerationsTable(const std::vector<v1::Individual>& individuals);
+
+// One row for each of the best.
+std::string BestNetworksTable(const std::vector<BestNetwork>& best);
+
+// "Speeds: torch, fp32, …", from the individuals themselves; empty without any.
+std::string SpeedsSentence(const std::vector<v1::Individual>& individuals);
+
+// "name: value" lines.
+std::string ExperimentText(const v1::Experiment& experiment);
+
+std::string ExperimentsTable(const std::vector<v1::Experiment>& experiments);
+
+// "RUNNING", "generation 3 of 15"; with the reason if there is one.
+std::string StateSentence(const v1::Experiment& experiment);
+
+}  // namespace squish
+
+#endif  // SQUISH_CTL_REPORT_H_
