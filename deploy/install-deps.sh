@@ -21,7 +21,7 @@ build=(
   libtorch-dev
   libgtest-dev libgmock-dev
   clang-14 libclang-rt-14-dev
-  curl jq prometheus docker-compose
+  curl jq prometheus docker-compose python3
 )
 runtime=(
   ca-certificates libprotobuf32 libgrpc++1.51 libgrpc29 libsqlite3-0 libssl3
