@@ -1,10 +1,12 @@
 #include "common/spec/experiment_spec.h"
 
+#include <filesystem>
 #include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "common/base/file.h"
 #include "common/genome/ancestors.h"
 #include "gmock/gmock.h"
 #include "google/protobuf/util/message_differencer.h"
@@ -188,6 +190,18 @@ TEST(ExperimentSpecTest, PathOfTheDefaultsLeadsToTheDesignsSize) {
   const auto genome = SqueezeNetV11(10);
   ASSERT_TRUE(genome.ok());
   EXPECT_TRUE(CheckSizePath(*spec, *genome).ok());
+}
+
+TEST(ExperimentSpecTest, EveryExampleIsSound) {
+  const std::filesystem::path folder = std::filesystem::path(SQUISH_SOURCE_DIR) / "examples";
+  if (!std::filesystem::exists(folder)) GTEST_SKIP() << "no examples";
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    if (entry.path().extension() != ".txtpb") continue;
+    const auto text = ReadFile(entry.path().string());
+    ASSERT_TRUE(text.ok()) << text.status();
+    const auto spec = ParseExperimentSpec(*text, entry.path().string());
+    EXPECT_TRUE(spec.ok()) << spec.status();
+  }
 }
 
 TEST(ExperimentSpecTest, OversizedTextIsRefused) {
