@@ -1,0 +1,55 @@
+// Steps that the jobs have in common, and how an attempt fails in each.
+#ifndef SQUISH_WORKER_DAEMON_ATTEMPT_STEP_H_
+#define SQUISH_WORKER_DAEMON_ATTEMPT_STEP_H_
+
+#include <string>
+#include <utility>
+#include <variant>
+
+#include "common/base/status_macros.h"
+#include "common/runner/runner.h"
+#include "common/weights/network.h"
+#include "squish/v1/runner.pb.h"
+
+namespace squish {
+
+// What a step gives, or how the attempt fails.
+template <typename T>
+using StepOr = std::variant<T, v1::Failure>;
+
+// The artifact as a local file. BAD_ARTIFACT, or LOCAL_RESOURCES for a full disk;
+// messages begin with `what` ("the teacher").
+StepOr<std::string> FetchFile(Attempt& attempt, absl::string_view digest, absl::string_view what);
+
+// The artifact as a network. Failures as FetchFile; BAD_ARTIFACT also when it is none.
+StepOr<Network> FetchNetwork(Attempt& attempt, absl::string_view digest, absl::string_view what);
+
+// Stores a finished network. LOCAL_RESOURCES for a full disk, else INTERNAL.
+StepOr<std::string> StoreFile(Attempt& attempt, absl::string_view path);
+
+v1::AttemptResult FailedAttempt(v1::Failure failure);
+
+// Removes the file at the end of the scope, if it is there then.
+class TemporaryFile {
+ public:
+  explicit TemporaryFile(std::string path) : path_(std::move(path)) {}
+  ~TemporaryFile();
+  TemporaryFile(const TemporaryFile&) = delete;
+  TemporaryFile& operator=(const TemporaryFile&) = delete;
+  const std::string& path() const { return path_; }
+
+ private:
+  const std::string path_;
+};
+
+// Takes the value of a StepOr or returns the failed attempt.
+#define SQUISH_ASSIGN_OR_FAIL(left, expression) \
+  SQUISH_ASSIGN_OR_FAIL_(SQUISH_CONCAT_(squish_step_, __LINE__), left, expression)
+#define SQUISH_ASSIGN_OR_FAIL_(temporary, left, expression)                            \
+  auto temporary = (expression);                                                       \
+  if (temporary.index() == 1) return FailedAttempt(std::get<1>(std::move(temporary))); \
+  left = std::get<0>(std::move(temporary))
+
+}  // namespace squish
+
+#endif  // SQUISH_WORKER_DAEMON_ATTEMPT_STEP_H_

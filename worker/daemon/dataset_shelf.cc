@@ -1,0 +1,183 @@
+#include "worker/daemon/dataset_shelf.h"
+
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <memory>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/file.h"
+#include "common/base/sha256.h"
+#include "common/base/status_macros.h"
+#include "worker/daemon/cancel_hook.h"
+#include "worker/daemon/child_events.h"
+
+namespace squish {
+namespace {
+
+constexpr absl::string_view kWho = "the decoder";
+
+// Whether the summary can be one: it is what every trainer and the experiment rely on.
+absl::Status CheckDone(const v1::DecoderEvent::Done& done) {
+  const v1::DatasetSummary& summary = done.summary();
+  if (!IsSha256Hex(summary.fingerprint())) return Babbled(kWho, "a fingerprint that is none");
+  if (summary.class_names().empty()) return Babbled(kWho, "a data set without classes");
+  if (::access(done.cache_path().c_str(), R_OK) != 0) {
+    return Babbled(kWho, absl::StrCat("the cache ", done.cache_path(), ", which is not there"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+DatasetShelf::DatasetShelf(DatasetOptions options, Clock& clock)
+    : options_(std::move(options)), clock_(clock), thread_([this] { Work(); }) {}
+
+DatasetShelf::~DatasetShelf() {
+  {
+    absl::MutexLock lock(&mutex_);
+    stopping_ = true;
+    if (decoder_ != nullptr) decoder_->Kill();
+  }
+  thread_.join();
+}
+
+std::vector<v1::DatasetReport> DatasetShelf::Report(const std::vector<v1::DatasetSpec>& wanted) {
+  absl::MutexLock lock(&mutex_);
+  std::vector<v1::DatasetReport> reports;
+  for (const v1::DatasetSpec& spec : wanted) reports.push_back(Look(spec).report);
+  return reports;
+}
+
+void DatasetShelf::OnChanged(std::function<void()> changed) {
+  absl::MutexLock lock(&changed_mutex_);
+  changed_ = std::move(changed);
+}
+
+DatasetShelf::Entry& DatasetShelf::Look(const v1::DatasetSpec& spec) {
+  const std::string key = spec.SerializeAsString();
+  const auto [found, is_new] = entries_.try_emplace(key);
+  Entry& entry = found->second;
+  if (is_new) {
+    *entry.report.mutable_spec() = spec;
+    if (!spec.has_built_in() && options_.sources.count(spec.name()) == 0) {
+      entry.report.set_state(v1::DatasetReport::UNAVAILABLE);
+      entry.report.set_message(
+          absl::StrCat("no --data NAME=DIR was given for '", spec.name(), "'"));
+      return entry;
+    }
+  }
+  const bool gone = entry.report.state() == v1::DatasetReport::READY &&
+                    ::access(entry.cache_path.c_str(), R_OK) != 0;
+  if (is_new || gone) {
+    entry.report.set_state(v1::DatasetReport::PREPARING);
+    entry.report.clear_summary();
+  }
+  if (!entry.in_work && (is_new || gone || clock_.Steady() >= entry.retry_at)) {
+    entry.in_work = true;
+    queue_.push_back(key);
+  }
+  return entry;
+}
+
+absl::StatusOr<v1::DecoderEvent::Done> DatasetShelf::Await(const v1::DatasetSpec& spec,
+                                                           Attempt& attempt) {
+  bool cancelled = false;  // Guarded by mutex_: what Await waits for lies under it.
+  const CancelHook hook(attempt, [this, &cancelled] {
+    absl::MutexLock lock(&mutex_);
+    cancelled = true;
+  });
+  absl::MutexLock lock(&mutex_);
+  const Entry& entry = Look(spec);  // Entries are never removed.
+  const auto settled = [&] {
+    return cancelled || entry.report.state() != v1::DatasetReport::PREPARING;
+  };
+  mutex_.Await(absl::Condition(&settled));
+  if (cancelled) return absl::CancelledError("the attempt was cancelled");
+  if (entry.report.state() != v1::DatasetReport::READY) {
+    return absl::UnavailableError(entry.report.message());
+  }
+  v1::DecoderEvent::Done done;
+  *done.mutable_summary() = entry.report.summary();
+  done.set_cache_path(entry.cache_path);
+  return done;
+}
+
+void DatasetShelf::Work() {
+  while (true) {
+    std::string key;
+    v1::DatasetSpec spec;
+    {
+      absl::MutexLock lock(&mutex_);
+      const auto something_to_do = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+        return stopping_ || !queue_.empty();
+      };
+      mutex_.Await(absl::Condition(&something_to_do));
+      if (stopping_) return;
+      key = std::move(queue_.front());
+      queue_.pop_front();
+      spec = entries_.at(key).report.spec();
+    }
+    Settle(key, Prepare(spec));
+    absl::MutexLock lock(&changed_mutex_);
+    if (changed_) changed_();
+  }
+}
+
+absl::StatusOr<v1::DecoderEvent::Done> DatasetShelf::Prepare(const v1::DatasetSpec& spec) {
+  SQUISH_ASSIGN_OR_RETURN(
+      const std::unique_ptr<Child> decoder,
+      Child::Spawn(OurChild(options_.decoder_command, /*threads=*/1, options_.stderr_path)));
+  {
+    absl::MutexLock lock(&mutex_);
+    if (stopping_) return absl::CancelledError("the worker is stopping");
+    decoder_ = decoder.get();
+  }
+  auto outcome = Converse(*decoder, spec);
+  absl::MutexLock lock(&mutex_);
+  decoder_ = nullptr;
+  return outcome;
+}
+
+absl::StatusOr<v1::DecoderEvent::Done> DatasetShelf::Converse(Child& decoder,
+                                                              const v1::DatasetSpec& spec) {
+  v1::DecoderEvent event;
+  SQUISH_RETURN_IF_ERROR(ReadEvent(decoder, kWho, options_.silence_limit, event));
+  if (!event.has_ready()) return Babbled(kWho, "its first line is not `ready`");
+  v1::DecoderRequest request;
+  *request.mutable_dataset() = spec;
+  const auto source = options_.sources.find(spec.name());
+  if (!spec.has_built_in()) request.set_source_dir(source->second);
+  request.set_cache_dir(options_.cache_folder);
+  SQUISH_RETURN_IF_ERROR(WriteRequest(decoder, kWho, request));
+  do {
+    SQUISH_RETURN_IF_ERROR(ReadEvent(decoder, kWho, options_.silence_limit, event));
+  } while (event.has_progress());
+  if (event.has_failed()) return absl::UnavailableError(event.failed().message());
+  if (!event.has_done()) return Babbled(kWho, "neither `progress`, `done` nor `failed`");
+  SQUISH_RETURN_IF_ERROR(CheckDone(event.done()));
+  return std::move(*event.mutable_done());
+}
+
+void DatasetShelf::Settle(const std::string& key, absl::StatusOr<v1::DecoderEvent::Done> outcome) {
+  absl::MutexLock lock(&mutex_);
+  Entry& entry = entries_.at(key);
+  entry.in_work = false;
+  const std::string& name = entry.report.spec().name();
+  if (outcome.ok()) {
+    entry.report.set_state(v1::DatasetReport::READY);
+    entry.report.clear_message();
+    *entry.report.mutable_summary() = std::move(*outcome->mutable_summary());
+    entry.cache_path = outcome->cache_path();
+    entry.retry_at = absl::InfiniteDuration();
+    spdlog::info("data set '{}' is ready: {}", name, entry.report.summary().fingerprint());
+    return;
+  }
+  entry.report.set_state(v1::DatasetReport::UNAVAILABLE);
+  entry.report.set_message(std::string(outcome.status().message()));
+  entry.retry_at = clock_.Steady() + options_.retry_after;
+  spdlog::warn("data set '{}' is unavailable: {}", name, entry.report.message());
+}
+
+}  // namespace squish

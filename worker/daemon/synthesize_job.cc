@@ -1,0 +1,67 @@
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/file.h"
+#include "common/base/status_macros.h"
+#include "common/genome/cost.h"
+#include "worker/daemon/attempt_step.h"
+#include "worker/daemon/child_events.h"
+#include "worker/daemon/jobs.h"
+#include "worker/synthesis/synthesis.h"
+
+namespace squish {
+namespace {
+
+v1::AttemptResult Internal(const absl::Status& status) {
+  return FailedAttempt(MakeFailure(v1::Failure::INTERNAL, status.message()));
+}
+
+v1::SynthesizeResult Describe(Offspring offspring, const Cost& cost) {
+  v1::SynthesizeResult result;
+  result.set_genome_digest(offspring.network.genome.Digest());
+  result.set_architecture_digest(offspring.network.genome.ArchitectureDigest());
+  result.set_weights_digest(WeightsDigest(offspring.network.weights));
+  result.set_parameters(cost.parameters);
+  result.set_macs(cost.macs);
+  result.set_bytes(cost.bytes);
+  *result.mutable_birth() = std::move(offspring.birth);
+  return result;
+}
+
+}  // namespace
+
+v1::AttemptResult RunSynthesize(Attempt& attempt, const std::string& output_path) {
+  const v1::SynthesizeJob& job = attempt.job().synthesize();
+  std::vector<Network> parents;
+  for (const v1::ParentNetwork& parent : job.parents()) {
+    const std::string what =
+        absl::StrCat("parent ", parent.name().generation(), ":", parent.name().index());
+    SQUISH_ASSIGN_OR_FAIL(Network network, FetchNetwork(attempt, parent.artifact(), what));
+    parents.push_back(std::move(network));
+  }
+  std::optional<Network> ancestor;
+  if (parents.empty() && job.ancestor().has_network_digest()) {
+    SQUISH_ASSIGN_OR_FAIL(
+        ancestor, FetchNetwork(attempt, job.ancestor().network_digest(), "the ancestor's network"));
+  }
+  absl::StatusOr<Offspring> offspring =
+      Synthesize(job, attempt.job().key(), parents, ancestor.has_value() ? &*ancestor : nullptr);
+  if (!offspring.ok()) return Internal(offspring.status());
+  const absl::StatusOr<Cost> cost = ComputeCost(offspring->network.genome, job.macs_input_size());
+  if (!cost.ok()) return Internal(cost.status());
+
+  const TemporaryFile file(output_path);
+  const absl::Status written = WriteFileDurably(file.path(), offspring->network.ToSafetensors());
+  if (!written.ok()) {
+    return FailedAttempt(MakeFailure(v1::Failure::LOCAL_RESOURCES, written.message()));
+  }
+  v1::AttemptResult result;
+  *result.mutable_synthesize() = Describe(*std::move(offspring), *cost);
+  SQUISH_ASSIGN_OR_FAIL(std::string digest, StoreFile(attempt, file.path()));
+  result.mutable_synthesize()->set_artifact(std::move(digest));
+  return result;
+}
+
+}  // namespace squish

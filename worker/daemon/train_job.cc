@@ -1,0 +1,78 @@
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "worker/daemon/attempt_step.h"
+#include "worker/daemon/check_training.h"
+#include "worker/daemon/child_events.h"
+#include "worker/daemon/jobs.h"
+
+namespace squish {
+namespace {
+
+constexpr int kMaximumThreads = 1024;
+
+// The cache of the job's data set, if this worker has that very content.
+StepOr<std::string> FindDataset(Attempt& attempt, DatasetShelf& datasets) {
+  const v1::TrainJob& job = attempt.job().train();
+  const std::string wanted = absl::StrCat("the job needs data set '", job.dataset().name(),
+                                          "' with fingerprint ", job.dataset_fingerprint());
+  const absl::StatusOr<v1::DecoderEvent::Done> found = datasets.Await(job.dataset(), attempt);
+  if (!found.ok()) {
+    return MakeFailure(v1::Failure::MISSING_DATASET,
+                       absl::StrCat(wanted, "; this worker has none: ", found.status().message()));
+  }
+  if (found->summary().fingerprint() != job.dataset_fingerprint()) {
+    return MakeFailure(v1::Failure::MISSING_DATASET, absl::StrCat(wanted, "; this worker's has ",
+                                                                  found->summary().fingerprint()));
+  }
+  return found->cache_path();
+}
+
+}  // namespace
+
+v1::AttemptResult RunTrain(Attempt& attempt, const std::string& output_path, DatasetShelf& datasets,
+                           TrainerPool& trainers) {
+  const TemporaryFile output(output_path);
+  v1::TrainerRequest request;
+  *request.mutable_job() = attempt.job().train();
+  const v1::TrainJob& job = request.job();
+  if (job.threads() < 1 || job.threads() > kMaximumThreads) {
+    return FailedAttempt(MakeFailure(v1::Failure::INTERNAL,
+                                     absl::StrCat("the job asks for ", job.threads(), " threads")));
+  }
+  SQUISH_ASSIGN_OR_FAIL(std::string cache_path, FindDataset(attempt, datasets));
+  request.set_dataset_cache_path(std::move(cache_path));
+  SQUISH_ASSIGN_OR_FAIL(std::string network_path,
+                        FetchFile(attempt, job.network(), "the network to train"));
+  request.set_network_path(std::move(network_path));
+  if (!job.teacher().empty()) {
+    SQUISH_ASSIGN_OR_FAIL(std::string teacher_path,
+                          FetchFile(attempt, job.teacher(), "the teacher"));
+    request.set_teacher_path(std::move(teacher_path));
+  }
+  request.set_output_path(output.path());
+
+  v1::AttemptResult result;
+  {
+    const TrainerPool::Lease trainer = trainers.Acquire(job.threads());
+    absl::StatusOr<v1::TrainResult> trained = trainer->Train(request, attempt);
+    if (!trained.ok()) return FailedAttempt(ChildFailure(trained.status()));
+    const absl::Status checked = CheckTraining(request, *trained);
+    if (!checked.ok()) {
+      trainer->Replace();
+      return FailedAttempt(ChildFailure(checked));
+    }
+    *result.mutable_train() = *std::move(trained);
+  }
+  if (result.train().outcome() == v1::TrainResult::DIVERGED) {
+    // There is no network; what else the trainer may say of one is not believed.
+    result.mutable_train()->clear_artifact();
+    result.mutable_train()->clear_weights_digest();
+    return result;
+  }
+  SQUISH_ASSIGN_OR_FAIL(std::string digest, StoreFile(attempt, output.path()));
+  result.mutable_train()->set_artifact(std::move(digest));
+  return result;
+}
+
+}  // namespace squish

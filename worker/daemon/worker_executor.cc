@@ -1,0 +1,87 @@
+#include "worker/daemon/worker_executor.h"
+
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/file.h"
+#include "common/base/status_macros.h"
+#include "worker/daemon/attempt_step.h"
+#include "worker/daemon/child_events.h"
+#include "worker/daemon/jobs.h"
+
+namespace squish {
+namespace {
+
+// Networks that an earlier daemon was killed over. Those that cannot be removed do no
+// harm: a file is overwritten by the next of its name.
+void RemoveLeftovers(const std::string& folder) {
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    if (entry.path().extension() == ".safetensors") std::filesystem::remove(entry.path(), error);
+  }
+}
+
+}  // namespace
+
+WorkerExecutor::WorkerExecutor(const WorkerOptions& options, FolderLock lock,
+                               std::string work_folder, Clock& clock)
+    : lock_(std::move(lock)),
+      work_folder_(std::move(work_folder)),
+      trainers_(options.trainer, options.slots),
+      datasets_(options.datasets, clock) {}
+
+absl::StatusOr<std::unique_ptr<WorkerExecutor>> WorkerExecutor::Create(WorkerOptions options,
+                                                                       Clock& clock) {
+  std::string work_folder = JoinPath(options.state_folder, "work");
+  SQUISH_ASSIGN_OR_RETURN(FolderLock lock, FolderLock::Take(work_folder));
+  RemoveLeftovers(work_folder);
+  options.trainer.log_folder = JoinPath(options.state_folder, "log");
+  SQUISH_RETURN_IF_ERROR(MakeFolder(options.trainer.log_folder));
+  options.datasets.cache_folder = JoinPath(options.state_folder, "datasets");
+  SQUISH_RETURN_IF_ERROR(MakeFolder(options.datasets.cache_folder));
+  options.datasets.stderr_path = JoinPath(options.trainer.log_folder, "decoder.log");
+
+  auto executor = std::unique_ptr<WorkerExecutor>(
+      new WorkerExecutor(options, std::move(lock), std::move(work_folder), clock));
+  const absl::StatusOr<v1::TrainerEvent::Ready> ready = executor->trainers_.Start();
+  if (!ready.ok()) {
+    return absl::Status(ready.status().code(),
+                        absl::StrCat(ready.status().message(), "; what it said itself is in ",
+                                     options.trainer.log_folder));
+  }
+  executor->cuda_ = ready->cuda();
+  return executor;
+}
+
+v1::AttemptResult WorkerExecutor::Execute(Attempt& attempt) {
+  // Named by us: an attempt's id comes from outside.
+  const std::string output_path =
+      JoinPath(work_folder_, absl::StrCat(next_file_.fetch_add(1), ".safetensors"));
+  switch (attempt.job().work_case()) {
+    case v1::Job::kSynthesize:
+      return RunSynthesize(attempt, output_path);
+    case v1::Job::kTrain:
+      return RunTrain(attempt, output_path, datasets_, trainers_);
+    default:
+      return FailedAttempt(
+          MakeFailure(v1::Failure::INTERNAL, "a worker can only synthesize and train"));
+  }
+}
+
+std::vector<v1::DatasetReport> WorkerExecutor::PrepareDatasets(
+    const std::vector<v1::DatasetSpec>& wanted) {
+  return datasets_.Report(wanted);
+}
+
+void WorkerExecutor::OnDatasetsChanged(std::function<void()> changed) {
+  datasets_.OnChanged(std::move(changed));
+}
+
+void WorkerExecutor::FillMetrics(v1::RunnerMetrics& metrics) {
+  metrics.set_child_restarts(trainers_.counters().restarts);
+  metrics.set_step_seconds(static_cast<double>(trainers_.counters().step_microseconds) * 1e-6);
+}
+
+}  // namespace squish

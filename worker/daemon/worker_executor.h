@@ -1,0 +1,65 @@
+// What a worker does with its jobs.
+//
+//   SYNTHESIZE ──► fetch parents ──► Synthesize (here) ─────────────► store ──► result
+//   TRAIN ──► data set ──► fetch network, teacher ──► trainer child ──► check ──► store ──► result
+//
+// What goes wrong is a Failure of the attempt and of nothing else. No LibTorch and no
+// OpenCV in this process: trainers and decoders are children. Thread-safe.
+#ifndef SQUISH_WORKER_DAEMON_WORKER_EXECUTOR_H_
+#define SQUISH_WORKER_DAEMON_WORKER_EXECUTOR_H_
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "common/base/clock.h"
+#include "common/runner/runner.h"
+#include "common/runner/state_folder.h"
+#include "worker/daemon/dataset_shelf.h"
+#include "worker/daemon/trainer_pool.h"
+
+namespace squish {
+
+struct WorkerOptions {
+  int slots = 1;
+  TrainerOptions trainer;   // log_folder is set by Create.
+  DatasetOptions datasets;  // cache_folder and stderr_path are set by Create.
+  // Below it lie `datasets`, `log` and `work` (networks on their way; emptied at start).
+  // The runner's own state folder will do.
+  std::string state_folder;
+};
+
+class WorkerExecutor : public JobExecutor {
+ public:
+  // Makes the folders, starts the trainers and waits until the first is ready.
+  // FAILED_PRECONDITION: another worker uses the folder. Else as MakeFolder and
+  // TrainerPool::Start. `clock` outlives the executor.
+  static absl::StatusOr<std::unique_ptr<WorkerExecutor>> Create(WorkerOptions options,
+                                                                Clock& clock);
+
+  // Whether the trainers can train on CUDA.
+  bool cuda() const { return cuda_; }
+
+  v1::AttemptResult Execute(Attempt& attempt) override;
+  std::vector<v1::DatasetReport> PrepareDatasets(
+      const std::vector<v1::DatasetSpec>& wanted) override;
+  void OnDatasetsChanged(std::function<void()> changed) override;
+  void FillMetrics(v1::RunnerMetrics& metrics) override;
+
+ private:
+  WorkerExecutor(const WorkerOptions& options, FolderLock lock, std::string work_folder,
+                 Clock& clock);
+
+  const FolderLock lock_;  // Of work_folder_.
+  const std::string work_folder_;
+  TrainerPool trainers_;
+  DatasetShelf datasets_;
+  bool cuda_ = false;
+  std::atomic<int64_t> next_file_ = 0;
+};
+
+}  // namespace squish
+
+#endif  // SQUISH_WORKER_DAEMON_WORKER_EXECUTOR_H_
