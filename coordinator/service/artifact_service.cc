@@ -1,0 +1,177 @@
+#include "coordinator/service/artifact_service.h"
+
+#include <fstream>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/sha256.h"
+#include "common/base/status_macros.h"
+#include "common/rpc/rpc.h"
+#include "spdlog/spdlog.h"
+
+namespace squish {
+namespace {
+
+constexpr size_t kMaximumChunkBytes = 1 << 20;   // The protocol's limit for uploads.
+constexpr size_t kDownloadChunkBytes = 1 << 18;
+
+// One upload. Either a read is under way or a task on the I/O thread, never both; the
+// task ends the call, and touches nothing after that.
+class UploadCall : public grpc::ServerReadReactor<v1::UploadRequest> {
+ public:
+  UploadCall(Caller caller, BlobStore* store, IoThread* io)
+      : caller_(std::move(caller)), store_(*store), io_(*io) {
+    StartRead(&request_);
+  }
+
+  void OnReadDone(bool ok) override {
+    io_.Post([this, ok] { ok ? TakePart() : TakeEnd(); });
+  }
+  void OnDone() override { delete this; }
+
+ private:
+  void TakePart() {
+    const absl::Status status = request_.has_start() ? TakeStart() : TakeChunk();
+    if (!status.ok() || is_here_) {
+      End(status);
+    } else {
+      StartRead(&request_);
+    }
+  }
+
+  absl::Status TakeStart() {
+    if (writer_ != nullptr) return absl::InvalidArgumentError("the upload began twice");
+    digest_ = request_.start().digest();
+    // Announced sizes and digests that cannot be are refused by the store.
+    SQUISH_ASSIGN_OR_RETURN(writer_, store_.NewWriter(digest_, request_.start().size()));
+    is_here_ = store_.Contains(digest_);
+    return absl::OkStatus();
+  }
+
+  absl::Status TakeChunk() {
+    if (writer_ == nullptr) {
+      return absl::InvalidArgumentError("an upload begins with its digest and size");
+    }
+    if (request_.chunk().size() > kMaximumChunkBytes) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("a chunk has at most ", kMaximumChunkBytes, " bytes"));
+    }
+    return writer_->Append(request_.chunk());
+  }
+
+  // The caller has sent everything, or has gone: then bytes are missing.
+  void TakeEnd() {
+    End(writer_ == nullptr ? absl::InvalidArgumentError("the upload has no beginning")
+                           : writer_->Commit());
+  }
+
+  void End(const absl::Status& status) {
+    if (!status.ok()) {
+      spdlog::warn("upload of {} from {}: {}", digest_, caller_.peer, status.ToString());
+    }
+    writer_.reset();
+    Finish(ToGrpc(status));
+  }
+
+  const Caller caller_;
+  BlobStore& store_;
+  IoThread& io_;
+  v1::UploadRequest request_;
+  std::string digest_;
+  std::unique_ptr<BlobStore::Writer> writer_;
+  bool is_here_ = false;
+};
+
+// One download, built as UploadCall is.
+class DownloadCall : public grpc::ServerWriteReactor<v1::DownloadResponse> {
+ public:
+  DownloadCall(Caller caller, std::string digest, BlobStore* store, IoThread* io)
+      : caller_(std::move(caller)), digest_(std::move(digest)), store_(*store), io_(*io) {
+    io_.Post([this] { Open(); });
+  }
+
+  void OnWriteDone(bool ok) override {
+    if (!ok) {
+      Finish(grpc::Status::CANCELLED);
+      return;
+    }
+    io_.Post([this] { SendNext(); });
+  }
+  void OnDone() override { delete this; }
+
+ private:
+  void Open() {
+    if (!IsSha256Hex(digest_)) {
+      End(absl::InvalidArgumentError("digest: 64 lower-case hex digits are needed"));
+      return;
+    }
+    const absl::StatusOr<int64_t> size = store_.SizeOf(digest_);
+    if (!size.ok()) {
+      End(size.status());
+      return;
+    }
+    file_.open(store_.PathOf(digest_), std::ios::binary);
+    left_ = *size;
+    response_.set_size(*size);
+    ReadChunk();  // Also of an empty blob: the first message says its size.
+  }
+
+  void SendNext() {
+    response_.Clear();
+    if (left_ > 0) {
+      ReadChunk();
+    } else if (std::move(hash_).HexDigest() == digest_) {
+      End(absl::OkStatus());
+    } else {
+      EndDamaged();
+    }
+  }
+
+  void ReadChunk() {
+    std::string& chunk = *response_.mutable_chunk();
+    chunk.resize(static_cast<size_t>(std::min<int64_t>(left_, kDownloadChunkBytes)));
+    if (!file_.read(chunk.data(), static_cast<std::streamsize>(chunk.size()))) {
+      EndDamaged();
+      return;
+    }
+    left_ -= static_cast<int64_t>(chunk.size());
+    hash_.Update(chunk);
+    StartWrite(&response_);
+  }
+
+  void EndDamaged() {
+    End(absl::DataLossError(absl::StrCat("artifact ", digest_, " is damaged on disk")));
+  }
+
+  void End(const absl::Status& status) {
+    if (!status.ok()) {
+      spdlog::warn("download of {} by {}: {}", digest_, caller_.peer, status.ToString());
+    }
+    Finish(ToGrpc(status));
+  }
+
+  const Caller caller_;
+  const std::string digest_;
+  BlobStore& store_;
+  IoThread& io_;
+  std::ifstream file_;
+  int64_t left_ = 0;
+  Sha256 hash_;
+  v1::DownloadResponse response_;
+};
+
+}  // namespace
+
+grpc::ServerReadReactor<v1::UploadRequest>* ArtifactServiceAdapter::Upload(
+    grpc::CallbackServerContext* context, v1::UploadResponse*) {
+  return new UploadCall(CallerOf(*context), &store_, &io_);
+}
+
+grpc::ServerWriteReactor<v1::DownloadResponse>* ArtifactServiceAdapter::Download(
+    grpc::CallbackServerContext* context, const v1::DownloadRequest* request) {
+  return new DownloadCall(CallerOf(*context), request->digest(), &store_, &io_);
+}
+
+}  // namespace squish

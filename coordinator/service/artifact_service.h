@@ -1,0 +1,29 @@
+// ArtifactService: blobs in and out of the population's store, in chunks, hashed on the
+// way. Disks are waited for on an I/O thread; each call has one chunk in memory.
+#ifndef SQUISH_COORDINATOR_SERVICE_ARTIFACT_SERVICE_H_
+#define SQUISH_COORDINATOR_SERVICE_ARTIFACT_SERVICE_H_
+
+#include "common/artifacts/blob_store.h"
+#include "coordinator/service/io_thread.h"
+#include "squish/v1/artifact.grpc.pb.h"
+
+namespace squish {
+
+// Thread-safe. Store and thread outlive it.
+class ArtifactServiceAdapter : public v1::ArtifactService::CallbackService {
+ public:
+  ArtifactServiceAdapter(BlobStore* store, IoThread* io) : store_(*store), io_(*io) {}
+
+  grpc::ServerReadReactor<v1::UploadRequest>* Upload(grpc::CallbackServerContext* context,
+                                                     v1::UploadResponse* response) override;
+  grpc::ServerWriteReactor<v1::DownloadResponse>* Download(
+      grpc::CallbackServerContext* context, const v1::DownloadRequest* request) override;
+
+ private:
+  BlobStore& store_;
+  IoThread& io_;
+};
+
+}  // namespace squish
+
+#endif  // SQUISH_COORDINATOR_SERVICE_ARTIFACT_SERVICE_H_

@@ -1,0 +1,141 @@
+#include "coordinator/service/attempts.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "common/base/ids.h"
+#include "coordinator/service/result_check.h"
+#include "spdlog/spdlog.h"
+
+namespace squish {
+namespace {
+
+constexpr int kAttemptIdBytes = 16;
+
+}  // namespace
+
+v1::Job Attempts::WorkOf(int64_t job) {
+  absl::StatusOr<v1::Job> work = ledger_.population().Work(job);
+  if (work.ok()) return *std::move(work);
+  ledger_.population().Fail(work.status());
+  return {};
+}
+
+bool Attempts::Lease(const v1::RunnerInfo& runner, const Fits& fits) {
+  const std::optional<BoardAttempt> attempt = ledger_.board().Lease(
+      runner.id(), runner.incarnation(), RandomHex(kAttemptIdBytes), ledger_.clock().Steady(),
+      [&](const BoardJob& job) { return fits(ExperimentOf(job), job); });
+  if (!attempt.has_value()) return false;
+  const BoardJob& job = *ledger_.board().FindJob(attempt->job);
+  LiveExperiment& experiment = ExperimentOf(job);
+  ledger_.RecordLease(experiment, *attempt);
+  spdlog::debug("{}: {} leased to {}", experiment.id(), JobName(job.key), runner.id());
+  return true;
+}
+
+void Attempts::Renew(const v1::RunnerInfo& runner) {
+  RecordLost(ledger_.board().Renew(runner.id(), runner.incarnation(), ledger_.clock().Steady()));
+}
+
+void Attempts::NoteProgress(const std::string& runner, const v1::AttemptProgress& progress) {
+  const BoardAttempt* attempt = ledger_.board().FindAttempt(progress.attempt_id());
+  if (attempt == nullptr || attempt->runner != runner || !std::isfinite(progress.fraction())) return;
+  LiveExperiment& experiment = ExperimentOf(*ledger_.board().FindJob(attempt->job));
+  experiment.attempts[attempt->id].fraction = std::clamp(progress.fraction(), 0.0, 1.0);
+}
+
+void Attempts::Expire() {
+  const std::vector<JobBoard::Lost> lost = ledger_.board().Expire(ledger_.clock().Steady());
+  ledger_.changes().lease_expiries += static_cast<int64_t>(lost.size());
+  RecordLost(lost);
+}
+
+void Attempts::RecordLost(const std::vector<JobBoard::Lost>& lost) {
+  for (const JobBoard::Lost& one : lost) {
+    const BoardJob& job = *ledger_.board().FindJob(one.attempt.job);
+    spdlog::warn("{}: {} lost by {}: {}", ExperimentOf(job).id(), JobName(job.key),
+                 one.attempt.runner, job.last_error);
+    RecordFailure(ExperimentOf(job), job, one.attempt.id);
+  }
+}
+
+void Attempts::Deliver(const std::string& runner, const v1::AttemptResult& result) {
+  const BoardAttempt* attempt = ledger_.board().FindAttempt(result.attempt_id());
+  if (attempt == nullptr || attempt->runner != runner) return;  // Refused.
+  const AttemptState before = attempt->state;
+  const BoardJob& job = *ledger_.board().FindJob(attempt->job);
+  LiveExperiment& experiment = ExperimentOf(job);
+  const Report report = JudgeResult(
+      WorkOf(job.id), result, experiment.setting.has_value() ? &*experiment.setting : nullptr,
+      ledger_.population().artifacts());
+  const Verdict verdict = ledger_.board().Deliver(attempt->id, runner, report);
+  switch (verdict) {
+    case Verdict::kAccepted:
+      Accept(experiment, job, result);
+      break;
+    case Verdict::kRetry:
+    case Verdict::kExhausted:
+      spdlog::warn("{}: {} failed on {}: {}", experiment.id(), JobName(job.key), runner,
+                   report.error);
+      RecordFailure(experiment, job, attempt->id);
+      break;
+    case Verdict::kDuplicate:
+    case Verdict::kNondeterministic:
+      // The attempt that was accepted may say so again; that is no second training.
+      if (before != AttemptState::kDelivered && report.kind == Report::Kind::kResult) {
+        RecordLate(experiment, result, verdict == Verdict::kNondeterministic);
+      }
+      break;
+    case Verdict::kRefused:
+      break;
+  }
+}
+
+void Attempts::Accept(LiveExperiment& experiment, const BoardJob& job,
+                      const v1::AttemptResult& result) {
+  ledger_.population().UpdateJob(job);
+  ledger_.RecordEnd(experiment, result.attempt_id(), 0);
+  ledger_.RecordStopped(experiment, job.id);
+  Changes::Acceptance& acceptance = ledger_.changes().accepted.emplace_back();
+  acceptance.kind = job.key.kind();
+  const std::optional<absl::Duration> leased = experiment.attempts[result.attempt_id()].leased;
+  if (leased.has_value()) acceptance.latency = ledger_.clock().Steady() - *leased;
+  // A synthetic answer costs nothing and may follow from a file that is in no key.
+  if (result.measure().verdict() == v1::MeasureResult::VALID &&
+      !result.measure().setting().synthetic()) {
+    const v1::MeasureJob work = WorkOf(job.id).measure();
+    ledger_.population().CacheMeasurement(
+        {work.candidate_architecture(), work.ancestor_architecture(), result.measure().setting()},
+        result.measure());
+  }
+  ledger_.AcceptFact(experiment, result);
+  ledger_.CheckAttention(experiment);
+  planner_.Advance(experiment);
+}
+
+void Attempts::RecordFailure(LiveExperiment& experiment, const BoardJob& job,
+                             const std::string& attempt) {
+  ledger_.population().UpdateJob(job);
+  ledger_.RecordEnd(experiment, attempt);
+  ledger_.Save(experiment);
+  ledger_.CheckAttention(experiment);
+}
+
+void Attempts::RecordLate(LiveExperiment& experiment, const v1::AttemptResult& result,
+                          bool nondeterministic) {
+  AttemptNote& note = experiment.attempts[result.attempt_id()];
+  const bool again = result.has_train() && note.images_wasted == result.train().images_seen();
+  if (again) return;
+  if (result.has_train()) {
+    ledger_.RecordEnd(experiment, result.attempt_id(), result.train().images_seen());
+  }
+  if (nondeterministic) {
+    ++experiment.stored.nondeterministic;
+    spdlog::warn("{}: a second result of attempt {} has another digest than the accepted one",
+                 experiment.id(), result.attempt_id());
+  }
+  ledger_.Save(experiment);
+}
+
+}  // namespace squish

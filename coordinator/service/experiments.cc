@@ -1,0 +1,308 @@
+#include "coordinator/service/experiments.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "common/base/ids.h"
+#include "common/base/sha256.h"
+#include "common/base/status.h"
+#include "common/base/status_macros.h"
+#include "common/spec/experiment_spec.h"
+#include "common/weights/network.h"
+#include "coordinator/service/matching.h"
+#include "google/protobuf/util/message_differencer.h"
+#include "google/protobuf/util/time_util.h"
+#include "spdlog/spdlog.h"
+
+namespace squish {
+namespace {
+
+using google::protobuf::util::MessageDifferencer;
+using google::protobuf::util::TimeUtil;
+
+constexpr int kIdBytes = 4;
+constexpr size_t kMaximumKeyBytes = 128;
+// No ancestor is near it; a hostile one is not read into memory.
+constexpr int64_t kMaximumAncestorBytes = int64_t{256} << 20;
+constexpr int kMaximumClasses = 10'000;
+
+// Whether a summary can be built upon.
+absl::Status CheckSummary(const v1::DatasetSummary& summary) {
+  const auto bad = [](absl::string_view what) { return absl::InvalidArgumentError(what); };
+  if (!IsSha256Hex(summary.fingerprint())) return bad("the fingerprint is no SHA-256");
+  if (summary.class_names_size() < 2 || summary.class_names_size() > kMaximumClasses) {
+    return bad("there are fewer than 2 or too many classes");
+  }
+  if (summary.train_images() < 1 || summary.selection_images() < 1) return bad("it is empty");
+  if (summary.mean_size() != 3 || summary.std_size() != 3) return bad("mean or std are not three");
+  for (int channel = 0; channel < 3; ++channel) {
+    if (!std::isfinite(summary.mean(channel)) || !(summary.std(channel) > 0) ||
+        !std::isfinite(summary.std(channel))) {
+      return bad("mean or std are not usable");
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Network> ReadAncestor(const BlobStore& artifacts, const std::string& digest) {
+  const absl::StatusOr<int64_t> size = artifacts.SizeOf(digest);
+  if (!size.ok()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("there is no artifact ", digest, " here; upload the network first"));
+  }
+  if (*size > kMaximumAncestorBytes) {
+    return absl::InvalidArgumentError(absl::StrCat("the network has ", *size, " bytes; at most ",
+                                                   kMaximumAncestorBytes, " are read"));
+  }
+  SQUISH_ASSIGN_OR_RETURN(const std::string file, artifacts.Get(digest));
+  return Network::FromSafetensors(file);
+}
+
+}  // namespace
+
+// --- Loading -------------------------------------------------------------------
+
+absl::Status Experiments::Load() {
+  SQUISH_ASSIGN_OR_RETURN(std::vector<StoredExperiment> stored,
+                          ledger_.population().LiveExperiments());
+  for (StoredExperiment& one : stored) SQUISH_RETURN_IF_ERROR(Load(std::move(one)));
+  for (auto& [row, experiment] : live_) planner_.Advance(experiment);
+  return absl::OkStatus();
+}
+
+absl::Status Experiments::Load(StoredExperiment stored) {
+  const int64_t row = stored.row;
+  LiveExperiment& experiment = live_[row];
+  experiment.stored = std::move(stored);
+  ledger_.board().AddExperiment(row, experiment.spec().retry(),
+                                experiment.state() != v1::Experiment::RUNNING);
+  SQUISH_RETURN_IF_ERROR(LoadOpenGeneration(experiment));
+  return LoadJobs(experiment);
+}
+
+absl::Status Experiments::LoadOpenGeneration(LiveExperiment& experiment) {
+  Population& population = ledger_.population();
+  const int generation = experiment.stored.summary.closed_generation() + 1;
+  const int size = GenerationSize(experiment.spec(), generation);
+  experiment.open.generation = generation;
+  experiment.open.individuals.assign(size, {});
+  experiment.individuals.assign(size, {});
+  SQUISH_ASSIGN_OR_RETURN(const std::vector<v1::Individual> individuals,
+                          population.Individuals(experiment.row()));
+  for (const v1::Individual& individual : individuals) {
+    if (individual.name().generation() < generation) {
+      experiment.closed.push_back(DigestPart(individual));
+    } else {
+      experiment.individuals[individual.name().index()] = individual;
+    }
+  }
+  SQUISH_ASSIGN_OR_RETURN(const std::vector<v1::AttemptResult> facts,
+                          population.ResultFacts(experiment.row(), generation));
+  for (const v1::AttemptResult& fact : facts) {
+    ApplyResult(fact, experiment.open.individuals[fact.key().index()]);
+  }
+  SQUISH_ASSIGN_OR_RETURN(const std::vector<v1::AttemptResult> ancestor,
+                          population.ResultFacts(experiment.row(), 0));
+  for (const v1::AttemptResult& fact : ancestor) {
+    if (fact.has_measure()) experiment.setting = fact.measure().setting();
+  }
+  for (int index = 0; index < size; ++index) ledger_.RefreshIndividual(experiment, index);
+  return absl::OkStatus();
+}
+
+// Of earlier generations only the last closed one is taken up: a delivery for a job
+// before that is refused, which costs its runner nothing.
+absl::Status Experiments::LoadJobs(LiveExperiment& experiment) {
+  Population& population = ledger_.population();
+  const int from = std::max(experiment.open.generation - 1, 0);
+  SQUISH_ASSIGN_OR_RETURN(std::vector<BoardJob> jobs, population.Jobs(experiment.row(), from));
+  for (BoardJob& job : jobs) {
+    if (job.key.generation() == experiment.open.generation) {
+      experiment.jobs[PlaceOf(job.key)] = job.id;
+    }
+    ledger_.board().RestoreJob(std::move(job));
+  }
+  SQUISH_ASSIGN_OR_RETURN(const std::vector<StoredAttempt> attempts,
+                          population.Attempts(experiment.row(), from));
+  for (const StoredAttempt& stored : attempts) {
+    AttemptNote& note = experiment.attempts[stored.attempt.id];
+    note.job = stored.attempt.job;
+    note.images_wasted = stored.images_wasted;
+    if (stored.attempt.state == AttemptState::kRunning) {
+      experiment.running[stored.attempt.job].insert(stored.attempt.id);
+    }
+    ledger_.board().RestoreAttempt(stored.attempt, ledger_.clock().Steady());
+  }
+  return absl::OkStatus();
+}
+
+// --- Owners ----------------------------------------------------------------------
+
+absl::StatusOr<StoredExperiment> Experiments::Submit(const v1::ExperimentSpec& spec,
+                                                     absl::string_view idempotency_key) {
+  Population& population = ledger_.population();
+  if (idempotency_key.size() > kMaximumKeyBytes) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("idempotency_key: at most ", kMaximumKeyBytes, " bytes"));
+  }
+  if (!idempotency_key.empty()) {
+    SQUISH_ASSIGN_OR_RETURN(std::optional<StoredExperiment> earlier,
+                            population.FindByIdempotencyKey(idempotency_key));
+    if (earlier.has_value()) return *std::move(earlier);
+  }
+  SQUISH_ASSIGN_OR_RETURN(v1::ExperimentSpec complete, CompleteExperimentSpec(spec));
+  SQUISH_RETURN_IF_ERROR(CheckAncestor(complete));
+
+  const int64_t row = population.NewExperimentRow();
+  LiveExperiment& experiment = live_[row];
+  StoredExperiment& stored = experiment.stored;
+  stored.row = row;
+  stored.experiment.set_id(absl::StrCat(complete.name(), "-", RandomHex(kIdBytes)));
+  *stored.experiment.mutable_spec() = std::move(complete);
+  stored.experiment.set_state(v1::Experiment::RUNNING);
+  *stored.experiment.mutable_created() =
+      TimeUtil::MillisecondsToTimestamp(absl::ToUnixMillis(ledger_.clock().Now()));
+  stored.summary.set_closed_generation(-1);
+  population.AddExperiment(stored, idempotency_key);
+  ledger_.board().AddExperiment(row, experiment.spec().retry(), /*paused=*/false);
+  ledger_.OpenGeneration(experiment, 0);
+  spdlog::info("{}: submitted", experiment.id());
+  return stored;
+}
+
+absl::Status Experiments::CheckAncestor(const v1::ExperimentSpec& spec) {
+  const std::string& digest = spec.ancestor().network_digest();
+  if (digest.empty()) return absl::OkStatus();
+  const absl::StatusOr<Network> network = ReadAncestor(ledger_.population().artifacts(), digest);
+  SQUISH_RETURN_IF_ERROR(Annotate(network.status(), "ancestor.network_digest"));
+  return CheckSizePath(spec, network->genome);
+}
+
+absl::StatusOr<LiveExperiment*> Experiments::FindToChange(absl::string_view id) {
+  for (auto& [row, experiment] : live_) {
+    if (experiment.id() == id && !HasEnded(experiment.state())) return &experiment;
+  }
+  SQUISH_ASSIGN_OR_RETURN(const StoredExperiment ended, ledger_.population().FindExperiment(id));
+  return absl::FailedPreconditionError(
+      absl::StrCat("experiment ", id, " has ended (",
+                   v1::Experiment::State_Name(ended.experiment.state()), ")"));
+}
+
+absl::Status Experiments::Pause(absl::string_view id) {
+  SQUISH_ASSIGN_OR_RETURN(LiveExperiment* const experiment, FindToChange(id));
+  experiment->stored.experiment.set_state(v1::Experiment::PAUSED);
+  experiment->stored.experiment.set_reason("paused by its owner");
+  ledger_.board().SetPaused(experiment->row(), true);
+  ledger_.Save(*experiment);
+  return absl::OkStatus();
+}
+
+absl::Status Experiments::Resume(absl::string_view id) {
+  SQUISH_ASSIGN_OR_RETURN(LiveExperiment* const experiment, FindToChange(id));
+  ledger_.RetryExhausted(*experiment);
+  experiment->stored.experiment.set_state(v1::Experiment::RUNNING);
+  experiment->stored.experiment.set_reason("");
+  ledger_.board().SetPaused(experiment->row(), false);
+  ledger_.Save(*experiment);
+  return absl::OkStatus();
+}
+
+absl::Status Experiments::Cancel(absl::string_view id) {
+  SQUISH_ASSIGN_OR_RETURN(LiveExperiment* const experiment, FindToChange(id));
+  ledger_.End(*experiment, v1::Experiment::CANCELLED, "cancelled by its owner");
+  return absl::OkStatus();
+}
+
+// --- Data sets and agents ------------------------------------------------------------
+
+void Experiments::PinDataset(const v1::DatasetReport& report) {
+  if (report.state() != v1::DatasetReport::READY) return;
+  for (auto& [row, experiment] : live_) {
+    v1::Experiment& stored = experiment.stored.experiment;
+    if (stored.has_dataset() || HasEnded(experiment.state()) ||
+        !MessageDifferencer::Equals(report.spec(), experiment.spec().dataset())) {
+      continue;
+    }
+    if (const absl::Status usable = CheckSummary(report.summary()); !usable.ok()) {
+      spdlog::warn("{}: a worker's data set summary is not usable: {}", experiment.id(),
+                   usable.ToString());
+      continue;
+    }
+    if (const absl::Status fits = CheckClasses(experiment, report.summary()); !fits.ok()) {
+      ledger_.End(experiment, v1::Experiment::FAILED, fits.message());
+      continue;
+    }
+    *stored.mutable_dataset() = report.summary();
+    ledger_.population().AddDatasetFact(row, report.summary());
+    ledger_.Save(experiment);
+    spdlog::info("{}: data set '{}' has fingerprint {}", experiment.id(), report.spec().name(),
+                 report.summary().fingerprint());
+    planner_.Advance(experiment);
+  }
+}
+
+absl::Status Experiments::CheckClasses(const LiveExperiment& experiment,
+                                       const v1::DatasetSummary& dataset) {
+  const std::string& digest = experiment.spec().ancestor().network_digest();
+  if (digest.empty()) return absl::OkStatus();
+  SQUISH_ASSIGN_OR_RETURN(const Network network,
+                          ReadAncestor(ledger_.population().artifacts(), digest));
+  if (std::equal(network.class_names.begin(), network.class_names.end(),
+                 dataset.class_names().begin(), dataset.class_names().end())) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(absl::StrCat(
+      "the ancestor network is for ", network.class_names.size(), " classes (",
+      absl::StrJoin(network.class_names, ", ").substr(0, 200), ") and the data set has ",
+      dataset.class_names_size(), " (", absl::StrJoin(dataset.class_names(), ", ").substr(0, 200),
+      "); they must be the same, in the same order"));
+}
+
+std::vector<v1::DatasetSpec> Experiments::WantedDatasets() const {
+  std::vector<v1::DatasetSpec> wanted;
+  for (const auto& [row, experiment] : live_) {
+    const v1::DatasetSpec& spec = experiment.spec().dataset();
+    const bool is_new = std::none_of(wanted.begin(), wanted.end(), [&](const auto& other) {
+      return MessageDifferencer::Equals(spec, other);
+    });
+    if (is_new && !HasEnded(experiment.state())) wanted.push_back(spec);
+  }
+  return wanted;
+}
+
+void Experiments::AgentArrived(const ConnectedRunner& agent) {
+  for (auto& [row, experiment] : live_) {
+    const std::vector<const BoardJob*> exhausted = ledger_.board().Exhausted(row);
+    const v1::RetrySpec& retry = experiment.spec().retry();
+    const bool only_measurements =
+        std::all_of(exhausted.begin(), exhausted.end(), [&retry](const BoardJob* job) {
+          return ExhaustedByMeasurements(*job, retry);
+        });
+    if (exhausted.empty() || !only_measurements ||
+        !CanDo(agent, experiment, v1::JobKey::MEASURE)) {
+      continue;
+    }
+    ledger_.RetryExhausted(experiment);
+    ledger_.Save(experiment);
+  }
+}
+
+// --- Looking ------------------------------------------------------------------------
+
+const LiveExperiment* Experiments::Find(absl::string_view id) const {
+  for (const auto& [row, experiment] : live_) {
+    if (experiment.id() == id) return &experiment;
+  }
+  return nullptr;
+}
+
+void Experiments::DropEnded() {
+  for (auto it = live_.begin(); it != live_.end();) {
+    it = HasEnded(it->second.state()) ? live_.erase(it) : std::next(it);
+  }
+}
+
+}  // namespace squish

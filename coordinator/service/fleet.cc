@@ -1,0 +1,133 @@
+#include "coordinator/service/fleet.h"
+
+#include <algorithm>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "common/base/status_macros.h"
+#include "google/protobuf/util/message_differencer.h"
+
+namespace squish {
+namespace {
+
+using google::protobuf::util::MessageDifferencer;
+
+constexpr size_t kMaximumIdBytes = 64;
+constexpr size_t kMaximumNameBytes = 256;
+constexpr size_t kMaximumTextBytes = 4096;
+constexpr int kMaximumSlots = 64;
+constexpr int kMaximumItems = 256;
+
+bool IsRunnerId(absl::string_view id) {
+  return !id.empty() && id.size() <= kMaximumIdBytes &&
+         std::all_of(id.begin(), id.end(), [](char c) {
+           return absl::ascii_islower(c) || absl::ascii_isdigit(c) || c == '.' || c == '-';
+         });
+}
+
+absl::Status Bad(absl::string_view what) { return absl::InvalidArgumentError(what); }
+
+absl::Status CheckLength(absl::string_view field, absl::string_view text, size_t maximum) {
+  if (text.size() <= maximum) return absl::OkStatus();
+  return Bad(absl::StrCat(field, " has ", text.size(), " bytes; at most ", maximum));
+}
+
+absl::Status CheckInfo(const v1::RunnerInfo& info) {
+  if (info.protocol_version() != kRunnerProtocolVersion) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "the runner speaks protocol version ", info.protocol_version(), " and this coordinator ",
+        kRunnerProtocolVersion, "; use programs of the same release"));
+  }
+  if (!IsRunnerId(info.id())) return Bad("runner.id: 1 to 64 of [a-z0-9.-] are needed");
+  if (info.kind() != v1::RunnerInfo::WORKER && info.kind() != v1::RunnerInfo::AGENT) {
+    return Bad("runner.kind: WORKER or AGENT is needed");
+  }
+  if (info.slots() < 1 || info.slots() > kMaximumSlots) {
+    return Bad(absl::StrCat("runner.slots: 1 to ", kMaximumSlots, " are needed"));
+  }
+  SQUISH_RETURN_IF_ERROR(CheckLength("runner.version", info.version(), kMaximumNameBytes));
+  SQUISH_RETURN_IF_ERROR(CheckLength("runner.host", info.host(), kMaximumNameBytes));
+  SQUISH_RETURN_IF_ERROR(CheckLength("runner.device_class", info.device_class(),
+                                     kMaximumNameBytes));
+  SQUISH_RETURN_IF_ERROR(CheckLength("runner.engine", info.engine(), kMaximumNameBytes));
+  if (info.kind() == v1::RunnerInfo::AGENT &&
+      (info.device_class().empty() || info.engine().empty())) {
+    return Bad("runner.device_class and runner.engine: an agent must name both");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status CheckSynchronizeRequest(const v1::SynchronizeRequest& request) {
+  SQUISH_RETURN_IF_ERROR(CheckInfo(request.runner()));
+  if (request.datasets_size() > kMaximumItems || request.attempts_size() > kMaximumItems ||
+      request.results_size() > kMaximumItems) {
+    return Bad(absl::StrCat("datasets, attempts, results: at most ", kMaximumItems, " of each"));
+  }
+  for (const v1::DatasetReport& report : request.datasets()) {
+    SQUISH_RETURN_IF_ERROR(CheckLength("datasets.message", report.message(), kMaximumTextBytes));
+  }
+  for (const v1::AttemptProgress& progress : request.attempts()) {
+    SQUISH_RETURN_IF_ERROR(CheckLength("attempts.attempt_id", progress.attempt_id(),
+                                       kMaximumIdBytes));
+    SQUISH_RETURN_IF_ERROR(CheckLength("attempts.note", progress.note(), kMaximumTextBytes));
+  }
+  for (const v1::AttemptResult& result : request.results()) {
+    SQUISH_RETURN_IF_ERROR(CheckLength("results.attempt_id", result.attempt_id(), kMaximumIdBytes));
+    if (result.attempt_id().empty()) return Bad("results.attempt_id: it is missing");
+  }
+  return absl::OkStatus();
+}
+
+const v1::DatasetReport* ConnectedRunner::FindDataset(const v1::DatasetSpec& spec) const {
+  for (const v1::DatasetReport& report : datasets) {
+    if (MessageDifferencer::Equals(report.spec(), spec)) return &report;
+  }
+  return nullptr;
+}
+
+absl::StatusOr<bool> Fleet::Hear(const v1::SynchronizeRequest& request, absl::Duration now) {
+  const v1::RunnerInfo& info = request.runner();
+  const auto found = runners_.find(info.id());
+  const bool is_new = found == runners_.end();
+  if (is_new && runners_.size() >= kMaximumRunners) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("there are ", kMaximumRunners, " runners already"));
+  }
+  ConnectedRunner& runner = is_new ? runners_[info.id()] : found->second;
+  const bool restarted = !is_new && runner.info.incarnation() != info.incarnation();
+  if (restarted && runner.superseded == info.incarnation()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("another process was started later with the runner id '", info.id(),
+                     "'; give each runner a state folder of its own"));
+  }
+  if (restarted) runner.superseded = runner.info.incarnation();
+  runner.info = info;
+  runner.draining = request.draining();
+  runner.heard = now;
+  runner.datasets.assign(request.datasets().begin(), request.datasets().end());
+  for (v1::DatasetReport& report : runner.datasets) {  // Of summaries the fingerprint is enough.
+    const std::string fingerprint = report.summary().fingerprint();
+    report.clear_summary();
+    report.mutable_summary()->set_fingerprint(fingerprint);
+  }
+  return is_new || restarted;
+}
+
+void Fleet::Forget(absl::Duration now, absl::Duration silence) {
+  for (auto it = runners_.begin(); it != runners_.end();) {
+    it = now - it->second.heard > silence ? runners_.erase(it) : std::next(it);
+  }
+}
+
+void Fleet::ExcuseAll(absl::Duration now) {
+  for (auto& [id, runner] : runners_) runner.heard = now;
+}
+
+const ConnectedRunner* Fleet::Find(const std::string& id) const {
+  const auto found = runners_.find(id);
+  return found == runners_.end() ? nullptr : &found->second;
+}
+
+}  // namespace squish

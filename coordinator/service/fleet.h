@@ -1,0 +1,63 @@
+// The runners that are connected: who they are, which data they hold, what they can do.
+// In memory only; a runner says it all again with every call. Not thread-safe; time is
+// an argument (steady).
+#ifndef SQUISH_COORDINATOR_SERVICE_FLEET_H_
+#define SQUISH_COORDINATOR_SERVICE_FLEET_H_
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "squish/v1/runner.pb.h"
+
+namespace squish {
+
+struct ConnectedRunner {
+  v1::RunnerInfo info;
+  bool draining = false;
+  absl::Duration heard;
+  std::vector<v1::DatasetReport> datasets;  // Of summaries only the fingerprint.
+  // The incarnation before this one: it must not come back.
+  std::optional<uint64_t> superseded;
+
+  // What it said of a data set; null when it said nothing.
+  const v1::DatasetReport* FindDataset(const v1::DatasetSpec& spec) const;
+};
+
+class Fleet {
+ public:
+  static constexpr size_t kMaximumRunners = 4096;
+
+  // Takes note of a call, whose request has been checked. True: the runner is new, or
+  // was started again. FAILED_PRECONDITION: a later process has taken over its id.
+  // RESOURCE_EXHAUSTED: there are kMaximumRunners.
+  absl::StatusOr<bool> Hear(const v1::SynchronizeRequest& request, absl::Duration now);
+
+  // Forgets runners that were not heard for longer than `silence`.
+  void Forget(absl::Duration now, absl::Duration silence);
+  // Everybody counts as heard now: it was we who did not listen.
+  void ExcuseAll(absl::Duration now);
+
+  // Null when it is not connected.
+  const ConnectedRunner* Find(const std::string& id) const;
+  const std::map<std::string, ConnectedRunner>& runners() const { return runners_; }
+
+ private:
+  std::map<std::string, ConnectedRunner> runners_;  // By id.
+};
+
+// Checks a request before anything of it is used. INVALID_ARGUMENT names the field;
+// FAILED_PRECONDITION: the runner speaks another version of the protocol.
+absl::Status CheckSynchronizeRequest(const v1::SynchronizeRequest& request);
+
+// The protocol version of RunnerInfo that this coordinator speaks.
+inline constexpr int kRunnerProtocolVersion = 1;
+
+}  // namespace squish
+
+#endif  // SQUISH_COORDINATOR_SERVICE_FLEET_H_

@@ -1,0 +1,39 @@
+#include "coordinator/service/live_experiment.h"
+
+#include <algorithm>
+
+namespace squish {
+
+v1::Experiment Describe(const LiveExperiment& experiment) {
+  v1::Experiment described = experiment.stored.experiment;
+  described.set_generation(experiment.open.generation);
+  described.set_device_class(experiment.setting.has_value()
+                                 ? experiment.setting->device_class()
+                                 : experiment.spec().measurement().device_class());
+  std::vector<v1::Individual> all = experiment.closed;
+  all.insert(all.end(), experiment.individuals.begin(), experiment.individuals.end());
+  described.set_population_digest(PopulationDigest(all));
+  return described;
+}
+
+v1::Experiment DescribeEnded(const StoredExperiment& stored) {
+  v1::Experiment described = stored.experiment;
+  described.set_generation(
+      std::min(stored.summary.closed_generation() + 1, described.spec().generations()));
+  described.set_device_class(stored.summary.device_class().empty()
+                                 ? described.spec().measurement().device_class()
+                                 : stored.summary.device_class());
+  return described;
+}
+
+v1::Individual DigestPart(const v1::Individual& individual) {
+  v1::Individual part;
+  *part.mutable_name() = individual.name();
+  *part.mutable_parents() = individual.parents();
+  part.set_state(individual.state());
+  part.set_genome_digest(individual.genome_digest());
+  part.set_weights_digest(individual.weights_digest());
+  return part;
+}
+
+}  // namespace squish

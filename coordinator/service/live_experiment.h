@@ -1,0 +1,71 @@
+// One live experiment in memory: its stored row, the open generation, and who works on
+// it. Plain state; Ledger changes it in step with the board and the population.
+#ifndef SQUISH_COORDINATOR_SERVICE_LIVE_EXPERIMENT_H_
+#define SQUISH_COORDINATOR_SERVICE_LIVE_EXPERIMENT_H_
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "coordinator/evolution/plan.h"
+#include "coordinator/population/population.h"
+#include "squish/v1/experiment.pb.h"
+#include "squish/v1/job.pb.h"
+
+namespace squish {
+
+// A JobKey that can be ordered.
+using JobPlace = std::tuple<int, int, v1::JobKey::Kind, int>;
+inline JobPlace PlaceOf(const v1::JobKey& key) {
+  return {key.generation(), key.index(), key.kind(), key.rung()};
+}
+
+// What the board does not know of an attempt.
+struct AttemptNote {
+  int64_t job = 0;
+  std::optional<absl::Duration> leased;  // Steady; unknown after a restart.
+  double fraction = 0;                   // As the runner last said.
+  int64_t images_wasted = 0;             // Trained in vain by this attempt.
+};
+
+struct LiveExperiment {
+  StoredExperiment stored;
+
+  // The generation after stored.summary.closed_generation.
+  OpenGeneration open;
+  std::vector<v1::Individual> individuals;  // Its individuals as described, by index.
+  std::map<JobPlace, int64_t> jobs;         // Its jobs: their row ids.
+
+  // Of closed generations, only what PopulationDigest looks at.
+  std::vector<v1::Individual> closed;
+
+  // What the ancestor was measured on; every other measurement must equal it.
+  std::optional<v1::MeasurementSetting> setting;
+
+  std::map<std::string, AttemptNote> attempts;
+  std::map<int64_t, std::set<std::string>> running;  // Job to running attempts.
+
+  int64_t row() const { return stored.row; }
+  const std::string& id() const { return stored.experiment.id(); }
+  const v1::ExperimentSpec& spec() const { return stored.experiment.spec(); }
+  v1::Experiment::State state() const { return stored.experiment.state(); }
+};
+
+// The experiment as it is told to others, but for waiting (see waiting.h): what is
+// stored, with generation, device class and population digest.
+v1::Experiment Describe(const LiveExperiment& experiment);
+
+// The same for an experiment that has ended and is on disk only.
+v1::Experiment DescribeEnded(const StoredExperiment& stored);
+
+// The individual without what PopulationDigest does not look at.
+v1::Individual DigestPart(const v1::Individual& individual);
+
+}  // namespace squish
+
+#endif  // SQUISH_COORDINATOR_SERVICE_LIVE_EXPERIMENT_H_

@@ -1,0 +1,155 @@
+#include "coordinator/service/matching.h"
+
+#include <algorithm>
+#include <set>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "coordinator/service/ledger.h"
+
+namespace squish {
+namespace {
+
+bool HoldsDataset(const ConnectedRunner& runner, const LiveExperiment& experiment) {
+  const v1::DatasetReport* report = runner.FindDataset(experiment.spec().dataset());
+  return report != nullptr && report->state() == v1::DatasetReport::READY &&
+         report->summary().fingerprint() == experiment.stored.experiment.dataset().fingerprint();
+}
+
+// The device class that measurements must come from; empty: any.
+const std::string& WantedDeviceClass(const LiveExperiment& experiment) {
+  return experiment.setting.has_value() ? experiment.setting->device_class()
+                                        : experiment.spec().measurement().device_class();
+}
+
+bool AnyCanDo(const Fleet& fleet, const LiveExperiment& experiment, v1::JobKey::Kind kind) {
+  return std::any_of(fleet.runners().begin(), fleet.runners().end(), [&](const auto& entry) {
+    return CanDo(entry.second, experiment, kind);
+  });
+}
+
+std::vector<const ConnectedRunner*> Connected(const Fleet& fleet, v1::RunnerInfo::Kind kind) {
+  std::vector<const ConnectedRunner*> connected;
+  for (const auto& [id, runner] : fleet.runners()) {
+    if (runner.info.kind() == kind && !runner.draining) connected.push_back(&runner);
+  }
+  return connected;
+}
+
+// What a worker says of the experiment's data set, for the reason.
+std::string DatasetAnswer(const ConnectedRunner& worker, const LiveExperiment& experiment) {
+  const v1::DatasetReport* report = worker.FindDataset(experiment.spec().dataset());
+  if (report == nullptr) return absl::StrCat(worker.info.id(), " has not answered yet");
+  switch (report->state()) {
+    case v1::DatasetReport::PREPARING:
+      return absl::StrCat(worker.info.id(), " is preparing it");
+    case v1::DatasetReport::READY:
+      return absl::StrCat(worker.info.id(), " has fingerprint ", report->summary().fingerprint());
+    default:
+      return absl::StrCat(worker.info.id(), " says: ", report->message());
+  }
+}
+
+std::string MissingDatasetReason(const std::vector<const ConnectedRunner*>& workers,
+                                 const LiveExperiment& experiment) {
+  constexpr size_t kNamed = 5;  // Enough to see what is wrong; one sentence stays one.
+  std::vector<std::string> answers;
+  for (const ConnectedRunner* worker : workers) {
+    if (answers.size() == kNamed) break;
+    if (!HoldsDataset(*worker, experiment)) answers.push_back(DatasetAnswer(*worker, experiment));
+  }
+  const std::string& fingerprint = experiment.stored.experiment.dataset().fingerprint();
+  return absl::StrCat("no connected worker has the data set '", experiment.spec().dataset().name(),
+                      fingerprint.empty() ? "'" : "' with fingerprint ", fingerprint, " (",
+                      absl::StrJoin(answers, "; "), ")");
+}
+
+std::string NoWorkerReason(const Fleet& fleet, const LiveExperiment& experiment) {
+  std::vector<const ConnectedRunner*> workers = Connected(fleet, v1::RunnerInfo::WORKER);
+  if (workers.empty()) return "no worker is connected";
+  if (experiment.spec().training().device() == v1::TrainingSpec::CUDA) {
+    workers.erase(std::remove_if(workers.begin(), workers.end(),
+                                 [](const auto* worker) { return !worker->info.cuda(); }),
+                  workers.end());
+    if (workers.empty()) return "no connected worker can train on CUDA, which the spec asks for";
+  }
+  return MissingDatasetReason(workers, experiment);
+}
+
+std::string NoAgentReason(const Fleet& fleet, const LiveExperiment& experiment) {
+  std::set<std::string> classes;
+  for (const ConnectedRunner* agent : Connected(fleet, v1::RunnerInfo::AGENT)) {
+    classes.insert(absl::StrCat(agent->info.device_class(), " with ", agent->info.engine()));
+  }
+  const std::string& wanted = WantedDeviceClass(experiment);
+  return absl::StrCat(
+      "no agent", wanted.empty() ? "" : absl::StrCat(" of device class '", wanted, "'"),
+      experiment.setting.has_value() ? absl::StrCat(" with engine ", experiment.setting->engine())
+                                     : "",
+      " is connected",
+      classes.empty() ? "" : absl::StrCat(" (there is ", absl::StrJoin(classes, ", "), ")"));
+}
+
+// The reason of a measurement that was invalid as often as is allowed; else empty.
+std::string InvalidReason(const LiveExperiment& experiment, const JobBoard& board) {
+  for (const BoardJob* job : board.Exhausted(experiment.row())) {
+    if (!ExhaustedByMeasurements(*job, experiment.spec().retry())) continue;
+    return absl::StrCat(JobName(job->key), " was invalid ", job->invalid, " times; the last: ",
+                        job->last_error,
+                        "; start an agent anew, or resume the experiment, to try again");
+  }
+  return "";
+}
+
+}  // namespace
+
+bool CanDo(const ConnectedRunner& runner, const LiveExperiment& experiment,
+           v1::JobKey::Kind kind) {
+  if (runner.draining) return false;
+  const bool is_worker = runner.info.kind() == v1::RunnerInfo::WORKER;
+  switch (kind) {
+    case v1::JobKey::SYNTHESIZE:
+      return is_worker;
+    case v1::JobKey::TRAIN:
+      return is_worker && HoldsDataset(runner, experiment) &&
+             (runner.info.cuda() ||
+              experiment.spec().training().device() != v1::TrainingSpec::CUDA);
+    case v1::JobKey::MEASURE: {
+      const std::string& wanted = WantedDeviceClass(experiment);
+      return !is_worker && (wanted.empty() || runner.info.device_class() == wanted) &&
+             (!experiment.setting.has_value() ||
+              runner.info.engine() == experiment.setting->engine());
+    }
+    default:
+      return false;
+  }
+}
+
+void DescribeWaiting(const LiveExperiment& experiment, const JobBoard& board, const Fleet& fleet,
+                     v1::Experiment& described) {
+  if (described.state() != v1::Experiment::RUNNING) return;
+  const auto wait = [&described](v1::Experiment::State state, const std::string& reason) {
+    described.set_state(state);
+    described.set_reason(reason);
+  };
+  if (!described.has_dataset()) {
+    wait(v1::Experiment::WAITING_FOR_WORKER, NoWorkerReason(fleet, experiment));
+    return;
+  }
+  std::set<v1::JobKey::Kind> queued;
+  for (const BoardJob* job : board.Queued(experiment.row())) queued.insert(job->key.kind());
+  for (const v1::JobKey::Kind kind : queued) {
+    if (AnyCanDo(fleet, experiment, kind)) continue;
+    if (kind == v1::JobKey::MEASURE) {
+      wait(v1::Experiment::WAITING_FOR_DEVICE, NoAgentReason(fleet, experiment));
+    } else {
+      wait(v1::Experiment::WAITING_FOR_WORKER, NoWorkerReason(fleet, experiment));
+    }
+    return;
+  }
+  const std::string invalid = InvalidReason(experiment, board);
+  if (!invalid.empty()) wait(v1::Experiment::WAITING_FOR_DEVICE, invalid);
+}
+
+}  // namespace squish

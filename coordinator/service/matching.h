@@ -1,0 +1,31 @@
+// Which runner may do which job, and what to say when none can. Pure.
+#ifndef SQUISH_COORDINATOR_SERVICE_MATCHING_H_
+#define SQUISH_COORDINATOR_SERVICE_MATCHING_H_
+
+#include <map>
+#include <string>
+
+#include "coordinator/jobs/job_board.h"
+#include "coordinator/service/fleet.h"
+#include "coordinator/service/live_experiment.h"
+
+namespace squish {
+
+// Whether the runner can do jobs of this kind for the experiment:
+//   SYNTHESIZE  any worker
+//   TRAIN       a worker whose data has the pinned fingerprint; with CUDA if it asks for it
+//   MEASURE     an agent of the device class (any while none is named); once the
+//               ancestor is measured, with its engine
+// A draining runner gets nothing.
+bool CanDo(const ConnectedRunner& runner, const LiveExperiment& experiment,
+           v1::JobKey::Kind kind);
+
+// Makes WAITING_FOR_WORKER or WAITING_FOR_DEVICE, with the reason, of a RUNNING
+// experiment that has work queued which no connected runner can do; WAITING_FOR_DEVICE
+// also when measurements were invalid too often. Else leaves `described` alone.
+void DescribeWaiting(const LiveExperiment& experiment, const JobBoard& board, const Fleet& fleet,
+                     v1::Experiment& described);
+
+}  // namespace squish
+
+#endif  // SQUISH_COORDINATOR_SERVICE_MATCHING_H_

@@ -1,0 +1,59 @@
+#include "coordinator/service/planner.h"
+
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "coordinator/evolution/plan.h"
+
+namespace squish {
+
+void Planner::Advance(LiveExperiment& experiment) {
+  if (!experiment.stored.experiment.has_dataset() || HasEnded(experiment.state())) return;
+  while (true) {
+    const Plan plan = MakePlan(experiment.spec(), experiment.stored.experiment.dataset(),
+                               experiment.stored.summary, experiment.open);
+    if (!plan.failed.empty()) {
+      ledger_.End(experiment, v1::Experiment::FAILED, plan.failed);
+      return;
+    }
+    if (AddWanted(experiment, plan)) continue;
+    if (!plan.closing.has_value()) return;
+    ledger_.CloseGeneration(experiment, *plan.closing);
+    if (plan.closing->finished) {
+      ledger_.End(experiment, v1::Experiment::SUCCEEDED, "");
+      return;
+    }
+    ledger_.OpenGeneration(experiment, experiment.open.generation + 1);
+  }
+}
+
+bool Planner::AddWanted(LiveExperiment& experiment, const Plan& plan) {
+  for (const v1::Job& job : plan.wanted) {
+    if (experiment.jobs.contains(PlaceOf(job.key()))) continue;
+    if (std::optional<v1::AttemptResult> answer = FindAnswer(experiment, job)) {
+      ledger_.AddAnsweredJob(experiment, job, *std::move(answer));
+      return true;
+    }
+    ledger_.AddJob(experiment, job);
+  }
+  return false;
+}
+
+std::optional<v1::AttemptResult> Planner::FindAnswer(const LiveExperiment& experiment,
+                                                     const v1::Job& job) {
+  // The ancestor is always measured: that is what pins the setting.
+  if (!job.has_measure() || !experiment.setting.has_value()) return std::nullopt;
+  const MeasurementKey key = {job.measure().candidate_architecture(),
+                              job.measure().ancestor_architecture(), *experiment.setting};
+  const auto found = ledger_.population().FindMeasurement(key);
+  if (!found.ok()) {
+    ledger_.population().Fail(found.status());
+    return std::nullopt;
+  }
+  if (!found->has_value()) return std::nullopt;
+  v1::AttemptResult answer;
+  *answer.mutable_measure() = **found;
+  return answer;
+}
+
+}  // namespace squish

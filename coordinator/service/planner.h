@@ -1,0 +1,41 @@
+// Turns plans into jobs and closed generations.
+//
+//   accepted fact ──► MakePlan ──► wanted jobs ──► inserted if absent
+//                        ▲   │                 └─► measurement known: a fact at once ─┐
+//                        │   ├─► closing ──► summary, next generation ────────────────┤
+//                        └───┼──────────────────────────────────────────────────────┘
+//                            └─► failed, finished ──► the experiment ends
+//
+// Not thread-safe; part of the coordinator's loop.
+#ifndef SQUISH_COORDINATOR_SERVICE_PLANNER_H_
+#define SQUISH_COORDINATOR_SERVICE_PLANNER_H_
+
+#include <optional>
+
+#include "coordinator/service/ledger.h"
+#include "coordinator/service/live_experiment.h"
+
+namespace squish {
+
+class Planner {
+ public:
+  // The ledger outlives it.
+  explicit Planner(Ledger* ledger) : ledger_(*ledger) {}
+
+  // Plans until there is nothing new: after a start, a pinned data set and every
+  // accepted fact. Idempotent; does nothing without a data set and after the end.
+  void Advance(LiveExperiment& experiment);
+
+ private:
+  // Inserts what is wanted and not there. True: a fact was found on the way.
+  bool AddWanted(LiveExperiment& experiment, const Plan& plan);
+  // The cached answer to a MEASURE job.
+  std::optional<v1::AttemptResult> FindAnswer(const LiveExperiment& experiment,
+                                              const v1::Job& job);
+
+  Ledger& ledger_;
+};
+
+}  // namespace squish
+
+#endif  // SQUISH_COORDINATOR_SERVICE_PLANNER_H_

@@ -1,0 +1,169 @@
+#include "coordinator/service/result_check.h"
+
+#include <cmath>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "common/base/sha256.h"
+#include "common/base/status_macros.h"
+#include "google/protobuf/util/message_differencer.h"
+
+namespace squish {
+namespace {
+
+using google::protobuf::util::MessageDifferencer;
+
+constexpr size_t kMaximumErrorBytes = 4096;
+constexpr size_t kMaximumNameBytes = 512;
+constexpr int kMaximumBlocks = 100'000;
+// Beyond any network and training; keeps sums of them far from overflow.
+constexpr int64_t kMaximumCount = 1'000'000'000'000'000;
+
+absl::Status Bad(absl::string_view what) {
+  return absl::InvalidArgumentError(absl::StrCat("the runner's result is not usable: ", what));
+}
+
+absl::Status CheckDigest(absl::string_view name, absl::string_view digest) {
+  if (IsSha256Hex(digest)) return absl::OkStatus();
+  return Bad(absl::StrCat(name, " is no SHA-256"));
+}
+
+absl::Status CheckArtifact(absl::string_view digest, const BlobStore& artifacts) {
+  SQUISH_RETURN_IF_ERROR(CheckDigest("artifact", digest));
+  if (artifacts.Contains(digest)) return absl::OkStatus();
+  return Bad(absl::StrCat("its network ", digest, " was not uploaded"));
+}
+
+absl::Status CheckNumber(absl::string_view name, double value, double least) {
+  if (std::isfinite(value) && value >= least) return absl::OkStatus();
+  return Bad(absl::StrCat(name, " is ", value));
+}
+
+absl::Status CheckCount(absl::string_view name, int64_t count, int64_t least) {
+  if (count >= least && count <= kMaximumCount) return absl::OkStatus();
+  return Bad(absl::StrCat(name, " is ", count));
+}
+
+absl::Status CheckText(absl::string_view name, absl::string_view text) {
+  if (!text.empty() && text.size() <= kMaximumNameBytes &&
+      text.find('\n') == absl::string_view::npos) {
+    return absl::OkStatus();
+  }
+  return Bad(absl::StrCat(name, " is empty, too long or has more than one line"));
+}
+
+absl::Status CheckSynthesis(const v1::SynthesizeResult& result, const BlobStore& artifacts) {
+  SQUISH_RETURN_IF_ERROR(CheckArtifact(result.artifact(), artifacts));
+  SQUISH_RETURN_IF_ERROR(CheckDigest("genome_digest", result.genome_digest()));
+  SQUISH_RETURN_IF_ERROR(CheckDigest("architecture_digest", result.architecture_digest()));
+  SQUISH_RETURN_IF_ERROR(CheckDigest("weights_digest", result.weights_digest()));
+  SQUISH_RETURN_IF_ERROR(CheckCount("parameters", result.parameters(), 1));
+  SQUISH_RETURN_IF_ERROR(CheckCount("macs", result.macs(), 1));
+  if (result.bytes() != 4 * result.parameters()) return Bad("bytes are not 4 · parameters");
+  return absl::OkStatus();
+}
+
+absl::Status CheckTraining(const v1::TrainResult& result, const BlobStore& artifacts) {
+  SQUISH_RETURN_IF_ERROR(CheckCount("images_seen", result.images_seen(), 0));
+  SQUISH_RETURN_IF_ERROR(CheckText("numerics_class", result.numerics_class()));
+  SQUISH_RETURN_IF_ERROR(CheckNumber("wall_seconds", result.wall_seconds(), 0));
+  SQUISH_RETURN_IF_ERROR(CheckNumber("step_seconds", result.step_seconds(), 0));
+  if (result.outcome() == v1::TrainResult::DIVERGED) return absl::OkStatus();
+  if (result.outcome() != v1::TrainResult::TRAINED) return Bad("it has no outcome");
+  SQUISH_RETURN_IF_ERROR(CheckArtifact(result.artifact(), artifacts));
+  SQUISH_RETURN_IF_ERROR(CheckDigest("weights_digest", result.weights_digest()));
+  SQUISH_RETURN_IF_ERROR(CheckNumber("selection_accuracy", result.selection_accuracy(), 0));
+  if (result.selection_accuracy() > 1) return Bad("selection_accuracy is above 1");
+  SQUISH_RETURN_IF_ERROR(CheckNumber("selection_log_loss", result.selection_log_loss(), 0));
+  return CheckNumber("final_training_loss", result.final_training_loss(), 0);
+}
+
+absl::Status CheckSetting(const v1::MeasureJob& work, const v1::MeasurementSetting& setting,
+                          const v1::MeasurementSetting* pinned) {
+  SQUISH_RETURN_IF_ERROR(CheckText("setting.device_class", setting.device_class()));
+  SQUISH_RETURN_IF_ERROR(CheckText("setting.engine", setting.engine()));
+  SQUISH_RETURN_IF_ERROR(CheckText("setting.precision", setting.precision()));
+  if (!work.device_class().empty() && setting.device_class() != work.device_class()) {
+    return Bad(absl::StrCat("it was measured on ", setting.device_class(), ", not on ",
+                            work.device_class()));
+  }
+  const v1::MeasurementSpec& protocol = work.protocol();
+  if (setting.batch() != protocol.batch() || setting.threads() != protocol.threads() ||
+      setting.input_size() != protocol.input_size()) {
+    return Bad("batch, threads or input size are not those of the protocol");
+  }
+  if (pinned != nullptr && !MessageDifferencer::Equals(setting, *pinned)) {
+    return Bad(absl::StrCat("it was measured with ", setting.ShortDebugString(),
+                            ", the ancestor with ", pinned->ShortDebugString()));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckMeasurement(const v1::MeasureJob& work, const v1::MeasureResult& result,
+                              const v1::MeasurementSetting* pinned) {
+  SQUISH_RETURN_IF_ERROR(CheckSetting(work, result.setting(), pinned));
+  SQUISH_RETURN_IF_ERROR(CheckNumber("wall_seconds", result.wall_seconds(), 0));
+  if (result.verdict() == v1::MeasureResult::UNSUPPORTED) return absl::OkStatus();
+  if (result.verdict() != v1::MeasureResult::VALID) return Bad("it has no verdict");
+  constexpr double kAboveZero = 1e-12;
+  SQUISH_RETURN_IF_ERROR(CheckNumber("images_per_second", result.images_per_second(), kAboveZero));
+  SQUISH_RETURN_IF_ERROR(CheckNumber("ancestor_images_per_second",
+                                     result.ancestor_images_per_second(), kAboveZero));
+  SQUISH_RETURN_IF_ERROR(CheckNumber("ratio", result.ratio(), kAboveZero));
+  SQUISH_RETURN_IF_ERROR(CheckNumber("ratio_half_width", result.ratio_half_width(), 0));
+  if (result.block_images_per_second_size() > kMaximumBlocks ||
+      result.ancestor_block_images_per_second_size() > kMaximumBlocks) {
+    return Bad("there are too many blocks");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckContent(const v1::Job& work, const v1::AttemptResult& result,
+                          const v1::MeasurementSetting* pinned, const BlobStore& artifacts) {
+  if (result.experiment() != work.experiment() ||
+      !MessageDifferencer::Equals(result.key(), work.key())) {
+    return Bad("it names another job than its attempt");
+  }
+  if (work.has_synthesize() && result.has_synthesize()) {
+    return CheckSynthesis(result.synthesize(), artifacts);
+  }
+  if (work.has_train() && result.has_train()) return CheckTraining(result.train(), artifacts);
+  if (work.has_measure() && result.has_measure()) {
+    return CheckMeasurement(work.measure(), result.measure(), pinned);
+  }
+  return Bad("it answers another kind of job");
+}
+
+std::string DigestOf(const v1::Job& work, const v1::AttemptResult& result) {
+  if (result.has_synthesize()) return result.synthesize().artifact();
+  if (!result.has_train() || work.train().device() != v1::TrainingSpec::CPU) return "";
+  return result.train().outcome() == v1::TrainResult::DIVERGED ? "DIVERGED"
+                                                               : result.train().weights_digest();
+}
+
+Report Failed(Report::Kind kind, absl::string_view error) {
+  return {kind, "", std::string(error.substr(0, kMaximumErrorBytes))};
+}
+
+}  // namespace
+
+Report JudgeResult(const v1::Job& work, const v1::AttemptResult& result,
+                   const v1::MeasurementSetting* setting, const BlobStore& artifacts) {
+  if (result.has_failure()) {
+    return Failed(Report::Kind::kFailure,
+                  absl::StrCat(v1::Failure::Code_Name(result.failure().code()), ": ",
+                               result.failure().message()));
+  }
+  if (work.has_measure() && result.has_measure() &&
+      result.measure().verdict() == v1::MeasureResult::INVALID) {
+    return Failed(Report::Kind::kInvalidMeasurement,
+                  absl::StrCat("invalid measurement: ",
+                               absl::StrJoin(result.measure().reasons(), "; ")));
+  }
+  const absl::Status status = CheckContent(work, result, setting, artifacts);
+  if (!status.ok()) return Failed(Report::Kind::kFailure, std::string(status.message()));
+  return {Report::Kind::kResult, DigestOf(work, result), ""};
+}
+
+}  // namespace squish

@@ -1,0 +1,75 @@
+#include "coordinator/service/server.h"
+
+#include <cstdlib>
+#include <utility>
+
+#include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
+#include "common/base/clock.h"
+#include "common/base/status_macros.h"
+#include "spdlog/spdlog.h"
+
+namespace squish {
+namespace {
+
+// How long calls that are being answered may take to end when the server stops.
+constexpr absl::Duration kGrace = absl::Seconds(2);
+
+// Memory and disk no longer agree and cannot be brought together: a restart reads the
+// disk anew, and nothing that was acknowledged is lost.
+void ExitNow(const absl::Status& status) {
+  spdlog::critical("the coordinator ends: {}", status.ToString());
+  spdlog::shutdown();
+  std::_Exit(1);
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<CoordinatorServer>> CoordinatorServer::Start(Options options) {
+  std::unique_ptr<CoordinatorServer> server(new CoordinatorServer);
+  SQUISH_ASSIGN_OR_RETURN(server->population_, Population::Open(options.population));
+  Coordinator::Options coordinator_options;
+  coordinator_options.lease = options.lease;
+  coordinator_options.on_all_ended = std::move(options.on_all_ended);
+  coordinator_options.on_fatal = ExitNow;
+  SQUISH_ASSIGN_OR_RETURN(
+      server->coordinator_,
+      Coordinator::Create(server->population_.get(), &Clock::System(),
+                          &server->coordinator_metrics_, std::move(coordinator_options)));
+  SQUISH_ASSIGN_OR_RETURN(server->metrics_port_, server->metrics_.Serve(options.metrics));
+  server->loop_ = std::make_unique<Loop>(server->coordinator_.get(), &Clock::System());
+  server->io_ = std::make_unique<IoThread>();
+  server->experiment_service_ = std::make_unique<ExperimentServiceAdapter>(server->loop_.get());
+  server->runner_service_ = std::make_unique<RunnerServiceAdapter>(server->loop_.get());
+  server->artifact_service_ = std::make_unique<ArtifactServiceAdapter>(
+      &server->population_->artifacts(), server->io_.get());
+  SQUISH_ASSIGN_OR_RETURN(
+      server->running_,
+      StartServer(options.listen,
+                  {server->experiment_service_.get(), server->runner_service_.get(),
+                   server->artifact_service_.get()}));
+  return server;
+}
+
+CoordinatorServer::~CoordinatorServer() {
+  if (running_.server == nullptr) return;
+  loop_->Post([](Coordinator& coordinator) { coordinator.EndWaiting(); });
+  running_.server->Shutdown(absl::ToChronoTime(absl::Now() + kGrace));
+  running_.server->Wait();
+}
+
+absl::StatusOr<v1::Experiment> CoordinatorServer::Submit(const v1::SubmitRequest& request) {
+  absl::StatusOr<v1::Experiment> result;
+  absl::Notification done;
+  loop_->Post([&](Coordinator& coordinator) {
+    result = coordinator.Submit(Caller{"coordinator", "owner"}, request);
+    coordinator.AfterCommit([&](const absl::Status& committed) {
+      if (!committed.ok()) result = committed;
+      done.Notify();
+    });
+  });
+  done.WaitForNotification();
+  return result;
+}
+
+}  // namespace squish

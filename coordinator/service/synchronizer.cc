@@ -1,0 +1,144 @@
+#include "coordinator/service/synchronizer.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "coordinator/service/matching.h"
+#include "spdlog/spdlog.h"
+
+namespace squish {
+namespace {
+
+void SetDuration(absl::Duration from, google::protobuf::Duration* to) {
+  const int64_t milliseconds = absl::ToInt64Milliseconds(from);
+  to->set_seconds(milliseconds / 1000);
+  to->set_nanos(static_cast<int32_t>(milliseconds % 1000) * 1'000'000);
+}
+
+}  // namespace
+
+void Synchronizer::Synchronize(const Caller& caller, const v1::SynchronizeRequest& request,
+                               uint64_t call, Answer answer) {
+  const v1::RunnerInfo& info = request.runner();
+  if (const absl::Status usable = CheckSynchronizeRequest(request); !usable.ok()) {
+    spdlog::warn("refused a runner at {}: {}", caller.peer, usable.ToString());
+    answer(usable);
+    return;
+  }
+  const absl::StatusOr<bool> arrived = fleet_.Hear(request, clock_.Steady());
+  if (!arrived.ok()) {
+    spdlog::warn("refused runner {} at {}: {}", info.id(), caller.peer,
+                 arrived.status().ToString());
+    answer(arrived.status());
+    return;
+  }
+  if (*arrived) spdlog::info("runner {} connected from {}", info.id(), caller.peer);
+
+  Waiting waiting;
+  // Results before leases: an attempt that an earlier incarnation finished is not lost.
+  for (const v1::AttemptResult& result : request.results()) {
+    attempts_.Deliver(info.id(), result);
+    waiting.response.add_acknowledged(result.attempt_id());
+  }
+  for (const v1::AttemptProgress& progress : request.attempts()) {
+    attempts_.NoteProgress(info.id(), progress);
+    waiting.named.insert(progress.attempt_id());
+  }
+  attempts_.Renew(info);
+  for (const v1::DatasetReport& report : request.datasets()) experiments_.PinDataset(report);
+  if (*arrived && info.kind() == v1::RunnerInfo::AGENT) {
+    experiments_.AgentArrived(*fleet_.Find(info.id()));
+  }
+
+  // A runner has one call at a time; of two, its client has given the older one up.
+  waiting_.remove_if([&info](Waiting& other) {
+    if (other.runner != info.id()) return false;
+    other.answer(absl::AbortedError("the runner has called again"));
+    return true;
+  });
+  waiting.call = call;
+  waiting.runner = info.id();
+  waiting.deadline = clock_.Steady() + options_.park_limit;
+  waiting.answer = std::move(answer);
+  waiting_.push_back(std::move(waiting));
+}
+
+void Synchronizer::Abandon(uint64_t call) {
+  waiting_.remove_if([call](Waiting& waiting) {
+    if (waiting.call != call) return false;
+    waiting.answer(absl::CancelledError("the caller has gone"));
+    return true;
+  });
+}
+
+void Synchronizer::Settle() {
+  attempts_.Expire();
+  fleet_.Forget(clock_.Steady(), options_.lease);
+  waiting_.remove_if([this](Waiting& waiting) { return TryAnswer(waiting); });
+}
+
+void Synchronizer::EndAll(const absl::Status& status) {
+  for (Waiting& waiting : waiting_) waiting.answer(status);
+  waiting_.clear();
+}
+
+bool Synchronizer::TryAnswer(Waiting& waiting) {
+  const ConnectedRunner* const runner = fleet_.Find(waiting.runner);
+  if (runner == nullptr) {  // Silent for too long inside its own call: a very short lease.
+    waiting.answer(absl::UnavailableError("the runner was not heard of for too long"));
+    return true;
+  }
+  const size_t slots = static_cast<size_t>(runner->info.slots());
+  const auto fits = [runner](const LiveExperiment& experiment, const BoardJob& job) {
+    return CanDo(*runner, experiment, job.key.kind());
+  };
+  std::vector<BoardAttempt> running = attempts_.Running(waiting.runner);
+  while (running.size() < slots && attempts_.Lease(runner->info, fits)) {
+    running = attempts_.Running(waiting.runner);
+  }
+  std::set<std::string> ids;
+  for (const BoardAttempt& attempt : running) ids.insert(attempt.id);
+  const bool may_wait = running.size() < slots && !runner->draining;
+  const bool has_news = ids != waiting.named || waiting.response.acknowledged_size() > 0 ||
+                        LacksDataset(*runner);
+  if (may_wait && !has_news && clock_.Steady() < waiting.deadline) return false;
+
+  FillAssignments(running, waiting);
+  if (runner->info.kind() == v1::RunnerInfo::WORKER) {
+    for (v1::DatasetSpec& spec : experiments_.WantedDatasets()) {
+      *waiting.response.add_datasets() = std::move(spec);
+    }
+  }
+  // With a free slot it calls again at once, to wait here for work.
+  SetDuration(may_wait ? absl::ZeroDuration() : options_.lease / 3,
+              waiting.response.mutable_call_again_after());
+  waiting.answer(std::move(waiting.response));
+  return true;
+}
+
+bool Synchronizer::LacksDataset(const ConnectedRunner& runner) const {
+  if (runner.info.kind() != v1::RunnerInfo::WORKER) return false;
+  const std::vector<v1::DatasetSpec> wanted = experiments_.WantedDatasets();
+  return std::any_of(wanted.begin(), wanted.end(), [&runner](const v1::DatasetSpec& spec) {
+    return runner.FindDataset(spec) == nullptr;
+  });
+}
+
+void Synchronizer::FillAssignments(const std::vector<BoardAttempt>& running, Waiting& waiting) {
+  for (const BoardAttempt& attempt : running) {
+    v1::Assignment& assignment = *waiting.response.add_assignments();
+    assignment.set_attempt_id(attempt.id);
+    if (!waiting.named.contains(attempt.id)) {
+      *assignment.mutable_job() = attempts_.WorkOf(attempt);
+    }
+  }
+}
+
+absl::Duration Synchronizer::NextDeadline() const {
+  absl::Duration next = attempts_.NextExpiry();
+  for (const Waiting& waiting : waiting_) next = std::min(next, waiting.deadline);
+  return next;
+}
+
+}  // namespace squish

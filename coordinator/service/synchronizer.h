@@ -1,0 +1,87 @@
+// The Synchronize call: results in, work out, and waiting in between.
+//
+//   Synchronize ─► results delivered, leases renewed, data sets noted ─► waiting
+//   Settle (end of each batch) ─► leases ─► answered when there is something to say:
+//       work, results to forget, attempts to stop, new data sets, or the park limit
+//
+// A call that is waiting is looked at again in every batch, so that it is answered as
+// soon as another call's result makes work for it. Answers are given after the commit.
+// Not thread-safe; part of the coordinator's loop.
+#ifndef SQUISH_COORDINATOR_SERVICE_SYNCHRONIZER_H_
+#define SQUISH_COORDINATOR_SERVICE_SYNCHRONIZER_H_
+
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <set>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/rpc/rpc.h"
+#include "coordinator/service/attempts.h"
+#include "coordinator/service/experiments.h"
+#include "coordinator/service/fleet.h"
+#include "squish/v1/runner.pb.h"
+
+namespace squish {
+
+class Synchronizer {
+ public:
+  struct Options {
+    absl::Duration lease;       // Runners are forgotten after this much silence.
+    absl::Duration park_limit;  // The longest that a call waits.
+  };
+  // Called with the answer inside the batch; the callee holds it until the commit.
+  using Answer = std::function<void(absl::StatusOr<v1::SynchronizeResponse>)>;
+
+  // All outlive it.
+  Synchronizer(Options options, Clock* clock, Experiments* experiments, Attempts* attempts,
+               Fleet* fleet)
+      : options_(options),
+        clock_(*clock),
+        experiments_(*experiments),
+        attempts_(*attempts),
+        fleet_(*fleet) {}
+
+  // `call` names the call for Abandon. Codes as in runner.proto.
+  void Synchronize(const Caller& caller, const v1::SynchronizeRequest& request, uint64_t call,
+                   Answer answer);
+  // The caller has gone: its call ends CANCELLED. Nothing to do is fine.
+  void Abandon(uint64_t call);
+  // Expires leases, then answers every waiting call that has something to hear.
+  void Settle();
+  // Ends every waiting call with `status`.
+  void EndAll(const absl::Status& status);
+
+  // When Settle has something to do at the latest, if nothing happens before.
+  absl::Duration NextDeadline() const;
+
+ private:
+  struct Waiting {
+    uint64_t call;
+    std::string runner;
+    std::set<std::string> named;  // Attempts that the request named.
+    absl::Duration deadline;
+    v1::SynchronizeResponse response;
+    Answer answer;
+  };
+
+  // Answers and returns true, or leaves it waiting.
+  bool TryAnswer(Waiting& waiting);
+  // Whether a worker does not know yet of a data set that is wanted.
+  bool LacksDataset(const ConnectedRunner& runner) const;
+  void FillAssignments(const std::vector<BoardAttempt>& running, Waiting& waiting);
+
+  const Options options_;
+  Clock& clock_;
+  Experiments& experiments_;
+  Attempts& attempts_;
+  Fleet& fleet_;
+  std::list<Waiting> waiting_;  // In order of arrival: who waits longest gets work first.
+};
+
+}  // namespace squish
+
+#endif  // SQUISH_COORDINATOR_SERVICE_SYNCHRONIZER_H_

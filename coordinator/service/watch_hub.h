@@ -1,0 +1,55 @@
+// Who watches which experiment, and what they have been told. Not thread-safe; part of
+// the coordinator's loop, used after a commit. Sinks are told on the loop's thread.
+#ifndef SQUISH_COORDINATOR_SERVICE_WATCH_HUB_H_
+#define SQUISH_COORDINATOR_SERVICE_WATCH_HUB_H_
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "squish/v1/experiment.pb.h"
+
+namespace squish {
+
+// Where the events of one Watch call go. Methods must not block.
+class WatchSink {
+ public:
+  virtual ~WatchSink() = default;
+  virtual void Push(const v1::Experiment& experiment) = 0;
+  virtual void Push(const v1::Individual& individual) = 0;
+  // Nothing comes after it.
+  virtual void End(const absl::Status& status) = 0;
+  // True once the caller has gone; the sink is dropped.
+  virtual bool gone() const = 0;
+};
+
+class WatchHub {
+ public:
+  // Begins with the experiment and all individuals as they are. Ends at once when the
+  // experiment has ended.
+  void Add(std::shared_ptr<WatchSink> sink, const v1::Experiment& experiment,
+           const std::vector<v1::Individual>& individuals);
+
+  // Whether anybody watches the experiment.
+  bool IsWatched(const std::string& experiment) const { return watched_.contains(experiment); }
+
+  void Tell(const std::string& experiment, const v1::Individual& individual);
+  // Tells of the experiment when it differs from what was told last; ends the watch
+  // when it has ended.
+  void Tell(const v1::Experiment& experiment);
+
+  void EndAll(const absl::Status& status);
+
+ private:
+  struct Watched {
+    std::string told;  // The experiment, serialised.
+    std::vector<std::shared_ptr<WatchSink>> sinks;
+  };
+  std::map<std::string, Watched> watched_;  // By experiment id.
+};
+
+}  // namespace squish
+
+#endif  // SQUISH_COORDINATOR_SERVICE_WATCH_HUB_H_

@@ -1,0 +1,151 @@
+#include "tests/unit/service/coordinator_fixture.h"
+
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/file.h"
+#include "common/base/ids.h"
+#include "spdlog/spdlog.h"
+
+namespace squish {
+
+namespace {
+
+// In memory where there is such a folder: these tests commit thousands of times, and
+// what a disk does to commits is tested with the population.
+std::string TestFolder() {
+  const std::string parent = ::access("/dev/shm", W_OK) == 0 ? "/dev/shm" : testing::TempDir();
+  return JoinPath(parent, absl::StrCat("squish-coordinator-", RandomHex(8)));
+}
+
+}  // namespace
+
+CoordinatorFixture::CoordinatorFixture() : folder_(TestFolder()) {
+  spdlog::set_level(spdlog::level::off);
+  StartOver();
+}
+
+CoordinatorFixture::~CoordinatorFixture() {
+  coordinator_.reset();
+  population_.reset();
+  std::filesystem::remove_all(folder_);
+}
+
+void CoordinatorFixture::StartOver() {
+  coordinator_.reset();
+  population_.reset();
+  std::filesystem::remove_all(folder_);
+  ASSERT_TRUE(MakeFolder(folder_).ok());
+  Restart();
+}
+
+void CoordinatorFixture::Restart() {
+  coordinator_.reset();
+  population_.reset();
+  for (FakeRunner* runner : parked_) {
+    runner->waiting = false;
+    runner->call = 0;
+  }
+  parked_.clear();
+  auto population = Population::Open(JoinPath(folder_, "population.db"));
+  ASSERT_TRUE(population.ok()) << population.status();
+  population_ = *std::move(population);
+  auto coordinator =
+      Coordinator::Create(population_.get(), &clock_, &coordinator_metrics_, options_);
+  ASSERT_TRUE(coordinator.ok()) << coordinator.status();
+  coordinator_ = *std::move(coordinator);
+}
+
+void CoordinatorFixture::RunBatch(Coordinator::Task task) {
+  std::vector<Coordinator::Task> tasks;
+  tasks.push_back(std::move(task));
+  coordinator_->RunBatch(std::move(tasks));
+}
+
+absl::StatusOr<v1::Experiment> CoordinatorFixture::Submit(const v1::ExperimentSpec& spec,
+                                                          const std::string& key) {
+  v1::SubmitRequest request;
+  *request.mutable_spec() = spec;
+  request.set_idempotency_key(key);
+  return Ask(&Coordinator::Submit, request);
+}
+
+v1::Experiment CoordinatorFixture::Get(const std::string& id) {
+  v1::GetExperimentRequest request;
+  request.set_id(id);
+  const auto answer = Ask(&Coordinator::Get, request);
+  EXPECT_TRUE(answer.ok()) << answer.status();
+  return answer.ok() ? *answer : v1::Experiment();
+}
+
+std::vector<v1::Individual> CoordinatorFixture::Individuals(const std::string& id) {
+  v1::ListIndividualsRequest request;
+  request.set_experiment(id);
+  const auto answer = Ask(&Coordinator::ListIndividuals, request);
+  EXPECT_TRUE(answer.ok()) << answer.status();
+  if (!answer.ok()) return {};
+  return {answer->individuals().begin(), answer->individuals().end()};
+}
+
+absl::Status CoordinatorFixture::Resume(const std::string& id) {
+  v1::ResumeRequest request;
+  request.set_id(id);
+  return Ask(&Coordinator::Resume, request).status();
+}
+
+std::optional<absl::StatusOr<v1::SynchronizeResponse>> CoordinatorFixture::Call(
+    const v1::SynchronizeRequest& request) {
+  std::optional<absl::StatusOr<v1::SynchronizeResponse>> answer;
+  const uint64_t call = next_call_++;
+  RunBatch([&](Coordinator& coordinator) {
+    coordinator.Synchronize(Caller{"test", "test"}, request, call,
+                            [&answer](auto given) { answer = std::move(given); });
+  });
+  if (!answer.has_value()) {
+    RunBatch([call](Coordinator& coordinator) { coordinator.Abandon(call); });
+    answer.reset();
+  }
+  return answer;
+}
+
+void CoordinatorFixture::Exchange(FakeRunner& runner) {
+  const uint64_t call = next_call_++;
+  runner.call = call;
+  runner.waiting = true;
+  parked_.push_back(&runner);
+  const v1::SynchronizeRequest request = runner.Request();
+  RunBatch([&](Coordinator& coordinator) {
+    coordinator.Synchronize(Caller{"test", "test"}, request, call,
+                            [&runner, call](const auto& answer) {
+                              if (runner.call != call) return;  // It has given the call up.
+                              runner.waiting = false;
+                              if (answer.ok()) runner.Take(*answer);
+                            });
+  });
+}
+
+void CoordinatorFixture::Step(FakeRunner& runner) {
+  if (!runner.waiting) Exchange(runner);
+  if (runner.FinishOne(artifacts())) Exchange(runner);
+}
+
+int CoordinatorFixture::RunToEnd(const std::string& id, const std::vector<FakeRunner*>& runners,
+                                 int maximum_steps) {
+  for (int step = 0; step < maximum_steps; ++step) {
+    if (HasEnded(Get(id).state())) return step;
+    Step(*runners[step % runners.size()]);
+  }
+  ADD_FAILURE() << "not ended after " << maximum_steps << " steps: " << Get(id).ShortDebugString();
+  return maximum_steps;
+}
+
+void CoordinatorFixture::Pass(absl::Duration duration) {
+  for (absl::Duration passed; passed < duration; passed += absl::Seconds(1)) {
+    clock_.Advance(absl::Seconds(1));
+    coordinator_->RunBatch({});
+  }
+}
+
+}  // namespace squish

@@ -1,0 +1,214 @@
+// Whole experiments with a scripted fleet: to the end, and to the same end whatever
+// happens on the way.
+#include <random>
+
+#include "absl/strings/str_cat.h"
+#include "coordinator/evolution/plan.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/unit/service/coordinator_fixture.h"
+
+namespace squish {
+namespace {
+
+using testing::HasSubstr;
+
+class EvolutionTest : public CoordinatorFixture {
+ protected:
+  // The digest of an undisturbed run by one worker and one agent.
+  std::string UndisturbedDigest() {
+    FakeRunner worker = FakeWorker("worker-1"), agent = FakeAgent("agent-1");
+    const std::string id = Submit(SmallSpec())->id();
+    undisturbed_steps_ = RunToEnd(id, {&worker, &agent});
+    EXPECT_EQ(Get(id).state(), v1::Experiment::SUCCEEDED);
+    return Get(id).population_digest();
+  }
+  int undisturbed_steps_ = 0;
+};
+
+TEST_F(EvolutionTest, RunsToTheEnd) {
+  FakeRunner worker = FakeWorker("worker-1"), agent = FakeAgent("agent-1");
+  const std::string id = Submit(SmallSpec())->id();
+  RunToEnd(id, {&worker, &agent});
+  const v1::Experiment experiment = Get(id);
+  EXPECT_EQ(experiment.state(), v1::Experiment::SUCCEEDED);
+  EXPECT_EQ(experiment.generation(), 2);
+  EXPECT_EQ(experiment.device_class(), "board/test");
+  EXPECT_EQ(experiment.images_planned(), 500);
+  EXPECT_EQ(experiment.images_wasted(), 0);
+  EXPECT_TRUE(experiment.has_finished());
+  ASSERT_EQ(experiment.numerics_classes_size(), 1);
+  EXPECT_EQ(experiment.numerics_classes(0), "fake");
+  const std::vector<v1::Individual> individuals = Individuals(id);
+  ASSERT_EQ(individuals.size(), 5u);
+  for (const v1::Individual& individual : individuals) {
+    EXPECT_EQ(individual.state(), v1::Individual::EVALUATED);
+  }
+  EXPECT_EQ(experiment.population_digest(), PopulationDigest(individuals));
+  EXPECT_EQ(individuals[0].ratio_to_ancestor(), 1.0);
+}
+
+TEST_F(EvolutionTest, NumberAndOrderOfRunnersChangeNothing) {
+  const std::string expected = UndisturbedDigest();
+  StartOver();
+  std::vector<FakeRunner> fleet;
+  for (int i = 0; i < 3; ++i) fleet.push_back(FakeWorker(absl::StrCat("worker-", i)));
+  for (int i = 0; i < 2; ++i) fleet.push_back(FakeAgent(absl::StrCat("agent-", i)));
+  fleet[0].info.set_slots(4);
+  const std::string id = Submit(SmallSpec())->id();
+  RunToEnd(id, {&fleet[4], &fleet[0], &fleet[3], &fleet[1], &fleet[2]});
+  EXPECT_EQ(Get(id).population_digest(), expected);
+}
+
+TEST_F(EvolutionTest, RestartAfterAnyStepEndsInTheSamePopulation) {
+  const std::string expected = UndisturbedDigest();
+  for (int at = 0; at < undisturbed_steps_; ++at) {
+    StartOver();
+    FakeRunner worker = FakeWorker("worker-1"), agent = FakeAgent("agent-1");
+    const std::string id = Submit(SmallSpec())->id();
+    for (int step = 0; step < at; ++step) Step(step % 2 == 0 ? worker : agent);
+    Restart();
+    RunToEnd(id, {&worker, &agent});
+    const v1::Experiment experiment = Get(id);
+    EXPECT_EQ(experiment.population_digest(), expected) << "restart after step " << at;
+    EXPECT_EQ(experiment.images_planned(), 500) << "nothing may be trained twice; step " << at;
+    EXPECT_EQ(experiment.images_wasted(), 0) << "step " << at;
+  }
+}
+
+// Everything that can go wrong, at random: runners that die, answers that get lost,
+// coordinators that are killed, leases that run out.
+TEST_F(EvolutionTest, DisturbancesEndInTheSamePopulation) {
+  const std::string expected = UndisturbedDigest();
+  v1::ExperimentSpec spec = SmallSpec();
+  spec.mutable_retry()->set_lost_runners(1000);
+  for (uint32_t seed = 1; seed <= 12; ++seed) {
+    StartOver();
+    std::mt19937 random(seed);
+    std::vector<FakeRunner> fleet = {FakeWorker("worker-1"), FakeWorker("worker-2"),
+                                     FakeAgent("agent-1")};
+    const std::string id = Submit(spec)->id();
+    for (int step = 0; step < 4000 && !HasEnded(Get(id).state()); ++step) {
+      FakeRunner& runner = fleet[random() % fleet.size()];
+      switch (random() % 12) {
+        case 0:  // Dies; what it finished is in its spool.
+          runner.Crash();
+          break;
+        case 1:  // Calls, and the answer is lost on the way.
+          Call(runner.Request());
+          break;
+        case 2:
+          Pass(absl::Seconds(random() % 40));
+          break;
+        case 3:
+          Restart();
+          break;
+        case 4:  // Finishes without telling yet.
+          runner.FinishOne(artifacts());
+          break;
+        case 5:  // Delivers, the answer is lost, and it delivers again.
+          if (runner.FinishOne(artifacts())) Call(runner.Request());
+          break;
+        default:
+          Step(runner);
+      }
+    }
+    EXPECT_EQ(Get(id).state(), v1::Experiment::SUCCEEDED) << "seed " << seed;
+    EXPECT_EQ(Get(id).population_digest(), expected) << "seed " << seed;
+    EXPECT_EQ(Get(id).images_planned(), 500) << "seed " << seed;
+  }
+}
+
+TEST_F(EvolutionTest, ReplayedFactsGiveTheStoredSummary) {
+  FakeRunner worker = FakeWorker("worker-1"), agent = FakeAgent("agent-1");
+  const std::string id = Submit(SmallSpec())->id();
+  RunToEnd(id, {&worker, &agent});
+  const StoredExperiment stored = *population_->FindExperiment(id);
+  const v1::ExperimentSpec& spec = stored.experiment.spec();
+  v1::EvolutionSummary summary;
+  summary.set_closed_generation(-1);
+  for (int generation = 0; generation <= spec.generations(); ++generation) {
+    OpenGeneration open;
+    open.generation = generation;
+    open.individuals.resize(GenerationSize(spec, generation));
+    const auto facts = population_->ResultFacts(stored.row, generation);
+    ASSERT_TRUE(facts.ok()) << facts.status();
+    for (const v1::AttemptResult& fact : *facts) {
+      ApplyResult(fact, open.individuals[fact.key().index()]);
+    }
+    const Plan plan = MakePlan(spec, stored.experiment.dataset(), summary, open);
+    ASSERT_TRUE(plan.closing.has_value()) << "generation " << generation;
+    summary = plan.closing->summary;
+  }
+  EXPECT_EQ(summary.SerializeAsString(), stored.summary.SerializeAsString());
+}
+
+TEST_F(EvolutionTest, KnownMeasurementsAreNotMadeAgain) {
+  FakeRunner worker = FakeWorker("worker-1"), agent = FakeAgent("agent-1");
+  RunToEnd(Submit(SmallSpec())->id(), {&worker, &agent});
+  const std::string second = Submit(SmallSpec())->id();
+  int measured = 0;
+  for (int step = 0; step < 200 && !HasEnded(Get(second).state()); ++step) {
+    Step(worker);
+    if (!agent.waiting) Exchange(agent);
+    if (agent.FinishOne(artifacts())) {
+      ++measured;
+      Exchange(agent);
+    }
+  }
+  EXPECT_EQ(Get(second).state(), v1::Experiment::SUCCEEDED);
+  EXPECT_EQ(measured, 1) << "only the ancestor, which pins the setting";
+}
+
+TEST_F(EvolutionTest, SyntheticMeasurementsAreNotCached) {
+  FakeRunner worker = FakeWorker("worker-1"), agent = FakeAgent("agent-1");
+  const auto measure_all = [&](const std::string& id) {
+    int measured = 0;
+    for (int step = 0; step < 200 && !HasEnded(Get(id).state()); ++step) {
+      Step(worker);
+      if (!agent.waiting) Exchange(agent);
+      if (agent.attempts.empty()) continue;
+      v1::AttemptResult result = GoodAnswer(agent.attempts.begin()->second, agent.info, artifacts());
+      result.mutable_measure()->mutable_setting()->set_synthetic(true);
+      agent.Finish(result);
+      ++measured;
+      Exchange(agent);
+    }
+    return measured;
+  };
+  EXPECT_EQ(measure_all(Submit(SmallSpec())->id()), 5);
+  EXPECT_EQ(measure_all(Submit(SmallSpec())->id()), 5);
+}
+
+TEST_F(EvolutionTest, TwoExperimentsShareOneFleet) {
+  FakeRunner worker = FakeWorker("worker-1"), agent = FakeAgent("agent-1");
+  v1::ExperimentSpec other = SmallSpec();
+  other.set_seed(7);
+  const std::string a = Submit(SmallSpec())->id(), b = Submit(other)->id();
+  RunToEnd(a, {&worker, &agent});
+  RunToEnd(b, {&worker, &agent});
+  EXPECT_EQ(Get(a).state(), v1::Experiment::SUCCEEDED);
+  EXPECT_EQ(Get(b).state(), v1::Experiment::SUCCEEDED);
+  EXPECT_NE(Get(a).population_digest(), Get(b).population_digest());
+}
+
+TEST_F(EvolutionTest, AncestorThatDivergesFailsTheExperiment) {
+  FakeRunner worker = FakeWorker("worker-1");
+  const std::string id = Submit(SmallSpec())->id();
+  Step(worker);  // Data set.
+  Step(worker);  // Synthesis.
+  ASSERT_TRUE(worker.attempts.begin()->second.has_train());
+  v1::AttemptResult result;
+  result.mutable_train()->set_outcome(v1::TrainResult::DIVERGED);
+  result.mutable_train()->set_numerics_class("fake");
+  worker.Finish(result);
+  Exchange(worker);
+  EXPECT_EQ(Get(id).state(), v1::Experiment::FAILED);
+  EXPECT_THAT(Get(id).reason(), HasSubstr("diverged"));
+  EXPECT_EQ(Individuals(id)[0].state(), v1::Individual::DIVERGED);
+  Restart();
+  EXPECT_EQ(Get(id).state(), v1::Experiment::FAILED);
+}
+
+}  // namespace
+}  // namespace squish

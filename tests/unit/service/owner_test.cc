@@ -1,0 +1,471 @@
+// What owners see and do: submitting, pausing, being asked, cancelling, watching; and
+// that a failed commit changes nothing.
+#include <sys/resource.h>
+
+#include <csignal>
+#include <filesystem>
+#include <functional>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/file.h"
+#include "common/base/sha256.h"
+#include "common/genome/ancestors.h"
+#include "common/weights/network.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/unit/service/coordinator_fixture.h"
+
+namespace squish {
+namespace {
+
+using testing::HasSubstr;
+
+class OwnerTest : public CoordinatorFixture {
+ protected:
+  // The worker is given its next job.
+  void GiveWork(FakeRunner& worker) {
+    for (int i = 0; i < 4 && worker.attempts.empty(); ++i) Exchange(worker);
+    ASSERT_EQ(worker.attempts.size(), 1u);
+  }
+  void Fail(FakeRunner& runner, const std::string& message) {
+    GiveWork(runner);
+    runner.Finish(FailureAnswer(message));
+    Exchange(runner);
+  }
+  template <typename Request, typename Method>
+  absl::StatusOr<v1::Experiment> Order(Method method, const std::string& id) {
+    Request request;
+    request.set_id(id);
+    return Ask(method, request);
+  }
+  absl::StatusOr<v1::Experiment> Pause(const std::string& id) {
+    return Order<v1::PauseRequest>(&Coordinator::Pause, id);
+  }
+  absl::StatusOr<v1::Experiment> Cancel(const std::string& id) {
+    return Order<v1::CancelRequest>(&Coordinator::Cancel, id);
+  }
+};
+
+// --- Submitting ----------------------------------------------------------------------
+
+TEST_F(OwnerTest, SubmittedSpecIsStoredWithItsDefaults) {
+  const auto experiment = Submit(SmallSpec());
+  ASSERT_TRUE(experiment.ok()) << experiment.status();
+  EXPECT_THAT(experiment->id(), testing::StartsWith("small-"));
+  EXPECT_EQ(experiment->state(), v1::Experiment::WAITING_FOR_WORKER);
+  EXPECT_EQ(experiment->spec().retry().failures(), 3);
+  EXPECT_TRUE(experiment->has_created());
+  Restart();
+  EXPECT_EQ(Get(experiment->id()).spec().retry().failures(), 3);
+}
+
+TEST_F(OwnerTest, RepeatedSubmitWithOneKeyIsOneExperiment) {
+  const std::string id = Submit(SmallSpec(), "key")->id();
+  EXPECT_EQ(Submit(SmallSpec(), "key")->id(), id);
+  Restart();
+  EXPECT_EQ(Submit(SmallSpec(), "key")->id(), id);
+  EXPECT_NE(Submit(SmallSpec(), "other")->id(), id);
+  EXPECT_NE(Submit(SmallSpec())->id(), Submit(SmallSpec())->id());
+  EXPECT_EQ(Ask(&Coordinator::List, v1::ListExperimentsRequest())->experiments_size(), 4);
+}
+
+TEST_F(OwnerTest, SpecThatCannotBeIsRefusedNamingTheField) {
+  v1::ExperimentSpec spec = SmallSpec();
+  spec.set_offspring(-1);
+  const absl::Status status = Submit(spec).status();
+  EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("offspring"));
+  EXPECT_TRUE(absl::IsInvalidArgument(Submit(SmallSpec(), std::string(200, 'k')).status()));
+  EXPECT_EQ(Ask(&Coordinator::List, v1::ListExperimentsRequest())->experiments_size(), 0);
+}
+
+TEST_F(OwnerTest, AncestorArtifactMustBeHereAndBeANetwork) {
+  v1::ExperimentSpec spec = SmallSpec();
+  spec.mutable_ancestor()->set_network_digest(Sha256Hex("nothing"));
+  absl::Status status = Submit(spec).status();
+  EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("ancestor.network_digest"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("upload"));
+  spec.mutable_ancestor()->set_network_digest(*artifacts().Put("no network"));
+  status = Submit(spec).status();
+  EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("ancestor.network_digest"));
+}
+
+TEST_F(OwnerTest, AncestorOfOtherClassesFailsWhenTheDataIsKnown) {
+  Network network{*SqueezeNetV11(2, 0.1), {}, {"cat", "mouse"}, {}};
+  network.weights = FreshWeights(network.genome, 1, 0, 0);
+  network.preprocessing.set_input_size(32);
+  network.preprocessing.set_resize(v1::SQUASH);
+  for (int channel = 0; channel < 3; ++channel) {
+    network.preprocessing.add_mean(0.5f);
+    network.preprocessing.add_std(0.25f);
+  }
+  v1::ExperimentSpec spec = SmallSpec();
+  spec.mutable_ancestor()->set_network_digest(*artifacts().Put(network.ToSafetensors()));
+  const auto experiment = Submit(spec);
+  ASSERT_TRUE(experiment.ok()) << experiment.status();
+  FakeRunner worker = FakeWorker("worker-1");
+  Exchange(worker);
+  Exchange(worker);
+  EXPECT_EQ(Get(experiment->id()).state(), v1::Experiment::FAILED);
+  EXPECT_THAT(Get(experiment->id()).reason(), HasSubstr("cat, mouse"));
+  EXPECT_THAT(Get(experiment->id()).reason(), HasSubstr("cat, dog"));
+}
+
+TEST_F(OwnerTest, UnknownExperimentIsNotFoundEverywhere) {
+  v1::GetExperimentRequest get;
+  get.set_id("nobody");
+  EXPECT_TRUE(absl::IsNotFound(Ask(&Coordinator::Get, get).status()));
+  v1::ListIndividualsRequest list;
+  list.set_experiment("nobody");
+  EXPECT_TRUE(absl::IsNotFound(Ask(&Coordinator::ListIndividuals, list).status()));
+  EXPECT_TRUE(absl::IsNotFound(Pause("nobody").status()));
+  EXPECT_TRUE(absl::IsNotFound(Cancel("nobody").status()));
+  EXPECT_TRUE(absl::IsNotFound(Resume("nobody")));
+}
+
+// --- Pausing, cancelling ---------------------------------------------------------------
+
+TEST_F(OwnerTest, PausedExperimentGivesOutNothingUntilResumed) {
+  const std::string id = Submit(SmallSpec())->id();
+  FakeRunner worker = FakeWorker("worker-1");
+  Exchange(worker);
+  EXPECT_EQ(Pause(id)->state(), v1::Experiment::PAUSED);
+  Exchange(worker);
+  EXPECT_TRUE(worker.waiting);
+  EXPECT_TRUE(worker.attempts.empty());
+  Restart();
+  Exchange(worker);
+  EXPECT_TRUE(worker.attempts.empty()) << "still paused after a restart";
+  EXPECT_TRUE(Resume(id).ok());
+  EXPECT_EQ(worker.attempts.size(), 1u) << "the waiting worker gets it at once";
+}
+
+TEST_F(OwnerTest, RunningWorkOfAPausedExperimentMayFinish) {
+  const std::string id = Submit(SmallSpec())->id();
+  FakeRunner worker = FakeWorker("worker-1");
+  GiveWork(worker);
+  ASSERT_TRUE(Pause(id).ok());
+  worker.FinishOne(artifacts());
+  Exchange(worker);
+  EXPECT_EQ(Individuals(id)[0].state(), v1::Individual::TRAINING);
+  EXPECT_TRUE(worker.attempts.empty());
+  EXPECT_EQ(Get(id).state(), v1::Experiment::PAUSED);
+}
+
+TEST_F(OwnerTest, CancelledExperimentStopsItsRunnersAndKeepsWhatWasFound) {
+  const std::string id = Submit(SmallSpec())->id();
+  FakeRunner worker = FakeWorker("worker-1");
+  GiveWork(worker);
+  worker.FinishOne(artifacts());
+  Exchange(worker);
+  GiveWork(worker);
+  const auto held = worker.attempts;
+  EXPECT_EQ(Cancel(id)->state(), v1::Experiment::CANCELLED);
+  Exchange(worker);
+  EXPECT_TRUE(worker.attempts.empty());
+  worker.attempts = held;  // It had finished meanwhile.
+  worker.FinishOne(artifacts());
+  Exchange(worker);
+  EXPECT_TRUE(worker.spool.empty()) << "refused, and acknowledged";
+  EXPECT_EQ(Individuals(id)[0].state(), v1::Individual::TRAINING);
+  EXPECT_TRUE(absl::IsFailedPrecondition(Cancel(id).status()));
+  EXPECT_TRUE(absl::IsFailedPrecondition(Pause(id).status()));
+  EXPECT_TRUE(absl::IsFailedPrecondition(Resume(id)));
+  const auto jobs = population_->Jobs(1, 0);
+  ASSERT_TRUE(jobs.ok());
+  for (const BoardJob& job : *jobs) {
+    EXPECT_TRUE(job.state == JobState::kDone || job.state == JobState::kWithdrawn);
+  }
+}
+
+// --- Being asked --------------------------------------------------------------------------
+
+TEST_F(OwnerTest, JobOutOfRetriesAsksItsOwnerAndResumeTriesAgain) {
+  const std::string id = Submit(SmallSpec())->id();
+  FakeRunner worker = FakeWorker("worker-1");
+  for (int i = 0; i < 3; ++i) Fail(worker, "the child died");
+  v1::Experiment experiment = Get(id);
+  EXPECT_EQ(experiment.state(), v1::Experiment::NEEDS_ATTENTION);
+  EXPECT_THAT(experiment.reason(), HasSubstr("SYNTHESIZE of individual 0:0"));
+  EXPECT_THAT(experiment.reason(), HasSubstr("CHILD_CRASHED: the child died"));
+  EXPECT_TRUE(worker.attempts.empty());
+  Restart();
+  EXPECT_EQ(Get(id).state(), v1::Experiment::NEEDS_ATTENTION);
+  ASSERT_TRUE(Resume(id).ok());
+  GiveWork(worker);
+  EXPECT_EQ(Get(id).state(), v1::Experiment::RUNNING);
+  EXPECT_EQ(Get(id).reason(), "");
+}
+
+TEST_F(OwnerTest, LateResultOfAJobOutOfRetriesEndsTheQuestion) {
+  v1::ExperimentSpec spec = SmallSpec();
+  spec.mutable_retry()->set_lost_runners(1);
+  const std::string id = Submit(spec)->id();
+  FakeRunner worker = FakeWorker("worker-1");
+  GiveWork(worker);
+  Pass(absl::Seconds(31));
+  EXPECT_EQ(Get(id).state(), v1::Experiment::NEEDS_ATTENTION);
+  worker.FinishOne(artifacts());
+  Exchange(worker);
+  EXPECT_NE(Get(id).state(), v1::Experiment::NEEDS_ATTENTION);
+  EXPECT_EQ(Individuals(id)[0].state(), v1::Individual::TRAINING);
+}
+
+class InvalidMeasurementTest : public OwnerTest {
+ protected:
+  // The ancestor's measurement has been invalid as often as is allowed.
+  void SetUp() override {
+    id_ = Submit(SmallSpec())->id();
+    GiveWork(worker_);
+    worker_.FinishOne(artifacts());
+    Exchange(worker_);
+    v1::AttemptResult invalid;
+    invalid.mutable_measure()->set_verdict(v1::MeasureResult::INVALID);
+    invalid.mutable_measure()->add_reasons("spread 0.2 above 0.05");
+    for (int i = 0; i < 5; ++i) {
+      GiveWork(agent_);
+      ASSERT_EQ(Get(id_).state(), v1::Experiment::RUNNING) << i;
+      agent_.Finish(invalid);
+      Exchange(agent_);
+    }
+  }
+  std::string id_;
+  FakeRunner worker_ = FakeWorker("worker-1"), agent_ = FakeAgent("agent-1");
+};
+
+TEST_F(InvalidMeasurementTest, ExperimentWaitsForADeviceSayingWhyAndTrainsOn) {
+  EXPECT_EQ(Get(id_).state(), v1::Experiment::WAITING_FOR_DEVICE);
+  EXPECT_THAT(Get(id_).reason(), HasSubstr("spread 0.2 above 0.05"));
+  EXPECT_TRUE(agent_.attempts.empty());
+  GiveWork(worker_);
+  EXPECT_TRUE(worker_.attempts.begin()->second.has_train());
+}
+
+TEST_F(InvalidMeasurementTest, ResumeTriesAgain) {
+  ASSERT_TRUE(Resume(id_).ok());
+  GiveWork(agent_);
+}
+
+TEST_F(InvalidMeasurementTest, AgentThatIsStartedAnewTriesAgain) {
+  agent_.Crash();
+  GiveWork(agent_);
+}
+
+TEST_F(OwnerTest, UnsupportedAncestorFailsTheExperiment) {
+  const std::string id = Submit(SmallSpec())->id();
+  FakeRunner worker = FakeWorker("worker-1"), agent = FakeAgent("agent-1");
+  GiveWork(worker);
+  worker.FinishOne(artifacts());
+  Exchange(worker);
+  GiveWork(agent);
+  v1::AttemptResult result = GoodAnswer(agent.attempts.begin()->second, agent.info, artifacts());
+  result.mutable_measure()->set_verdict(v1::MeasureResult::UNSUPPORTED);
+  result.mutable_measure()->add_reasons("no such layer");
+  agent.Finish(result);
+  Exchange(agent);
+  EXPECT_EQ(Get(id).state(), v1::Experiment::FAILED);
+  EXPECT_THAT(Get(id).reason(), HasSubstr("no such layer"));
+}
+
+// --- Untrusted results ------------------------------------------------------------------------
+
+TEST_F(OwnerTest, ResultThatCannotBeCountsAsAFailure) {
+  using Change = std::function<void(v1::AttemptResult&)>;
+  const auto error_after = [&](const Change& change) {
+    StartOver();
+    FakeRunner worker = FakeWorker("worker-1");
+    const std::string id = Submit(SmallSpec())->id();
+    GiveWork(worker);
+    v1::AttemptResult result =
+        GoodAnswer(worker.attempts.begin()->second, worker.info, artifacts());
+    worker.Finish(result);
+    change(worker.spool[0]);
+    Exchange(worker);
+    EXPECT_TRUE(worker.spool.empty());
+    EXPECT_EQ(Individuals(id)[0].state(), v1::Individual::SYNTHESIZING);
+    return population_->Jobs(1, 0)->at(0).last_error;
+  };
+  const auto synthesis = [&](const std::function<void(v1::SynthesizeResult&)>& change) {
+    return error_after([&](v1::AttemptResult& r) { change(*r.mutable_synthesize()); });
+  };
+  EXPECT_THAT(error_after([](auto& r) { r.clear_synthesize(); }), HasSubstr("another kind"));
+  EXPECT_THAT(error_after([](auto& r) { r.mutable_train()->set_outcome(v1::TrainResult::TRAINED); }),
+              HasSubstr("another kind"));
+  EXPECT_THAT(error_after([](auto& r) { r.mutable_key()->set_index(1); }),
+              HasSubstr("another job"));
+  EXPECT_THAT(error_after([](auto& r) { r.set_experiment("x"); }), HasSubstr("another job"));
+  EXPECT_THAT(synthesis([](auto& r) { r.set_artifact(Sha256Hex("never uploaded")); }),
+              HasSubstr("was not uploaded"));
+  EXPECT_THAT(synthesis([](auto& r) { r.set_artifact("../../etc/passwd"); }),
+              HasSubstr("artifact is no SHA-256"));
+  EXPECT_THAT(synthesis([](auto& r) { r.clear_genome_digest(); }), HasSubstr("genome_digest"));
+  EXPECT_THAT(synthesis([](auto& r) { r.set_parameters(0); }), HasSubstr("parameters"));
+  EXPECT_THAT(synthesis([](auto& r) { r.set_macs(-1); }), HasSubstr("macs"));
+  EXPECT_THAT(synthesis([](auto& r) { r.set_bytes(5); }), HasSubstr("bytes"));
+}
+
+// --- Commits that fail -------------------------------------------------------------------------
+
+TEST_F(OwnerTest, FailedCommitChangesNothingAndSaysUnavailable) {
+  const std::string id = Submit(SmallSpec())->id();
+  FakeRunner worker = FakeWorker("worker-1");
+  GiveWork(worker);
+  worker.FinishOne(artifacts());
+  const std::string digest = Get(id).population_digest();
+
+  struct rlimit old_limit;
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &old_limit), 0);
+  struct rlimit limit = old_limit;
+  limit.rlim_cur = std::filesystem::file_size(JoinPath(folder_, "population.db-wal"));
+  const auto old_handler = std::signal(SIGXFSZ, SIG_IGN);
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &limit), 0);
+  const auto answer = Call(worker.Request());
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &old_limit), 0);
+  std::signal(SIGXFSZ, old_handler);
+
+  ASSERT_TRUE(answer.has_value());
+  EXPECT_TRUE(absl::IsUnavailable(answer->status())) << answer->status();
+  EXPECT_EQ(Get(id).population_digest(), digest);
+  EXPECT_EQ(Individuals(id)[0].state(), v1::Individual::SYNTHESIZING);
+  Exchange(worker);  // The result is still in the spool.
+  EXPECT_TRUE(worker.spool.empty());
+  EXPECT_EQ(Individuals(id)[0].state(), v1::Individual::TRAINING);
+}
+
+// --- The end -----------------------------------------------------------------------------------
+
+TEST_F(OwnerTest, EndOfTheLastExperimentIsTold) {
+  std::vector<bool> told;
+  options_.on_all_ended = [&told](bool succeeded) { told.push_back(succeeded); };
+  Restart();
+  FakeRunner worker = FakeWorker("worker-1"), agent = FakeAgent("agent-1");
+  const std::string a = Submit(SmallSpec(), "a")->id(), b = Submit(SmallSpec())->id();
+  RunToEnd(a, {&worker, &agent});
+  EXPECT_TRUE(told.empty() || HasEnded(Get(b).state()));
+  RunToEnd(b, {&worker, &agent});
+  EXPECT_EQ(told, std::vector<bool>{true});
+  Restart();
+  told.clear();
+  EXPECT_EQ(Submit(SmallSpec(), "a")->id(), a);
+  EXPECT_EQ(told, std::vector<bool>{true}) << "asked for again after its end";
+  const std::string c = Submit(SmallSpec())->id();
+  ASSERT_TRUE(Cancel(c).ok());
+  EXPECT_EQ(told, (std::vector<bool>{true, false}));
+}
+
+// --- Watching ----------------------------------------------------------------------------------
+
+class RecordingSink : public WatchSink {
+ public:
+  void Push(const v1::Experiment& experiment) override {
+    experiments.push_back(experiment);
+    order += "e";
+  }
+  void Push(const v1::Individual& individual) override {
+    individuals.push_back(individual);
+    order += "i";
+  }
+  void End(const absl::Status& status) override { end = status; }
+  bool gone() const override { return has_gone; }
+
+  std::vector<v1::Experiment> experiments;
+  std::vector<v1::Individual> individuals;
+  std::string order;
+  std::optional<absl::Status> end;
+  bool has_gone = false;
+};
+
+class WatchTest : public OwnerTest {
+ protected:
+  std::shared_ptr<RecordingSink> Watch(const std::string& id) {
+    auto sink = std::make_shared<RecordingSink>();
+    v1::WatchRequest request;
+    request.set_experiment(id);
+    RunBatch([&](Coordinator& c) { c.Watch(Caller{}, request, sink); });
+    return sink;
+  }
+};
+
+TEST_F(WatchTest, BeginsWithASnapshotThenTellsEachChangeAndEnds) {
+  const std::string id = Submit(SmallSpec())->id();
+  const auto sink = Watch(id);
+  EXPECT_EQ(sink->order, "ei");
+  coordinator_->RunBatch({});
+  EXPECT_EQ(sink->order, "ei") << "nothing has changed";
+  FakeRunner worker = FakeWorker("worker-1"), agent = FakeAgent("agent-1");
+  RunToEnd(id, {&worker, &agent});
+  ASSERT_TRUE(sink->end.has_value());
+  EXPECT_TRUE(sink->end->ok());
+  EXPECT_EQ(sink->experiments.back().state(), v1::Experiment::SUCCEEDED);
+  EXPECT_EQ(sink->order.back(), 'e') << "the end comes last";
+  EXPECT_EQ(sink->experiments.back().population_digest(), Get(id).population_digest());
+}
+
+TEST_F(WatchTest, EndedExperimentIsToldWholeAndEnds) {
+  const std::string id = Submit(SmallSpec())->id();
+  ASSERT_TRUE(Cancel(id).ok());
+  const auto sink = Watch(id);
+  EXPECT_EQ(sink->order, "ei");
+  ASSERT_TRUE(sink->end.has_value());
+  EXPECT_TRUE(sink->end->ok());
+}
+
+TEST_F(WatchTest, UnknownExperimentEndsNotFound) {
+  EXPECT_TRUE(absl::IsNotFound(*Watch("nobody")->end));
+}
+
+TEST_F(WatchTest, WaitingIsToldWhenOnlyTheFleetChanges) {
+  const std::string id = Submit(SmallSpec())->id();
+  const auto sink = Watch(id);
+  FakeRunner worker = FakeWorker("worker-1");
+  GiveWork(worker);
+  EXPECT_EQ(sink->experiments.back().state(), v1::Experiment::RUNNING);
+  EXPECT_EQ(sink->experiments.front().state(), v1::Experiment::WAITING_FOR_WORKER);
+}
+
+TEST_F(WatchTest, WatcherThatHasGoneIsDropped) {
+  const std::string id = Submit(SmallSpec())->id();
+  auto sink = Watch(id);
+  sink->has_gone = true;
+  coordinator_->RunBatch({});
+  EXPECT_EQ(sink.use_count(), 1);
+}
+
+TEST_F(WatchTest, StopOfTheCoordinatorEndsTheWatch) {
+  const std::string id = Submit(SmallSpec())->id();
+  const auto sink = Watch(id);
+  RunBatch([](Coordinator& c) { c.EndWaiting(); });
+  EXPECT_TRUE(absl::IsUnavailable(*sink->end));
+}
+
+// --- Metrics --------------------------------------------------------------------------------------
+
+TEST_F(OwnerTest, MetricsTellOfExperimentsJobsAndRunners) {
+  FakeRunner worker = FakeWorker("worker-1"), agent = FakeAgent("agent-1");
+  worker.info.mutable_metrics()->set_resident_bytes(12345);
+  const std::string id = Submit(SmallSpec())->id();
+  RunToEnd(id, {&worker, &agent});
+  Pass(absl::Seconds(2));
+  const std::string text = metrics_.Text();
+  const std::string label = absl::StrCat("{experiment=\"", id, "\"}");
+  for (const std::string& line :
+       {std::string("squish_experiments{state=\"SUCCEEDED\"} 1"),
+        std::string("squish_runners{kind=\"WORKER\"} 1"),
+        std::string("squish_jobs{kind=\"TRAIN\",state=\"QUEUED\"} 0"),
+        std::string("squish_result_latency_seconds_count{kind=\"MEASURE\"} 5"),
+        std::string("squish_runner_resident_bytes{kind=\"WORKER\",runner=\"worker-1\"} 12345"),
+        absl::StrCat("squish_generation", label, " 2"),
+        absl::StrCat("squish_images_planned_total", label, " 500"),
+        absl::StrCat("squish_smallest_megabytes", label, " 0.7"),
+        absl::StrCat("squish_best_ratio_to_ancestor", label, " 1."),
+        absl::StrCat("squish_best_selection_accuracy", label, " 0.")}) {
+    EXPECT_THAT(text, HasSubstr(line));
+  }
+  Pass(absl::Seconds(60));
+  EXPECT_THAT(metrics_.Text(), testing::Not(HasSubstr("worker-1"))) << "it has gone";
+}
+
+}  // namespace
+}  // namespace squish

@@ -1,0 +1,150 @@
+// What runners may not claim.
+#include "coordinator/service/result_check.h"
+
+#include <cmath>
+#include <filesystem>
+#include <functional>
+#include <limits>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/file.h"
+#include "common/base/ids.h"
+#include "common/base/sha256.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/unit/service/fake_runner.h"
+
+namespace squish {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+class ResultCheckTest : public testing::Test {
+ protected:
+  ResultCheckTest()
+      : folder_(JoinPath(testing::TempDir(), absl::StrCat("results-", RandomHex(8)))),
+        artifacts_(*BlobStore::Open(folder_)) {
+    train_.mutable_train()->set_device(v1::TrainingSpec::CPU);
+    measure_.mutable_measure()->mutable_protocol()->set_batch(1);
+    measure_.mutable_measure()->mutable_protocol()->set_threads(1);
+    measure_.mutable_measure()->mutable_protocol()->set_input_size(32);
+  }
+  ~ResultCheckTest() override { std::filesystem::remove_all(folder_); }
+
+  // What is said of a good answer to `work` after the change.
+  Report Judge(const v1::Job& work, const std::function<void(v1::AttemptResult&)>& change) {
+    v1::AttemptResult result = GoodAnswer(work, agent_.info, *artifacts_);
+    *result.mutable_key() = work.key();
+    change(result);
+    return JudgeResult(work, result, pinned_.has_value() ? &*pinned_ : nullptr, *artifacts_);
+  }
+  std::string TrainError(const std::function<void(v1::TrainResult&)>& change) {
+    return Judge(train_, [&](auto& r) { change(*r.mutable_train()); }).error;
+  }
+  std::string MeasureError(const std::function<void(v1::MeasureResult&)>& change) {
+    return Judge(measure_, [&](auto& r) { change(*r.mutable_measure()); }).error;
+  }
+
+  const std::string folder_;
+  const std::unique_ptr<BlobStore> artifacts_;
+  FakeRunner agent_ = FakeAgent("agent-1");
+  v1::Job train_, measure_;
+  std::optional<v1::MeasurementSetting> pinned_;
+};
+
+TEST_F(ResultCheckTest, GoodAnswersAreResults) {
+  const Report training = Judge(train_, [](auto&) {});
+  EXPECT_EQ(training.kind, Report::Kind::kResult) << training.error;
+  EXPECT_TRUE(IsSha256Hex(training.digest));
+  const Report measurement = Judge(measure_, [](auto&) {});
+  EXPECT_EQ(measurement.kind, Report::Kind::kResult) << measurement.error;
+  EXPECT_EQ(measurement.digest, "") << "measurements differ by nature";
+}
+
+TEST_F(ResultCheckTest, TrainingOnCudaIsNotCompared) {
+  train_.mutable_train()->set_device(v1::TrainingSpec::CUDA);
+  EXPECT_EQ(Judge(train_, [](auto&) {}).digest, "");
+}
+
+TEST_F(ResultCheckTest, DivergedTrainingNeedsNoNetwork) {
+  const Report report = Judge(train_, [](v1::AttemptResult& r) {
+    r.mutable_train()->set_outcome(v1::TrainResult::DIVERGED);
+    r.mutable_train()->clear_artifact();
+    r.mutable_train()->clear_weights_digest();
+  });
+  EXPECT_EQ(report.kind, Report::Kind::kResult) << report.error;
+  EXPECT_EQ(report.digest, "DIVERGED");
+}
+
+TEST_F(ResultCheckTest, ImpossibleTrainingIsAFailure) {
+  EXPECT_THAT(TrainError([](auto& r) { r.clear_outcome(); }), HasSubstr("outcome"));
+  EXPECT_THAT(TrainError([](auto& r) { r.set_artifact(Sha256Hex("x")); }),
+              HasSubstr("not uploaded"));
+  EXPECT_THAT(TrainError([](auto& r) { r.set_weights_digest("x"); }), HasSubstr("weights_digest"));
+  EXPECT_THAT(TrainError([](auto& r) { r.set_selection_accuracy(1.5); }), HasSubstr("accuracy"));
+  EXPECT_THAT(TrainError([](auto& r) { r.set_selection_accuracy(kNan); }), HasSubstr("accuracy"));
+  EXPECT_THAT(TrainError([](auto& r) { r.set_selection_log_loss(-1); }), HasSubstr("log_loss"));
+  EXPECT_THAT(TrainError([](auto& r) { r.set_selection_log_loss(kInfinity); }),
+              HasSubstr("log_loss"));
+  EXPECT_THAT(TrainError([](auto& r) { r.set_final_training_loss(kNan); }),
+              HasSubstr("final_training_loss"));
+  EXPECT_THAT(TrainError([](auto& r) { r.set_images_seen(-1); }), HasSubstr("images_seen"));
+  EXPECT_THAT(TrainError([](auto& r) { r.set_images_seen(int64_t{1} << 60); }),
+              HasSubstr("images_seen"));
+  EXPECT_THAT(TrainError([](auto& r) { r.clear_numerics_class(); }), HasSubstr("numerics_class"));
+  EXPECT_THAT(TrainError([](auto& r) { r.set_numerics_class("a\nb"); }),
+              HasSubstr("numerics_class"));
+  EXPECT_THAT(TrainError([](auto& r) { r.set_wall_seconds(-1); }), HasSubstr("wall_seconds"));
+  EXPECT_THAT(TrainError([](auto& r) { r.set_step_seconds(kNan); }), HasSubstr("step_seconds"));
+}
+
+TEST_F(ResultCheckTest, ImpossibleMeasurementIsAFailure) {
+  EXPECT_THAT(MeasureError([](auto& r) { r.clear_verdict(); }), HasSubstr("verdict"));
+  EXPECT_THAT(MeasureError([](auto& r) { r.set_images_per_second(0); }), HasSubstr("images"));
+  EXPECT_THAT(MeasureError([](auto& r) { r.set_ancestor_images_per_second(-1); }),
+              HasSubstr("ancestor_images"));
+  EXPECT_THAT(MeasureError([](auto& r) { r.set_ratio(kNan); }), HasSubstr("ratio"));
+  EXPECT_THAT(MeasureError([](auto& r) { r.set_ratio_half_width(kInfinity); }),
+              HasSubstr("ratio_half_width"));
+  EXPECT_THAT(MeasureError([](auto& r) { r.mutable_setting()->clear_device_class(); }),
+              HasSubstr("device_class"));
+  EXPECT_THAT(MeasureError([](auto& r) { r.mutable_setting()->clear_engine(); }),
+              HasSubstr("engine"));
+  EXPECT_THAT(MeasureError([](auto& r) { r.mutable_setting()->set_batch(8); }),
+              HasSubstr("protocol"));
+  EXPECT_THAT(MeasureError([](auto& r) { r.mutable_setting()->set_input_size(8); }),
+              HasSubstr("protocol"));
+}
+
+TEST_F(ResultCheckTest, MeasurementOnAnotherDeviceIsAFailure) {
+  measure_.mutable_measure()->set_device_class("board/named");
+  EXPECT_THAT(MeasureError([](auto&) {}), HasSubstr("not on board/named"));
+}
+
+TEST_F(ResultCheckTest, MeasurementInAnotherSettingThanTheAncestorsIsAFailure) {
+  pinned_ = GoodAnswer(measure_, agent_.info, *artifacts_).measure().setting();
+  EXPECT_EQ(MeasureError([](auto&) {}), "");
+  EXPECT_THAT(MeasureError([](auto& r) { r.mutable_setting()->set_precision("fp16"); }),
+              HasSubstr("the ancestor with"));
+}
+
+TEST_F(ResultCheckTest, InvalidMeasurementIsAboutTheBoard) {
+  const Report report = Judge(measure_, [](v1::AttemptResult& r) {
+    r.mutable_measure()->Clear();
+    r.mutable_measure()->set_verdict(v1::MeasureResult::INVALID);
+    r.mutable_measure()->add_reasons("it throttled");
+  });
+  EXPECT_EQ(report.kind, Report::Kind::kInvalidMeasurement);
+  EXPECT_THAT(report.error, HasSubstr("it throttled"));
+}
+
+TEST_F(ResultCheckTest, LongErrorsAreCut) {
+  v1::AttemptResult result = FailureAnswer(std::string(100'000, 'x'));
+  EXPECT_LE(JudgeResult(train_, result, nullptr, *artifacts_).error.size(), 4096u);
+}
+
+}  // namespace
+}  // namespace squish

@@ -1,0 +1,335 @@
+// The edges: a coordinator with its gRPC server in this process.
+#include "coordinator/service/server.h"
+
+#include <grpcpp/generic/generic_stub.h>
+
+#include <filesystem>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/file.h"
+#include "common/base/ids.h"
+#include "common/base/sha256.h"
+#include "common/rpc/rpc.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "squish/v1/artifact.grpc.pb.h"
+#include "squish/v1/experiment_service.grpc.pb.h"
+#include "squish/v1/runner.grpc.pb.h"
+#include "tests/unit/service/fake_runner.h"
+
+namespace squish {
+namespace {
+
+using testing::HasSubstr;
+
+class ServerTest : public testing::Test {
+ protected:
+  ServerTest()
+      : folder_(JoinPath(testing::TempDir(), absl::StrCat("server-", RandomHex(8)))) {
+    EXPECT_TRUE(MakeFolder(folder_).ok());
+    Start();
+  }
+  ~ServerTest() override {
+    server_.reset();
+    std::filesystem::remove_all(folder_);
+  }
+
+  CoordinatorServer::Options Options() const {
+    CoordinatorServer::Options options;
+    options.population = JoinPath(folder_, "population.db");
+    options.listen = "127.0.0.1:0";
+    options.metrics = "127.0.0.1:0";
+    return options;
+  }
+
+  void Start() {
+    server_.reset();
+    auto server = CoordinatorServer::Start(Options());
+    ASSERT_TRUE(server.ok()) << server.status();
+    server_ = *std::move(server);
+    channel_ = MakeChannel(absl::StrCat("127.0.0.1:", server_->port()));
+    experiments_ = v1::ExperimentService::NewStub(channel_);
+    runners_ = v1::RunnerService::NewStub(channel_);
+    artifacts_ = v1::ArtifactService::NewStub(channel_);
+  }
+
+  std::string Submit() {
+    grpc::ClientContext context;
+    v1::SubmitRequest request;
+    *request.mutable_spec() = SmallSpec();
+    v1::Experiment experiment;
+    const grpc::Status status = experiments_->Submit(&context, request, &experiment);
+    EXPECT_TRUE(status.ok()) << status.error_message();
+    return experiment.id();
+  }
+
+  grpc::Status Synchronize(FakeRunner& runner) {
+    grpc::ClientContext context;
+    v1::SynchronizeResponse response;
+    const grpc::Status status = runners_->Synchronize(&context, runner.Request(), &response);
+    if (status.ok()) runner.Take(response);
+    return status;
+  }
+
+  grpc::Status Upload(const std::string& digest, int64_t size,
+                      const std::vector<std::string>& chunks) {
+    grpc::ClientContext context;
+    v1::UploadResponse response;
+    auto writer = artifacts_->Upload(&context, &response);
+    v1::UploadRequest request;
+    request.mutable_start()->set_digest(digest);
+    request.mutable_start()->set_size(size);
+    bool open = writer->Write(request);
+    for (const std::string& chunk : chunks) {
+      request.set_chunk(chunk);
+      open = open && writer->Write(request);
+    }
+    writer->WritesDone();
+    return writer->Finish();
+  }
+
+  grpc::Status Download(const std::string& digest, std::string* bytes, int64_t* size) {
+    grpc::ClientContext context;
+    v1::DownloadRequest request;
+    request.set_digest(digest);
+    auto reader = artifacts_->Download(&context, request);
+    v1::DownloadResponse response;
+    bool first = true;
+    while (reader->Read(&response)) {
+      if (first) *size = response.size();
+      first = false;
+      bytes->append(response.chunk());
+    }
+    return reader->Finish();
+  }
+
+  std::string ArtifactPath(const std::string& digest) const {
+    return absl::StrCat(folder_, "/population.db.artifacts/", digest.substr(0, 2), "/", digest);
+  }
+
+  const std::string folder_;
+  std::unique_ptr<CoordinatorServer> server_;
+  std::shared_ptr<grpc::Channel> channel_;
+  std::unique_ptr<v1::ExperimentService::Stub> experiments_;
+  std::unique_ptr<v1::RunnerService::Stub> runners_;
+  std::unique_ptr<v1::ArtifactService::Stub> artifacts_;
+};
+
+TEST_F(ServerTest, SpeaksHealthAndReflection) {
+  for (const char* method : {"/grpc.health.v1.Health/Check",
+                             "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"}) {
+    // An unknown method would be UNIMPLEMENTED; these understand an empty message.
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(10));
+    grpc::CompletionQueue queue;
+    grpc::GenericStub stub(channel_);
+    auto call = stub.PrepareCall(&context, method, &queue);
+    call->StartCall(nullptr);
+    void* tag;
+    bool ok;
+    ASSERT_TRUE(queue.Next(&tag, &ok));
+    EXPECT_TRUE(ok) << method;
+    call->WriteLast(grpc::ByteBuffer(), grpc::WriteOptions(), nullptr);
+    queue.Next(&tag, &ok);
+    grpc::Status status;
+    call->Finish(&status, nullptr);
+    queue.Next(&tag, &ok);
+    EXPECT_NE(status.error_code(), grpc::StatusCode::UNIMPLEMENTED) << method;
+    context.TryCancel();
+    queue.Shutdown();
+  }
+}
+
+TEST_F(ServerTest, WatchTellsOfARunFromTheFirstToTheLast) {
+  const std::string id = Submit();
+  std::vector<v1::WatchEvent> events;
+  grpc::Status watched;
+  std::thread watcher([&] {
+    grpc::ClientContext context;
+    v1::WatchRequest request;
+    request.set_experiment(id);
+    auto reader = experiments_->Watch(&context, request);
+    v1::WatchEvent event;
+    while (reader->Read(&event)) events.push_back(event);
+    watched = reader->Finish();
+  });
+  const auto store = *BlobStore::Open(JoinPath(folder_, "population.db.artifacts"));
+  FakeRunner worker = FakeWorker("worker-1"), agent = FakeAgent("agent-1");
+  std::thread measuring([&] {
+    while (Synchronize(agent).ok()) agent.FinishOne(*store);
+  });
+  while (true) {
+    grpc::ClientContext context;
+    v1::GetExperimentRequest request;
+    request.set_id(id);
+    v1::Experiment experiment;
+    ASSERT_TRUE(experiments_->Get(&context, request, &experiment).ok());
+    if (experiment.state() == v1::Experiment::SUCCEEDED) break;
+    ASSERT_TRUE(Synchronize(worker).ok());
+    worker.FinishOne(*store);
+  }
+  watcher.join();
+  server_.reset();  // Ends the agent's waiting call.
+  measuring.join();
+  EXPECT_TRUE(watched.ok()) << watched.error_message();
+  ASSERT_GE(events.size(), 6u);
+  EXPECT_TRUE(events.front().has_experiment());
+  EXPECT_TRUE(events.back().has_experiment());
+  EXPECT_EQ(events.back().experiment().state(), v1::Experiment::SUCCEEDED);
+}
+
+TEST_F(ServerTest, UserErrorsCarryTheirCodes) {
+  grpc::ClientContext context, second, third;
+  v1::Experiment experiment;
+  v1::GetExperimentRequest get;
+  get.set_id("nobody");
+  EXPECT_EQ(experiments_->Get(&context, get, &experiment).error_code(),
+            grpc::StatusCode::NOT_FOUND);
+  EXPECT_EQ(experiments_->Submit(&second, {}, &experiment).error_code(),
+            grpc::StatusCode::INVALID_ARGUMENT);
+  v1::WatchRequest watch;
+  watch.set_experiment("nobody");
+  auto reader = experiments_->Watch(&third, watch);
+  v1::WatchEvent event;
+  EXPECT_FALSE(reader->Read(&event));
+  EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::NOT_FOUND);
+}
+
+TEST_F(ServerTest, WatcherMayGoAtAnyTime) {
+  const std::string id = Submit();
+  for (int i = 0; i < 20; ++i) {
+    grpc::ClientContext context;
+    v1::WatchRequest request;
+    request.set_experiment(id);
+    auto reader = experiments_->Watch(&context, request);
+    v1::WatchEvent event;
+    if (i % 2 == 0) reader->Read(&event);
+    context.TryCancel();
+    while (reader->Read(&event)) {
+    }
+    EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::CANCELLED);
+  }
+  Submit();  // It still works.
+}
+
+TEST_F(ServerTest, WaitingCallMayBeCancelledAndIsEndedByTheStop) {
+  FakeRunner agent = FakeAgent("agent-1");
+  {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(50));
+    v1::SynchronizeResponse response;
+    EXPECT_EQ(runners_->Synchronize(&context, agent.Request(), &response).error_code(),
+              grpc::StatusCode::DEADLINE_EXCEEDED);
+  }
+  grpc::Status status;
+  std::thread waiting([&] { status = Synchronize(agent); });
+  server_.reset();
+  waiting.join();
+  EXPECT_FALSE(status.ok());
+}
+
+TEST_F(ServerTest, ExperimentSurvivesTheServer) {
+  const std::string id = Submit();
+  Start();
+  grpc::ClientContext context;
+  v1::ListExperimentsResponse list;
+  ASSERT_TRUE(experiments_->List(&context, {}, &list).ok());
+  ASSERT_EQ(list.experiments_size(), 1);
+  EXPECT_EQ(list.experiments(0).id(), id);
+}
+
+// --- Artifacts ------------------------------------------------------------------------------
+
+TEST_F(ServerTest, ArtifactComesBackAsItWasSent) {
+  std::string blob(3 << 20, '\0');
+  for (size_t i = 0; i < blob.size(); ++i) blob[i] = static_cast<char>(i * 2654435761u >> 24);
+  const std::string digest = Sha256Hex(blob);
+  const std::vector<std::string> chunks = {blob.substr(0, 1 << 20), blob.substr(1 << 20, 1 << 20),
+                                           blob.substr(2 << 20)};
+  ASSERT_TRUE(Upload(digest, blob.size(), chunks).ok());
+  std::string back;
+  int64_t size = 0;
+  ASSERT_TRUE(Download(digest, &back, &size).ok());
+  EXPECT_TRUE(back == blob);
+  EXPECT_EQ(size, static_cast<int64_t>(blob.size()));
+  EXPECT_TRUE(Upload(digest, blob.size(), {"other bytes"}).ok()) << "it is here already";
+  back.clear();
+  ASSERT_TRUE(Download(digest, &back, &size).ok());
+  EXPECT_TRUE(back == blob);
+}
+
+TEST_F(ServerTest, EmptyArtifactIsAnArtifact) {
+  const std::string digest = Sha256Hex("");
+  ASSERT_TRUE(Upload(digest, 0, {}).ok());
+  std::string back;
+  int64_t size = -1;
+  EXPECT_TRUE(Download(digest, &back, &size).ok());
+  EXPECT_EQ(size, 0);
+}
+
+TEST_F(ServerTest, CorruptUploadIsRefusedAndLeavesNothing) {
+  const std::string digest = Sha256Hex("right bytes");
+  EXPECT_EQ(Upload(digest, 11, {"wrong bytes"}).error_code(), grpc::StatusCode::DATA_LOSS);
+  EXPECT_EQ(Upload(digest, 11, {"right"}).error_code(), grpc::StatusCode::DATA_LOSS);
+  EXPECT_EQ(Upload(digest, 5, {"right bytes"}).error_code(), grpc::StatusCode::DATA_LOSS);
+  EXPECT_EQ(Upload("../x", 5, {"right"}).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(Upload(digest, -1, {}).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(Upload(digest, int64_t{1} << 50, {}).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  std::string back;
+  int64_t size = 0;
+  EXPECT_EQ(Download(digest, &back, &size).error_code(), grpc::StatusCode::NOT_FOUND);
+  EXPECT_TRUE(std::filesystem::is_empty(JoinPath(folder_, "population.db.artifacts/tmp")));
+}
+
+TEST_F(ServerTest, UploadOutOfOrderIsRefused) {
+  grpc::ClientContext context;
+  v1::UploadResponse response;
+  auto writer = artifacts_->Upload(&context, &response);
+  v1::UploadRequest request;
+  request.set_chunk("bytes first");
+  writer->Write(request);
+  writer->WritesDone();
+  EXPECT_EQ(writer->Finish().error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  grpc::ClientContext empty;
+  writer = artifacts_->Upload(&empty, &response);
+  writer->WritesDone();
+  EXPECT_EQ(writer->Finish().error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+}
+
+TEST_F(ServerTest, DamagedArtifactIsDataLoss) {
+  const std::string digest = Sha256Hex("network");
+  ASSERT_TRUE(Upload(digest, 7, {"network"}).ok());
+  std::filesystem::permissions(ArtifactPath(digest), std::filesystem::perms::owner_all);
+  ASSERT_TRUE(WriteFileDurably(ArtifactPath(digest), "NETWORK").ok());
+  std::string back;
+  int64_t size = 0;
+  EXPECT_EQ(Download(digest, &back, &size).error_code(), grpc::StatusCode::DATA_LOSS);
+  EXPECT_EQ(Download("nonsense", &back, &size).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+}
+
+// --- Addresses --------------------------------------------------------------------------------
+
+TEST_F(ServerTest, PortInUseIsOneClearSentence) {
+  CoordinatorServer::Options options = Options();
+  options.population = JoinPath(folder_, "other.db");
+  options.listen = absl::StrCat("127.0.0.1:", server_->port());
+  absl::Status status = CoordinatorServer::Start(options).status();
+  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr(options.listen));
+  options = Options();
+  options.population = JoinPath(folder_, "other.db");
+  options.metrics = absl::StrCat("127.0.0.1:", server_->metrics_port());
+  status = CoordinatorServer::Start(options).status();
+  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr(options.metrics));
+}
+
+TEST_F(ServerTest, SecondCoordinatorOnTheFileIsRefused) {
+  const absl::Status status = CoordinatorServer::Start(Options()).status();
+  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("belongs to a coordinator"));
+}
+
+}  // namespace
+}  // namespace squish

@@ -1,0 +1,499 @@
+// The protocol with runners: who is refused, who waits, who gets what, what is lost.
+#include <functional>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/sha256.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/unit/service/coordinator_fixture.h"
+
+namespace squish {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+class SynchronizeTest : public CoordinatorFixture {
+ protected:
+  // An experiment whose data set is pinned and whose first job is with nobody.
+  std::string SubmitAndPin() {
+    const std::string id = Submit(spec_)->id();
+    Pin(id);
+    return id;
+  }
+  void Pin(const std::string& id) {
+    v1::SynchronizeRequest request = FakeWorker("pinner").Request();
+    request.set_draining(true);  // It gets no work.
+    *request.add_datasets() = ReadyReport(Get(id).spec().dataset());
+    EXPECT_TRUE(Call(request).has_value());
+    EXPECT_TRUE(Get(id).has_dataset());
+  }
+
+  // A worker that has learnt of the data set and holds the first job.
+  FakeRunner BusyWorker(const std::string& name) {
+    FakeRunner worker = FakeWorker(name);
+    Exchange(worker);
+    EXPECT_EQ(worker.attempts.size(), 1u);
+    return worker;
+  }
+
+  // What a changed request is answered.
+  absl::Status Refusal(const std::function<void(v1::SynchronizeRequest&)>& change) {
+    v1::SynchronizeRequest request = FakeAgent("agent-1").Request();
+    change(request);
+    const auto answer = Call(request);
+    return answer.has_value() ? answer->status() : absl::OkStatus();
+  }
+
+  // A worker that knows of the data set, has not got it, and waits.
+  FakeRunner PreparingWorker(const std::string& name, const std::string& id) {
+    FakeRunner worker = FakeWorker(name);
+    worker.keep_datasets = true;
+    worker.datasets = {ReadyReport(Get(id).spec().dataset())};
+    worker.datasets[0].set_state(v1::DatasetReport::PREPARING);
+    worker.datasets[0].clear_summary();
+    return worker;
+  }
+
+  std::string OnlyAttempt(const FakeRunner& runner) { return runner.attempts.begin()->first; }
+
+  v1::ExperimentSpec spec_ = SmallSpec();
+};
+
+// --- Refusals --------------------------------------------------------------------
+
+TEST_F(SynchronizeTest, MalformedRequestsAreRefusedNamingTheField) {
+  const auto expect = [&](absl::string_view field,
+                          const std::function<void(v1::SynchronizeRequest&)>& change) {
+    const absl::Status status = Refusal(change);
+    EXPECT_TRUE(absl::IsInvalidArgument(status)) << field << ": " << status;
+    EXPECT_THAT(std::string(status.message()), HasSubstr(std::string(field)));
+  };
+  expect("runner.id", [](auto& r) { r.mutable_runner()->set_id(""); });
+  expect("runner.id", [](auto& r) { r.mutable_runner()->set_id("Upper"); });
+  expect("runner.id", [](auto& r) { r.mutable_runner()->set_id("a/b"); });
+  expect("runner.id", [](auto& r) { r.mutable_runner()->set_id(std::string(65, 'a')); });
+  expect("runner.kind", [](auto& r) { r.mutable_runner()->clear_kind(); });
+  expect("runner.slots", [](auto& r) { r.mutable_runner()->set_slots(0); });
+  expect("runner.slots", [](auto& r) { r.mutable_runner()->set_slots(65); });
+  expect("runner.device_class", [](auto& r) { r.mutable_runner()->clear_device_class(); });
+  expect("runner.engine", [](auto& r) { r.mutable_runner()->clear_engine(); });
+  expect("runner.host", [](auto& r) { r.mutable_runner()->set_host(std::string(300, 'h')); });
+  expect("runner.version", [](auto& r) { r.mutable_runner()->set_version(std::string(300, 'v')); });
+  expect("attempts.attempt_id",
+         [](auto& r) { r.add_attempts()->set_attempt_id(std::string(65, 'a')); });
+  expect("attempts.note", [](auto& r) { r.add_attempts()->set_note(std::string(5000, 'n')); });
+  expect("results.attempt_id", [](auto& r) { r.add_results(); });
+  expect("datasets", [](auto& r) {
+    for (int i = 0; i < 300; ++i) r.add_datasets();
+  });
+}
+
+TEST_F(SynchronizeTest, AnotherProtocolVersionIsRefusedNamingBoth) {
+  const absl::Status status =
+      Refusal([](auto& r) { r.mutable_runner()->set_protocol_version(9); });
+  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("version 9"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("coordinator 1"));
+}
+
+TEST_F(SynchronizeTest, EarlierProcessWithTheSameIdIsRefused) {
+  FakeRunner first = FakeWorker("worker-1"), second = FakeWorker("worker-1");
+  second.info.set_incarnation(99);
+  EXPECT_FALSE(Call(first.Request()).has_value());
+  EXPECT_FALSE(Call(second.Request()).has_value());
+  const auto answer = Call(first.Request());
+  ASSERT_TRUE(answer.has_value());
+  EXPECT_TRUE(absl::IsFailedPrecondition(answer->status())) << answer->status();
+  EXPECT_FALSE(Call(second.Request()).has_value());
+}
+
+// --- Waiting -----------------------------------------------------------------------
+
+TEST_F(SynchronizeTest, IdleRunnerWaitsUntilThereIsWork) {
+  const std::string id = Submit(spec_)->id();
+  FakeRunner worker = PreparingWorker("worker-1", id);
+  Exchange(worker);
+  EXPECT_TRUE(worker.waiting);
+  Pin(id);
+  EXPECT_FALSE(worker.waiting);
+  EXPECT_EQ(worker.attempts.size(), 1u);
+}
+
+TEST_F(SynchronizeTest, IdleRunnerIsAnsweredAtTheParkLimit) {
+  FakeRunner worker = FakeWorker("worker-1");
+  Exchange(worker);
+  Pass(absl::Seconds(9));
+  EXPECT_TRUE(worker.waiting);
+  Pass(absl::Seconds(1));
+  EXPECT_FALSE(worker.waiting);
+  EXPECT_EQ(worker.last.call_again_after().seconds(), 0) << "it is to wait here again";
+}
+
+TEST_F(SynchronizeTest, NextWakeIsAtTheParkLimitAtTheLatest) {
+  FakeRunner worker = FakeWorker("worker-1");
+  Exchange(worker);
+  EXPECT_LE(coordinator_->NextWake() - clock_.Steady(), absl::Seconds(10));
+}
+
+TEST_F(SynchronizeTest, BusyRunnerIsAnsweredAtOnceAndCallsBeforeItsLeaseEnds) {
+  SubmitAndPin();
+  FakeRunner worker = BusyWorker("worker-1");
+  const auto answer = Call(worker.Request());
+  ASSERT_TRUE(answer.has_value());
+  EXPECT_EQ((*answer)->call_again_after().seconds(), 10);
+  ASSERT_EQ((*answer)->assignments_size(), 1);
+  EXPECT_FALSE((*answer)->assignments(0).has_job()) << "it has the job already";
+}
+
+TEST_F(SynchronizeTest, LostAnswerIsRepeatedWithItsJob) {
+  SubmitAndPin();
+  FakeRunner worker = FakeWorker("worker-1");
+  const auto lost = Call(worker.Request());
+  const auto again = Call(worker.Request());
+  ASSERT_TRUE(again.has_value());
+  ASSERT_EQ((*again)->assignments_size(), 1);
+  EXPECT_EQ((*again)->assignments(0).attempt_id(), (*lost)->assignments(0).attempt_id());
+  EXPECT_TRUE((*again)->assignments(0).job().has_synthesize());
+}
+
+TEST_F(SynchronizeTest, CallOfARunnerThatHasGoneIsForgotten) {
+  FakeRunner worker = FakeWorker("worker-1");
+  Exchange(worker);
+  RunBatch([&](Coordinator& c) { c.Abandon(worker.call); });
+  EXPECT_FALSE(worker.waiting);
+  const std::string id = SubmitAndPin();
+  EXPECT_EQ(coordinator_->NextWake() > clock_.Steady(), true);
+  EXPECT_TRUE(worker.attempts.empty());
+}
+
+TEST_F(SynchronizeTest, SecondCallOfARunnerEndsTheFirst) {
+  FakeRunner worker = FakeWorker("worker-1");
+  absl::Status first;
+  RunBatch([&](Coordinator& c) {
+    c.Synchronize(Caller{}, worker.Request(), 1000, [&](auto answer) { first = answer.status(); });
+  });
+  Exchange(worker);
+  EXPECT_TRUE(absl::IsAborted(first)) << first;
+  EXPECT_TRUE(worker.waiting);
+}
+
+TEST_F(SynchronizeTest, WhoWaitsLongestGetsWorkFirst) {
+  const std::string id = Submit(spec_)->id();
+  FakeRunner first = PreparingWorker("zebra", id), second = PreparingWorker("ape", id);
+  Exchange(first);
+  Exchange(second);
+  Pin(id);
+  EXPECT_EQ(first.attempts.size(), 1u);
+  EXPECT_TRUE(second.attempts.empty());
+}
+
+TEST_F(SynchronizeTest, DrainingRunnerGetsNothingAndDoesNotWait) {
+  SubmitAndPin();
+  v1::SynchronizeRequest request = FakeWorker("worker-1").Request();
+  request.set_draining(true);
+  const auto answer = Call(request);
+  ASSERT_TRUE(answer.has_value());
+  EXPECT_EQ((*answer)->assignments_size(), 0);
+}
+
+TEST_F(SynchronizeTest, RunnerWithSlotsGetsAsManyJobs) {
+  spec_.set_offspring(5);
+  FakeRunner worker = FakeWorker("worker-1"), agent = FakeAgent("agent-1");
+  const std::string id = Submit(spec_)->id();
+  while (Get(id).generation() == 0) {
+    Step(worker);
+    Step(agent);
+  }
+  FakeRunner wide = FakeWorker("wide");
+  wide.info.set_slots(3);
+  Exchange(wide);
+  EXPECT_EQ(wide.attempts.size(), 3u);
+}
+
+// --- Data sets, devices ----------------------------------------------------------------
+
+TEST_F(SynchronizeTest, WorkerIsToldOfDatasetsAndAgentIsNot) {
+  const std::string id = Submit(spec_)->id();
+  const auto worker = Call(FakeWorker("worker-1").Request());
+  ASSERT_TRUE(worker.has_value());
+  ASSERT_EQ((*worker)->datasets_size(), 1);
+  EXPECT_EQ((*worker)->datasets(0).name(), "shapes");
+  EXPECT_FALSE(Call(FakeAgent("agent-1").Request()).has_value());
+}
+
+TEST_F(SynchronizeTest, WorkerThatPreparesADatasetWaits) {
+  const std::string id = Submit(spec_)->id();
+  FakeRunner worker = PreparingWorker("worker-1", id);
+  Exchange(worker);
+  EXPECT_TRUE(worker.waiting);
+  EXPECT_EQ(Get(id).state(), v1::Experiment::WAITING_FOR_WORKER);
+  EXPECT_THAT(Get(id).reason(), HasSubstr("worker-1 is preparing it"));
+}
+
+TEST_F(SynchronizeTest, FirstReadyReportPinsTheDataset) {
+  const std::string id = SubmitAndPin();
+  FakeRunner other = FakeWorker("other");
+  Exchange(other);
+  other.datasets = {ReadyReport(spec_.dataset())};
+  other.datasets[0].mutable_summary()->set_fingerprint(Sha256Hex("other pictures"));
+  Exchange(other);
+  EXPECT_EQ(Get(id).dataset().fingerprint(), Sha256Hex("shapes"));
+  Restart();
+  EXPECT_EQ(Get(id).dataset().fingerprint(), Sha256Hex("shapes"));
+}
+
+TEST_F(SynchronizeTest, UnusableSummaryPinsNothing) {
+  const std::string id = Submit(spec_)->id();
+  const auto try_with = [&](const std::function<void(v1::DatasetSummary&)>& change) {
+    v1::SynchronizeRequest request = FakeWorker("worker-1").Request();
+    *request.add_datasets() = ReadyReport(Get(id).spec().dataset());
+    change(*request.mutable_datasets(0)->mutable_summary());
+    Call(request);
+    return Get(id).has_dataset();
+  };
+  EXPECT_FALSE(try_with([](auto& s) { s.set_fingerprint("short"); }));
+  EXPECT_FALSE(try_with([](auto& s) { s.clear_class_names(); }));
+  EXPECT_FALSE(try_with([](auto& s) { s.set_train_images(0); }));
+  EXPECT_FALSE(try_with([](auto& s) { s.clear_mean(); }));
+  EXPECT_FALSE(try_with([](auto& s) { s.set_std(1, 0); }));
+  EXPECT_TRUE(try_with([](auto&) {}));
+}
+
+TEST_F(SynchronizeTest, TrainingGoesOnlyToWorkersWithThePinnedFingerprint) {
+  const std::string id = SubmitAndPin();
+  FakeRunner other = FakeWorker("other");
+  other.keep_datasets = true;
+  other.datasets = {ReadyReport(Get(id).spec().dataset())};
+  other.datasets[0].mutable_summary()->set_fingerprint(Sha256Hex("other pictures"));
+  Exchange(other);  // Synthesis: it needs no pictures.
+  ASSERT_TRUE(other.FinishOne(artifacts()));
+  Exchange(other);
+  Exchange(other);
+  EXPECT_TRUE(other.waiting);
+  EXPECT_TRUE(other.attempts.empty());
+  const v1::Experiment waits = Get(id);
+  EXPECT_EQ(waits.state(), v1::Experiment::WAITING_FOR_WORKER);
+  EXPECT_THAT(waits.reason(), HasSubstr(Sha256Hex("shapes")));
+  EXPECT_THAT(waits.reason(), HasSubstr(absl::StrCat("other has fingerprint ",
+                                                     Sha256Hex("other pictures"))));
+  FakeRunner right = FakeWorker("right");
+  right.datasets = {ReadyReport(Get(id).spec().dataset())};
+  Exchange(right);
+  EXPECT_EQ(right.attempts.size(), 1u);
+}
+
+TEST_F(SynchronizeTest, WorkerWithoutTheDatasetIsQuotedInTheReason) {
+  const std::string id = Submit(spec_)->id();
+  EXPECT_EQ(Get(id).reason(), "no worker is connected");
+  FakeRunner worker = FakeWorker("worker-1");
+  Exchange(worker);
+  worker.datasets[0].set_state(v1::DatasetReport::UNAVAILABLE);
+  worker.datasets[0].set_message("start it with --data shapes=DIR");
+  Exchange(worker);
+  EXPECT_TRUE(worker.waiting);
+  EXPECT_THAT(Get(id).reason(), HasSubstr("worker-1 says: start it with --data shapes=DIR"));
+}
+
+TEST_F(SynchronizeTest, CudaTrainingNeedsACudaWorker) {
+  spec_.mutable_training()->set_device(v1::TrainingSpec::CUDA);
+  const std::string id = SubmitAndPin();
+  FakeRunner plain = FakeWorker("plain");
+  plain.datasets = {ReadyReport(Get(id).spec().dataset())};
+  Exchange(plain);
+  plain.FinishOne(artifacts());
+  Exchange(plain);
+  Exchange(plain);
+  EXPECT_TRUE(plain.attempts.empty());
+  EXPECT_THAT(Get(id).reason(), HasSubstr("CUDA"));
+  FakeRunner cuda = FakeWorker("cuda");
+  cuda.info.set_cuda(true);
+  cuda.datasets = plain.datasets;
+  Exchange(cuda);
+  EXPECT_TRUE(cuda.attempts.begin()->second.has_train());
+}
+
+TEST_F(SynchronizeTest, MeasurementGoesToTheNamedDeviceClass) {
+  spec_.mutable_measurement()->set_device_class("board/named");
+  const std::string id = SubmitAndPin();
+  FakeRunner worker = BusyWorker("worker-1");
+  worker.FinishOne(artifacts());
+  Exchange(worker);  // Training; the measurement is queued.
+  FakeRunner other = FakeAgent("other", "board/other"), named = FakeAgent("named", "board/named");
+  Exchange(other);
+  EXPECT_TRUE(other.waiting);
+  const v1::Experiment waits = Get(id);
+  EXPECT_EQ(waits.state(), v1::Experiment::WAITING_FOR_DEVICE);
+  EXPECT_THAT(waits.reason(), HasSubstr("'board/named'"));
+  EXPECT_THAT(waits.reason(), HasSubstr("board/other with torch"));
+  Exchange(named);
+  EXPECT_EQ(named.attempts.size(), 1u);
+  EXPECT_EQ(Get(id).state(), v1::Experiment::RUNNING);
+}
+
+TEST_F(SynchronizeTest, AncestorsMeasurementPinsClassAndEngine) {
+  FakeRunner worker = FakeWorker("worker-1"), agent = FakeAgent("agent-1");
+  const std::string id = Submit(spec_)->id();
+  while (Get(id).generation() == 0) {
+    Step(worker);
+    Step(agent);
+  }
+  v1::SynchronizeRequest end = agent.Request();
+  end.set_draining(true);
+  Call(end);
+  Step(worker);
+  Step(worker);  // A child is born; its measurement is queued.
+  FakeRunner other_class = FakeAgent("other-class", "board/other");
+  FakeRunner other_engine = FakeAgent("other-engine");
+  other_engine.info.set_engine("replay");
+  Exchange(other_class);
+  Exchange(other_engine);
+  EXPECT_TRUE(other_class.waiting);
+  EXPECT_TRUE(other_engine.waiting);
+  EXPECT_THAT(Get(id).reason(), HasSubstr("with engine torch"));
+  Restart();
+  Exchange(other_class);
+  EXPECT_TRUE(other_class.waiting) << "pinned after a restart too";
+  Exchange(agent);
+  EXPECT_EQ(agent.attempts.size(), 1u);
+}
+
+// --- Leases and deliveries ------------------------------------------------------------
+
+TEST_F(SynchronizeTest, SilentRunnerLosesItsAttemptToAnother) {
+  SubmitAndPin();
+  FakeRunner silent = BusyWorker("silent"), other = FakeWorker("other");
+  const std::string lost = OnlyAttempt(silent);
+  for (int i = 0; i < 4; ++i) {  // It keeps calling meanwhile.
+    Exchange(other);
+    Pass(absl::Seconds(8));
+  }
+  EXPECT_EQ(other.attempts.size(), 1u);
+  EXPECT_EQ(coordinator_metrics_.IsDue(absl::InfiniteDuration()), true);
+  EXPECT_THAT(metrics_.Text(), HasSubstr("squish_lease_expiries_total 1"));
+  Exchange(silent);
+  EXPECT_TRUE(silent.attempts.empty()) << "it is told to stop " << lost;
+}
+
+TEST_F(SynchronizeTest, LateResultOfALostAttemptIsAcceptedAndStopsTheOther) {
+  const std::string id = SubmitAndPin();
+  FakeRunner slow = BusyWorker("slow"), other = FakeWorker("other");
+  Pass(absl::Seconds(31));
+  Exchange(other);
+  ASSERT_EQ(other.attempts.size(), 1u);
+  slow.FinishOne(artifacts());
+  Exchange(slow);
+  EXPECT_TRUE(slow.spool.empty()) << "acknowledged";
+  EXPECT_EQ(Individuals(id)[0].state(), v1::Individual::TRAINING);
+  const std::string stopped = OnlyAttempt(other);
+  other.datasets[0].set_state(v1::DatasetReport::PREPARING);  // No training for it yet.
+  Exchange(other);
+  EXPECT_FALSE(other.attempts.contains(stopped));
+}
+
+TEST_F(SynchronizeTest, RestartedRunnerLosesItsAttemptsButNotItsSpool) {
+  const std::string id = SubmitAndPin();
+  FakeRunner worker = BusyWorker("worker-1");
+  const std::string first = OnlyAttempt(worker);
+  worker.Crash();
+  Exchange(worker);
+  ASSERT_EQ(worker.attempts.size(), 1u);
+  EXPECT_NE(OnlyAttempt(worker), first);
+  worker.FinishOne(artifacts());
+  worker.Crash();
+  Exchange(worker);
+  EXPECT_TRUE(worker.spool.empty());
+  EXPECT_EQ(Individuals(id)[0].state(), v1::Individual::TRAINING);
+  EXPECT_EQ(population_->Jobs(1, 0)->at(0).lost, 1) << "the finished attempt was not lost";
+}
+
+TEST_F(SynchronizeTest, AttemptOfAnotherRunnerIsRefusedAndAcknowledged) {
+  const std::string id = SubmitAndPin();
+  FakeRunner worker = BusyWorker("worker-1"), thief = FakeWorker("thief");
+  thief.attempts = worker.attempts;
+  thief.FinishOne(artifacts());
+  Exchange(thief);
+  EXPECT_TRUE(thief.spool.empty());
+  EXPECT_EQ(Individuals(id)[0].state(), v1::Individual::SYNTHESIZING);
+}
+
+TEST_F(SynchronizeTest, UnknownAttemptIsAcknowledged) {
+  v1::SynchronizeRequest request = FakeWorker("worker-1").Request();
+  request.add_results()->set_attempt_id("never-given");
+  const auto answer = Call(request);
+  ASSERT_TRUE(answer.has_value());
+  EXPECT_THAT((*answer)->acknowledged(), ElementsAre("never-given"));
+}
+
+TEST_F(SynchronizeTest, GapInOurOwnClockGivesEveryLeaseAFullTerm) {
+  SubmitAndPin();
+  FakeRunner worker = BusyWorker("worker-1");
+  const std::string attempt = OnlyAttempt(worker);
+  clock_.Advance(absl::Hours(1));  // No batch ran: it was we who slept.
+  coordinator_->RunBatch({});
+  Pass(absl::Seconds(29));
+  Exchange(worker);
+  EXPECT_TRUE(worker.attempts.contains(attempt));
+}
+
+TEST_F(SynchronizeTest, RestartAdoptsRunningAttempts) {
+  SubmitAndPin();
+  FakeRunner worker = BusyWorker("worker-1");
+  const std::string attempt = OnlyAttempt(worker);
+  Pass(absl::Seconds(25));
+  Restart();
+  Pass(absl::Seconds(25));  // A full new term.
+  Exchange(worker);
+  EXPECT_TRUE(worker.attempts.contains(attempt));
+  FakeRunner other = FakeWorker("other");
+  Exchange(other);
+  EXPECT_TRUE(other.attempts.empty()) << "nothing is given out twice";
+}
+
+TEST_F(SynchronizeTest, ProgressOfALostTrainingIsWasteUntilItDelivers) {
+  const std::string id = SubmitAndPin();
+  FakeRunner worker = BusyWorker("worker-1");
+  worker.FinishOne(artifacts());
+  Exchange(worker);
+  Exchange(worker);
+  ASSERT_TRUE(worker.attempts.begin()->second.has_train());
+  v1::SynchronizeRequest request = worker.Request();
+  request.mutable_attempts(0)->set_fraction(0.5);
+  Call(request);
+  Pass(absl::Seconds(31));
+  EXPECT_EQ(Get(id).images_wasted(), 80) << "half of two epochs of 80";
+  Restart();
+  EXPECT_EQ(Get(id).images_wasted(), 80);
+  worker.FinishOne(artifacts());
+  Exchange(worker);
+  EXPECT_EQ(Get(id).images_wasted(), 0);
+  EXPECT_EQ(Get(id).images_planned(), 100);
+}
+
+TEST_F(SynchronizeTest, SecondResultIsWasteAndADifferentOneIsCounted) {
+  const std::string id = SubmitAndPin();
+  FakeRunner slow = BusyWorker("slow");
+  slow.FinishOne(artifacts());
+  Exchange(slow);
+  Exchange(slow);  // Holds the training.
+  Pass(absl::Seconds(31));
+  FakeRunner fast = FakeWorker("fast");
+  fast.datasets = {ReadyReport(Get(id).spec().dataset())};
+  Exchange(fast);
+  ASSERT_TRUE(fast.attempts.begin()->second.has_train());
+  fast.FinishOne(artifacts());
+  Exchange(fast);
+  EXPECT_EQ(Get(id).images_wasted(), 0);
+  v1::AttemptResult other = GoodAnswer(slow.attempts.begin()->second, slow.info, artifacts());
+  other.mutable_train()->set_weights_digest(Sha256Hex("other weights"));
+  slow.Finish(other);
+  const v1::SynchronizeRequest delivery = slow.Request();
+  Call(delivery);
+  Call(delivery);  // The first answer was lost.
+  EXPECT_EQ(Get(id).images_wasted(), 100);
+  EXPECT_EQ(Get(id).images_planned(), 100);
+  EXPECT_EQ(population_->FindExperiment(id)->nondeterministic, 1);
+}
+
+}  // namespace
+}  // namespace squish
