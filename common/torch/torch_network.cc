@@ -124,11 +124,13 @@ at::Tensor TorchNetwork::Convolve(int layer, const at::Tensor& input) const {
   return at::conv2d(input, weight, bias, stride, padding, dilation);
 }
 
-at::Tensor TorchNetwork::Rectify(int layer, const at::Tensor& input) const {
+at::Tensor TorchNetwork::Rectify(int layer, const at::Tensor& input,
+                                 const ForwardOptions& options) const {
   const int source = genome_.layer(layer).inputs[0];
   // No gradient needs a convolution's own output, so it may be overwritten where
-  // nobody else reads it.
-  if (genome_.IsConv(source) && consumers_[source] == 1) {
+  // nobody else reads it: neither another layer nor an observer of the head.
+  const bool observed = options.observe && source == genome_.head();
+  if (genome_.IsConv(source) && consumers_[source] == 1 && !observed) {
     at::Tensor output = input;
     return output.relu_();
   }
@@ -140,7 +142,7 @@ at::Tensor TorchNetwork::Apply(int layer, const std::vector<at::Tensor>& outputs
   const Layer& what = genome_.layer(layer);
   const at::Tensor& input = outputs[what.inputs[0]];
   if (genome_.IsConv(layer)) return Convolve(layer, input);
-  if (std::holds_alternative<Relu>(what.operation)) return Rectify(layer, input);
+  if (std::holds_alternative<Relu>(what.operation)) return Rectify(layer, input, options);
   if (std::holds_alternative<GlobalAveragePool>(what.operation)) {
     return input.mean({2, 3}, /*keepdim=*/true);
   }

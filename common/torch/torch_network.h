@@ -71,7 +71,7 @@ class TorchNetwork {
   at::Tensor Apply(int layer, const std::vector<at::Tensor>& outputs,
                    const ForwardOptions& options) const;
   at::Tensor Convolve(int layer, const at::Tensor& input) const;
-  at::Tensor Rectify(int layer, const at::Tensor& input) const;
+  at::Tensor Rectify(int layer, const at::Tensor& input, const ForwardOptions& options) const;
 
   Genome genome_;
   std::vector<int> conv_position_;  // By layer: its place in genome_.convs(), else -1.
