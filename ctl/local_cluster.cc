@@ -26,8 +26,9 @@ constexpr char kWorkerPrefix[] = "worker-";
 // Part of util-linux, which every Debian has. The signal comes when the thread that
 // started the process ends, also by SIGKILL, where no destructor of ours runs.
 constexpr char kSetpriv[] = "/usr/bin/setpriv";
+constexpr char kSetprivName[] = "setpriv";
 
-constexpr absl::Duration kLook = absl::Milliseconds(20);
+constexpr absl::Duration kLook = absl::Milliseconds(5);
 
 absl::Duration Steady() { return Clock::System().Steady(); }
 
@@ -124,6 +125,10 @@ absl::Status LocalCluster::Start(const std::string& role) {
     processes_.erase(role);
     return started.status();
   }
+  // From here on the process ends with us. It takes setpriv a millisecond.
+  AwaitCondition(options_.start_limit, [&] {
+    return NameOfProcess(process.child->pid()) != kSetprivName || process.child->Exited();
+  });
   if (role != kCoordinator) return absl::OkStatus();
   const absl::Status status = AwaitListening(process, old_log.ok() ? old_log->size() : 0);
   if (!status.ok()) Kill(role);
@@ -173,19 +178,30 @@ std::vector<ProcessInfo> LocalCluster::ChildrenOf(const std::string& role) {
 
 void LocalCluster::NoteDescendants() {
   for (auto& [role, process] : processes_) {
-    if (!process.child->Exited()) process.descendants = DescendantsOf(process.child->pid());
+    std::vector<ProcessInfo> living;
+    if (!process.child->Exited()) living = DescendantsOf(process.child->pid());
+    // Those seen before may hang below somebody else by now, as when their parent ended.
+    for (const ProcessInfo& seen : process.descendants) {
+      const bool listed = std::any_of(living.begin(), living.end(), [&](const ProcessInfo& one) {
+        return one.pid == seen.pid;
+      });
+      if (!listed && IsAlive(seen)) living.push_back(seen);
+    }
+    process.descendants = std::move(living);
   }
 }
 
 void LocalCluster::EndDescendants(std::vector<ProcessInfo> descendants, int* survivors) {
-  AwaitCondition(options_.stop_limit, [&] {
+  const auto all_gone = [&] {
     descendants.erase(std::remove_if(descendants.begin(), descendants.end(),
                                      [](const ProcessInfo& one) { return !IsAlive(one); }),
                       descendants.end());
     return descendants.empty();
-  });
+  };
+  AwaitCondition(options_.stop_limit, all_gone);
   if (survivors != nullptr) *survivors = static_cast<int>(descendants.size());
   for (const ProcessInfo& process : descendants) KillProcess(process);
+  AwaitCondition(options_.stop_limit, all_gone);
 }
 
 void LocalCluster::Kill(const std::string& role, int* survivors) {

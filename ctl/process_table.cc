@@ -65,6 +65,11 @@ std::vector<ProcessInfo> DescendantsOf(pid_t pid) {
   return found;
 }
 
+std::string NameOfProcess(pid_t pid) {
+  const auto entry = ReadEntry(pid);
+  return entry.has_value() ? entry->process.name : "";
+}
+
 bool IsAlive(const ProcessInfo& process) {
   const auto entry = ReadEntry(process.pid);
   return entry.has_value() && entry->process.start_ticks == process.start_ticks;

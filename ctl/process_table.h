@@ -20,6 +20,9 @@ struct ProcessInfo {
 // Every process below `pid`, parents before their children; zombies left out.
 std::vector<ProcessInfo> DescendantsOf(pid_t pid);
 
+// The name of a process as in ProcessInfo; empty when there is none.
+std::string NameOfProcess(pid_t pid);
+
 // Whether it still runs (a zombie does not).
 bool IsAlive(const ProcessInfo& process);
 

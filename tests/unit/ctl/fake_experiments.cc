@@ -1,0 +1,182 @@
+#include "tests/unit/ctl/fake_experiments.h"
+
+#include <unistd.h>
+
+#include "common/base/sha256.h"
+#include "common/rpc/rpc.h"
+#include "tests/unit/ctl/individuals.h"
+
+namespace squish {
+namespace {
+
+std::vector<v1::Individual> AllIndividuals() {
+  v1::Individual selected = Evaluated(1, 0, 700'000, 0.85, 0.5, 1.2);
+  selected.set_selected(true);
+  return {Evaluated(0, 0, 727'626, 0.9, 0.4, 1.0), selected,
+          Evaluated(1, 1, 680'000, 0.8, 0.6, 1.3)};
+}
+
+// The bytes of the networks that the individuals name.
+std::string NetworkBytes(const std::string& digest) {
+  for (const v1::Individual& individual : AllIndividuals()) {
+    const std::string bytes = absl::StrCat("network ", individual.parameters());
+    if (Sha256Hex(bytes) == digest) return bytes;
+  }
+  return "";
+}
+
+}  // namespace
+
+v1::ExperimentSpec FakeExperiments::submitted() const {
+  absl::MutexLock lock(&mutex_);
+  return experiment_.spec();
+}
+
+std::string FakeExperiments::uploaded(const std::string& digest) const {
+  absl::MutexLock lock(&mutex_);
+  const auto found = blobs_.find(digest);
+  return found == blobs_.end() ? "" : found->second;
+}
+
+grpc::Status FakeExperiments::Submit(grpc::ServerContext*, const v1::SubmitRequest* request,
+                                     v1::Experiment* answer) {
+  absl::MutexLock lock(&mutex_);
+  if (request->idempotency_key().empty()) return ToGrpc(absl::InvalidArgumentError("no key"));
+  experiment_.set_id("fake-1");
+  *experiment_.mutable_spec() = request->spec();
+  experiment_.set_state(v1::Experiment::RUNNING);
+  *answer = experiment_;
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeExperiments::Answer(const std::string& id, v1::Experiment::State state,
+                                     v1::Experiment* answer) {
+  absl::MutexLock lock(&mutex_);
+  if (id != experiment_.id() || id.empty()) {
+    return ToGrpc(absl::NotFoundError(absl::StrCat("there is no experiment ", id)));
+  }
+  if (state != v1::Experiment::STATE_UNSPECIFIED) experiment_.set_state(state);
+  *answer = experiment_;
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeExperiments::Get(grpc::ServerContext*, const v1::GetExperimentRequest* request,
+                                  v1::Experiment* answer) {
+  return Answer(request->id(), v1::Experiment::STATE_UNSPECIFIED, answer);
+}
+grpc::Status FakeExperiments::Pause(grpc::ServerContext*, const v1::PauseRequest* request,
+                                    v1::Experiment* answer) {
+  return Answer(request->id(), v1::Experiment::PAUSED, answer);
+}
+grpc::Status FakeExperiments::Resume(grpc::ServerContext*, const v1::ResumeRequest* request,
+                                     v1::Experiment* answer) {
+  return Answer(request->id(), v1::Experiment::RUNNING, answer);
+}
+grpc::Status FakeExperiments::Cancel(grpc::ServerContext*, const v1::CancelRequest* request,
+                                     v1::Experiment* answer) {
+  return Answer(request->id(), v1::Experiment::CANCELLED, answer);
+}
+
+grpc::Status FakeExperiments::List(grpc::ServerContext*, const v1::ListExperimentsRequest*,
+                                   v1::ListExperimentsResponse* answer) {
+  absl::MutexLock lock(&mutex_);
+  if (!experiment_.id().empty()) *answer->add_experiments() = experiment_;
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeExperiments::ListIndividuals(grpc::ServerContext*,
+                                              const v1::ListIndividualsRequest* request,
+                                              v1::ListIndividualsResponse* answer) {
+  v1::Experiment known;
+  const grpc::Status status =
+      Answer(request->experiment(), v1::Experiment::STATE_UNSPECIFIED, &known);
+  if (!status.ok()) return status;
+  for (const v1::Individual& individual : AllIndividuals()) {
+    *answer->add_individuals() = individual;
+  }
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeExperiments::Watch(grpc::ServerContext* context, const v1::WatchRequest* request,
+                                    grpc::ServerWriter<v1::WatchEvent>* writer) {
+  v1::Experiment experiment;
+  const grpc::Status status =
+      Answer(request->experiment(), v1::Experiment::STATE_UNSPECIFIED, &experiment);
+  if (!status.ok()) return status;
+  const auto send_experiment = [&](v1::Experiment::State state, const char* reason) {
+    experiment.set_state(state);
+    experiment.set_reason(reason);
+    v1::WatchEvent event;
+    *event.mutable_experiment() = experiment;
+    writer->Write(event);
+  };
+  const auto send_individual = [&](const v1::Individual& individual) {
+    v1::WatchEvent event;
+    *event.mutable_individual() = individual;
+    writer->Write(event);
+  };
+  const std::vector<v1::Individual> individuals = AllIndividuals();
+  send_experiment(v1::Experiment::RUNNING, "");
+  v1::Individual open = individuals[0];
+  open.set_state(v1::Individual::TRAINING);
+  open.clear_images_per_second();
+  send_individual(open);
+  send_individual(individuals[0]);
+  int watched = 0;
+  {
+    absl::MutexLock lock(&mutex_);
+    watched = ++watched_;
+  }
+  switch (experiment.spec().seed()) {
+    case kHangs:
+      while (!context->IsCancelled()) ::usleep(5000);
+      return grpc::Status::CANCELLED;
+    case kCrashes:
+      ::_exit(9);
+    case kAttention:
+      send_experiment(v1::Experiment::NEEDS_ATTENTION, "1:0 TRAIN is out of retries");
+      while (!context->IsCancelled()) ::usleep(5000);
+      return grpc::Status::CANCELLED;
+    case kFails:
+      send_experiment(v1::Experiment::FAILED, "the ancestor diverged");
+      return grpc::Status::OK;
+    case kBreaks:
+      if (watched == 1) return grpc::Status(grpc::StatusCode::UNAVAILABLE, "going away");
+      break;
+    default:
+      break;
+  }
+  send_individual(individuals[0]);  // Once more: as after a reconnection.
+  send_individual(individuals[2]);
+  send_individual(individuals[1]);
+  send_experiment(v1::Experiment::SUCCEEDED, "");
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeExperiments::Upload(grpc::ServerContext*,
+                                     grpc::ServerReader<v1::UploadRequest>* reader,
+                                     v1::UploadResponse*) {
+  v1::UploadRequest request;
+  std::string digest, bytes;
+  while (reader->Read(&request)) {
+    if (request.has_start()) digest = request.start().digest();
+    bytes += request.chunk();
+  }
+  absl::MutexLock lock(&mutex_);
+  blobs_[digest] = bytes;
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeExperiments::Download(grpc::ServerContext*, const v1::DownloadRequest* request,
+                                       grpc::ServerWriter<v1::DownloadResponse>* writer) {
+  std::string bytes = uploaded(request->digest());
+  if (bytes.empty()) bytes = NetworkBytes(request->digest());
+  if (bytes.empty()) return ToGrpc(absl::NotFoundError("there is no such artifact"));
+  v1::DownloadResponse part;
+  part.set_size(static_cast<int64_t>(bytes.size()));
+  part.set_chunk(bytes);
+  writer->Write(part);
+  return grpc::Status::OK;
+}
+
+}  // namespace squish
