@@ -16,7 +16,7 @@ namespace {
 constexpr char kCsvColumns[] =
     "experiment,strategy,seed,generation,individual,parents,parameters,megabytes,macs,"
     "selection_accuracy,selection_log_loss,val_accuracy,images_per_second,ratio_to_ancestor,"
-    "images_seen,genome_digest,weights_digest\n";
+    "images_seen,genome_digest,weights_digest,training_seconds,step_seconds\n";
 
 std::string NameOf(const v1::IndividualName& name) {
   return absl::StrCat(name.generation(), ":", name.index());
@@ -117,7 +117,9 @@ std::string IndividualsCsv(const v1::Experiment& experiment,
         number(individual.has_ratio_to_ancestor(), "%.6f", individual.ratio_to_ancestor()),
         count(individual.images_seen() > 0, individual.images_seen()),
         individual.genome_digest(),
-        individual.weights_digest()};
+        individual.weights_digest(),
+        number(individual.training_seconds() > 0, "%.3f", individual.training_seconds()),
+        number(individual.step_seconds() > 0, "%.3f", individual.step_seconds())};
     absl::StrAppend(&csv, absl::StrJoin(cells, ","), "\n");
   }
   return csv;

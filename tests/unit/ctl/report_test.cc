@@ -28,19 +28,23 @@ TEST(IndividualsCsvTest, HasExactlyTheColumnsThatOthersRead) {
   EXPECT_EQ(IndividualsCsv(TheExperiment(), {}),
             "experiment,strategy,seed,generation,individual,parents,parameters,megabytes,macs,"
             "selection_accuracy,selection_log_loss,val_accuracy,images_per_second,"
-            "ratio_to_ancestor,images_seen,genome_digest,weights_digest\n");
+            "ratio_to_ancestor,images_seen,genome_digest,weights_digest,"
+            "training_seconds,step_seconds\n");
 }
 
 TEST(IndividualsCsvTest, RowsHoldFractionsMegabytesOfTenToTheSixAndJoinedParents) {
   v1::Individual individual = Evaluated(2, 3, 727626, 0.875, 0.4321, 1.5);
   individual.add_parents()->set_generation(1);
   individual.mutable_parents(1)->set_index(4);
+  individual.set_training_seconds(2.5);
+  individual.set_step_seconds(2.25);
   const std::vector<std::string> lines =
       absl::StrSplit(IndividualsCsv(TheExperiment(), {individual}), '\n');
   EXPECT_EQ(lines[1],
             absl::StrCat("demo-1234,EVOLUTION,7,2,3,1:0+1:4,727626,2.910504,72762600,0.875000,"
                          "0.432100,,600.000,1.500000,8000,",
-                         individual.genome_digest(), ",", individual.weights_digest()));
+                         individual.genome_digest(), ",", individual.weights_digest(),
+                         ",2.500,2.250"));
 }
 
 TEST(IndividualsCsvTest, AncestorHasNoParentsAndRatioOne) {
@@ -54,7 +58,7 @@ TEST(IndividualsCsvTest, WhatIsNotKnownIsEmpty) {
   unborn.mutable_name()->set_generation(1);
   unborn.set_state(v1::Individual::SYNTHESIZING);
   EXPECT_THAT(IndividualsCsv(TheExperiment(), {unborn}),
-              HasSubstr("demo-1234,EVOLUTION,7,1,0,,,,,,,,,,,,\n"));
+              HasSubstr("demo-1234,EVOLUTION,7,1,0,,,,,,,,,,,,,,\n"));
 }
 
 TEST(SpeedsCsvTest, OneLineForEachArchitectureWithAllDigits) {
