@@ -1,0 +1,98 @@
+#include "absl/status/status.h"
+#include "tests/unit/worker/worker_fixture.h"
+
+namespace squish {
+namespace {
+
+using ::testing::HasSubstr;
+
+class SynthesizeJobTest : public WorkerFixture {
+ protected:
+  SynthesizeJobTest() : executor_(MakeExecutor(Options())) {}
+
+  Network Artifact(const std::string& digest) {
+    return *Network::FromSafetensors(*ReadFile(JoinPath(Path("artifacts"), digest)));
+  }
+
+  const std::unique_ptr<WorkerExecutor> executor_;
+};
+
+TEST_F(SynthesizeJobTest, AnAncestorIsMadeStoredAndDescribed) {
+  const v1::AttemptResult result = Run(*executor_, AncestorJob());
+  ASSERT_TRUE(result.has_synthesize()) << result.DebugString();
+  const v1::SynthesizeResult& made = result.synthesize();
+  const Network network = Artifact(made.artifact());
+  EXPECT_EQ(network.genome, *SqueezeNetV11(2, 0.1));
+  EXPECT_EQ(made.genome_digest(), network.genome.Digest());
+  EXPECT_EQ(made.architecture_digest(), network.genome.ArchitectureDigest());
+  EXPECT_EQ(made.weights_digest(), WeightsDigest(network.weights));
+  const Cost cost = *ComputeCost(network.genome, 32);
+  EXPECT_EQ(made.parameters(), cost.parameters);
+  EXPECT_EQ(made.macs(), cost.macs);
+  EXPECT_EQ(made.bytes(), 4 * cost.parameters);
+  EXPECT_EQ(made.birth().seed(), 3u);
+  EXPECT_EQ(FilesAtWork(), 0);
+}
+
+TEST_F(SynthesizeJobTest, AnAncestorFromAFileIsThatNetwork) {
+  v1::Job job = AncestorJob();
+  job.mutable_synthesize()->mutable_ancestor()->set_network_digest(
+      PutArtifact(TwoClasses().ToSafetensors()));
+  const v1::AttemptResult result = Run(*executor_, job);
+  ASSERT_TRUE(result.has_synthesize()) << result.DebugString();
+  EXPECT_EQ(result.synthesize().weights_digest(), WeightsDigest(TwoClasses().weights));
+  EXPECT_EQ(result.synthesize().artifact(), job.synthesize().ancestor().network_digest());
+}
+
+TEST_F(SynthesizeJobTest, AChildIsSmallerThanItsParentAndTheSameEachTime) {
+  const v1::AttemptResult result = Run(*executor_, ChildJob());
+  ASSERT_TRUE(result.has_synthesize()) << result.DebugString();
+  EXPECT_LT(result.synthesize().parameters(), CountParameters(TwoClasses().genome));
+  EXPECT_GT(result.synthesize().birth().survival_size(), 20);
+  EXPECT_EQ(Run(*executor_, ChildJob()).SerializeAsString(), result.SerializeAsString());
+}
+
+TEST_F(SynthesizeJobTest, AParentThatIsMissingOrNoNetworkIsABadArtifactNamedByTheIndividual) {
+  v1::Job job = ChildJob();
+  job.mutable_synthesize()->mutable_parents(0)->set_artifact(Sha256Hex("nothing"));
+  v1::AttemptResult result = Run(*executor_, job);
+  EXPECT_EQ(result.failure().code(), v1::Failure::BAD_ARTIFACT);
+  EXPECT_THAT(result.failure().message(), HasSubstr("parent 0:4: no artifact"));
+
+  job.mutable_synthesize()->mutable_parents(0)->set_artifact(PutArtifact("no network at all"));
+  result = Run(*executor_, job);
+  EXPECT_EQ(result.failure().code(), v1::Failure::BAD_ARTIFACT);
+  EXPECT_THAT(result.failure().message(), HasSubstr("parent 0:4: "));
+}
+
+TEST_F(SynthesizeJobTest, AJobThatCannotBeDoneSaysWhy) {
+  v1::Job job = ChildJob();
+  job.mutable_synthesize()->set_target_budget(1);
+  v1::AttemptResult result = Run(*executor_, job);
+  EXPECT_EQ(result.failure().code(), v1::Failure::INTERNAL);
+  EXPECT_THAT(result.failure().message(), HasSubstr("minimum_filters"));
+
+  job = AncestorJob();
+  job.mutable_synthesize()->set_macs_input_size(3);
+  result = Run(*executor_, job);
+  EXPECT_EQ(result.failure().code(), v1::Failure::INTERNAL);
+}
+
+TEST_F(SynthesizeJobTest, AFullDiskIsAFailureOfThisWorker) {
+  FakeAttempt attempt(Path("artifacts"), AncestorJob());
+  attempt.store_error = absl::ResourceExhaustedError("no space left");
+  const v1::AttemptResult result = executor_->Execute(attempt);
+  EXPECT_EQ(result.failure().code(), v1::Failure::LOCAL_RESOURCES);
+  EXPECT_THAT(result.failure().message(), HasSubstr("no space left"));
+  EXPECT_EQ(FilesAtWork(), 0);
+}
+
+TEST_F(SynthesizeJobTest, AMeasurementIsNoJobForAWorker) {
+  v1::Job job;
+  job.mutable_measure();
+  EXPECT_EQ(Run(*executor_, job).failure().code(), v1::Failure::INTERNAL);
+  EXPECT_EQ(Run(*executor_, v1::Job()).failure().code(), v1::Failure::INTERNAL);
+}
+
+}  // namespace
+}  // namespace squish
