@@ -1,5 +1,7 @@
 #include "worker/daemon/worker_executor.h"
 
+#include <spdlog/spdlog.h>
+
 #include <filesystem>
 #include <system_error>
 #include <utility>
@@ -27,7 +29,8 @@ void RemoveLeftovers(const std::string& folder) {
 
 WorkerExecutor::WorkerExecutor(const WorkerOptions& options, FolderLock lock,
                                std::string work_folder, Clock& clock)
-    : lock_(std::move(lock)),
+    : clock_(clock),
+      lock_(std::move(lock)),
       work_folder_(std::move(work_folder)),
       trainers_(options.trainer, options.slots),
       datasets_(options.datasets, clock) {}
@@ -56,6 +59,19 @@ absl::StatusOr<std::unique_ptr<WorkerExecutor>> WorkerExecutor::Create(WorkerOpt
 }
 
 v1::AttemptResult WorkerExecutor::Execute(Attempt& attempt) {
+  const absl::Duration start = clock_.Steady();
+  v1::AttemptResult result = Run(attempt);
+  const v1::JobKey& key = attempt.job().key();
+  spdlog::info("{} of {}:{} in experiment {} {} after {:.1f} s", v1::JobKey::Kind_Name(key.kind()),
+               key.generation(), key.index(), attempt.job().experiment(),
+               attempt.cancelled()    ? "was cancelled"
+               : result.has_failure() ? "failed"
+                                      : "is done",
+               absl::ToDoubleSeconds(clock_.Steady() - start));
+  return result;
+}
+
+v1::AttemptResult WorkerExecutor::Run(Attempt& attempt) {
   // Named by us: an attempt's id comes from outside.
   const std::string output_path =
       JoinPath(work_folder_, absl::StrCat(next_file_.fetch_add(1), ".safetensors"));

@@ -52,6 +52,9 @@ class WorkerExecutor : public JobExecutor {
   WorkerExecutor(const WorkerOptions& options, FolderLock lock, std::string work_folder,
                  Clock& clock);
 
+  v1::AttemptResult Run(Attempt& attempt);
+
+  Clock& clock_;
   const FolderLock lock_;  // Of work_folder_.
   const std::string work_folder_;
   TrainerPool trainers_;
