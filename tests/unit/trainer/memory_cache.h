@@ -26,22 +26,20 @@ class MemoryCache : public DatasetCache {
       summary_.add_mean(0.4f);
       summary_.add_std(0.25f);
     }
-    Draw(v1::TRAIN, train, classes);
-    Draw(v1::SELECTION, selection, classes);
+    counts_ = {{v1::TRAIN, train}, {v1::SELECTION, selection}, {v1::VAL, 0}};
+    Draw(v1::TRAIN, classes);
+    Draw(v1::SELECTION, classes);
   }
 
   const v1::DatasetSummary& summary() const override { return summary_; }
   int image_size() const override { return side_; }
-  int Count(v1::Split split) const override {
-    const auto found = pictures_.find(split);
-    return found == pictures_.end() ? 0 : static_cast<int>(found->second.size());
-  }
+  int Count(v1::Split split) const override { return counts_.at(split); }
   absl::Span<const uint8_t> Image(v1::Split split, int index) const override {
-    return pictures_.at(split)[index].pixels;
+    return pixels().subspan(PictureBytes() * Place(split, index), PictureBytes());
   }
-  int Label(v1::Split split, int index) const override {
-    return pictures_.at(split)[index].label;
-  }
+  int Label(v1::Split split, int index) const override { return labels_[Place(split, index)]; }
+  absl::Span<const uint8_t> labels() const override { return labels_; }
+  absl::Span<const uint8_t> pixels() const override { return pixels_; }
 
   v1::Preprocessing preprocessing() const {
     v1::Preprocessing preprocessing;
@@ -63,28 +61,30 @@ class MemoryCache : public DatasetCache {
   }
 
  private:
-  struct Picture {
-    int label;
-    std::vector<uint8_t> pixels;
-  };
+  size_t PictureBytes() const { return static_cast<size_t>(side_) * side_ * 3; }
+  size_t Place(v1::Split split, int index) const {
+    return static_cast<size_t>(index) + (split == v1::TRAIN ? 0 : counts_.at(v1::TRAIN));
+  }
 
-  void Draw(v1::Split split, int count, int classes) {
+  void Draw(v1::Split split, int classes) {
     const RandomStream stream(RandomDomain::kBuiltInShapes, {static_cast<uint64_t>(split)});
-    const size_t size = static_cast<size_t>(side_) * side_ * 3;
-    for (int i = 0; i < count; ++i) {
-      Picture picture{i % classes, std::vector<uint8_t>(size)};
-      for (size_t j = 0; j < size; ++j) {
+    for (int i = 0; i < counts_.at(split); ++i) {
+      const int label = i % classes;
+      labels_.push_back(static_cast<uint8_t>(label));
+      for (size_t j = 0; j < PictureBytes(); ++j) {
         const int column = static_cast<int>(j / 3) % side_;
-        const bool bright = column * classes / side_ == picture.label;
-        picture.pixels[j] = static_cast<uint8_t>(stream.Bits(i * size + j) % 128 + 100 * bright);
+        const bool bright = column * classes / side_ == label;
+        const uint32_t noise = stream.Bits(i * PictureBytes() + j) % 128;
+        pixels_.push_back(static_cast<uint8_t>(noise + (bright ? 100 : 0)));
       }
-      pictures_[split].push_back(std::move(picture));
     }
   }
 
   const int side_;
   v1::DatasetSummary summary_;
-  std::map<v1::Split, std::vector<Picture>> pictures_;
+  std::map<v1::Split, int> counts_;
+  std::vector<uint8_t> labels_;
+  std::vector<uint8_t> pixels_;
 };
 
 // A complete recipe for such a set.

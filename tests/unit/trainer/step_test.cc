@@ -1,0 +1,245 @@
+// The parts of a training step: batches, losses, SGD, and the judgement at the end.
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+#include <gtest/gtest.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include <cmath>
+
+#include "tests/unit/trainer/memory_cache.h"
+#include "worker/trainer/batches.h"
+#include "worker/trainer/evaluation.h"
+#include "worker/trainer/loss.h"
+#include "worker/trainer/sgd.h"
+
+namespace squish {
+namespace {
+
+// --- Batches ------------------------------------------------------------------
+
+TEST(BatchesTest, CropsAndMirrorsAndNormalisesWholeBatches) {
+  const MemoryCache cache(/*side=*/6, /*classes=*/3, /*train=*/9, /*selection=*/3);
+  const v1::Preprocessing preprocessing = cache.preprocessing();
+  const Batches batches(cache, v1::TRAIN, preprocessing, at::kCPU);
+  const std::vector<Choice> choices = {
+      {4, {}}, {7, {.down = 2, .right = -3, .mirrored = false}},
+      {8, {.down = -1, .right = 1, .mirrored = true}}};
+  const Batch batch = batches.Make(choices);
+
+  ASSERT_EQ(batch.pictures.sizes(), (std::vector<int64_t>{3, 3, 6, 6}));
+  EXPECT_TRUE(batch.pictures.is_contiguous(at::MemoryFormat::ChannelsLast));
+  for (int n = 0; n < 3; ++n) {
+    const auto& [picture, crop] = choices[n];
+    EXPECT_EQ(batch.labels[n].item<int64_t>(), picture % 3);
+    const auto pixels = cache.Image(v1::TRAIN, picture);
+    const std::vector<int> rows = WindowColumns(6, crop.down, false);
+    const std::vector<int> columns = WindowColumns(6, crop.right, crop.mirrored);
+    for (int y = 0; y < 6; ++y) {
+      for (int x = 0; x < 6; ++x) {
+        for (int c = 0; c < 3; ++c) {
+          const double byte = pixels[(rows[y] * 6 + columns[x]) * 3 + c];
+          EXPECT_NEAR(batch.pictures[n][c][y][x].item<float>(),
+                      (byte / 255 - preprocessing.mean(c)) / preprocessing.std(c), 1e-5);
+        }
+      }
+    }
+  }
+}
+
+TEST(BatchesTest, PlainPicturesAreThoseOfTheSplitInOrder) {
+  const MemoryCache cache(6, 3, 9, 5);
+  const Batches batches(cache, v1::SELECTION, cache.preprocessing(), at::kCPU);
+  EXPECT_EQ(batches.count(), 5);
+  const Batch batch = batches.MakePlain(2, 3);
+  EXPECT_TRUE(batch.labels.equal(at::tensor({2, 0, 1}, at::kLong)));
+  EXPECT_TRUE(batch.pictures[1].equal(batches.Make(std::vector<Choice>{{3, {}}}).pictures[0]));
+}
+
+// --- Losses -------------------------------------------------------------------
+
+std::vector<double> Softmax(const std::vector<double>& logits, double tau) {
+  std::vector<double> p;
+  double sum = 0;
+  for (const double logit : logits) {
+    p.push_back(std::exp(logit / tau));
+    sum += p.back();
+  }
+  for (double& value : p) value /= sum;
+  return p;
+}
+
+const std::vector<std::vector<double>> kStudent = {{0.5, 1.5, -0.25}, {2.0, 0.0, 1.0}};
+const std::vector<std::vector<double>> kTeacher = {{0.0, 3.0, 1.0}, {1.0, 1.0, 0.5}};
+
+at::Tensor TensorOf(const std::vector<std::vector<double>>& rows) {
+  std::vector<at::Tensor> tensors;
+  for (const auto& row : rows) tensors.push_back(at::tensor(row, at::kFloat));
+  return at::stack(tensors);
+}
+
+TEST(LossTest, CrossEntropySpreadsTheSmoothedShareOverAllClasses) {
+  const std::vector<int> labels = {1, 2};
+  for (const double smoothing : {0.0, 0.1}) {
+    double expected = 0;
+    for (int n = 0; n < 2; ++n) {
+      const std::vector<double> p = Softmax(kStudent[n], 1);
+      for (int c = 0; c < 3; ++c) {
+        const double target = smoothing / 3 + (c == labels[n] ? 1 - smoothing : 0);
+        expected -= target * std::log(p[c]) / 2;
+      }
+    }
+    const at::Tensor loss =
+        CrossEntropy(TensorOf(kStudent), at::tensor({1, 2}, at::kLong), smoothing);
+    EXPECT_NEAR(loss.item<double>(), expected, 1e-5);
+  }
+}
+
+TEST(LossTest, DistillationIsTauSquaredTimesTheDivergenceFromTheTeacher) {
+  for (const double tau : {1.0, 2.0, 5.0}) {
+    double expected = 0;
+    for (int n = 0; n < 2; ++n) {
+      const std::vector<double> teacher = Softmax(kTeacher[n], tau);
+      const std::vector<double> student = Softmax(kStudent[n], tau);
+      for (int c = 0; c < 3; ++c) {
+        expected += tau * tau * teacher[c] * std::log(teacher[c] / student[c]) / 2;
+      }
+    }
+    const at::Tensor loss = DistillationLoss(TensorOf(kStudent), TensorOf(kTeacher), tau);
+    EXPECT_NEAR(loss.item<double>(), expected, 1e-5 * tau * tau);
+  }
+}
+
+TEST(LossTest, NoGradientReachesTheTeacher) {
+  const at::Tensor student = TensorOf(kStudent).set_requires_grad(true);
+  const at::Tensor teacher = TensorOf(kTeacher).set_requires_grad(true);
+  DistillationLoss(student, teacher, 2).backward();
+  EXPECT_TRUE(student.grad().defined());
+  EXPECT_FALSE(teacher.grad().defined());
+}
+
+TEST(LossTest, AStudentThatEqualsItsTeacherHasNothingToLearn) {
+  const at::Tensor student = TensorOf(kStudent).set_requires_grad(true);
+  const at::Tensor loss = DistillationLoss(student, TensorOf(kStudent), 3);
+  EXPECT_NEAR(loss.item<double>(), 0, 1e-6);
+  loss.backward();
+  EXPECT_LT(student.grad().abs().max().item<double>(), 1e-6);
+}
+
+// --- SGD ----------------------------------------------------------------------
+
+class SgdTest : public testing::Test {
+ protected:
+  static TorchNetwork MakeNetwork() {
+    const Genome genome = *SqueezeNetV11(3, 0.5);
+    return *TorchNetwork::Create(genome, FreshWeights(genome, 1, 0, 0), at::kCPU);
+  }
+
+  // Gradients of each parameter filled with `value`.
+  std::vector<at::Tensor> Constant(double value) const {
+    std::vector<at::Tensor> gradients;
+    for (const at::Tensor& parameter : network_.parameters()) {
+      gradients.push_back(at::full(parameter.sizes(), value));
+    }
+    return gradients;
+  }
+
+  at::Tensor Flat() const { return network_.flat().clone(); }
+
+  TorchNetwork network_ = MakeNetwork();
+  v1::Recipe recipe_ = StripesRecipe();
+};
+
+TEST_F(SgdTest, FollowsMomentumAndLetsOnlyWeightsDecay) {
+  recipe_.set_momentum(0.9);
+  recipe_.set_weight_decay(0.01);
+  recipe_.set_gradient_clip(0);
+  at::Tensor w = Flat();
+  at::Tensor decaying = at::zeros_like(w);
+  decaying.narrow(0, 0, network_.weight_elements()).fill_(0.01);
+  at::Tensor velocity = at::zeros_like(w);
+  Sgd sgd(network_, recipe_);
+  for (const double gradient : {0.5, -0.25}) {
+    velocity = 0.9 * velocity + gradient + decaying * w;
+    w = w - 0.1 * velocity;
+    sgd.Step(Constant(gradient), 0.1);
+  }
+  EXPECT_TRUE(at::allclose(Flat(), w, 1e-5, 1e-6));
+}
+
+TEST_F(SgdTest, ClipsByTheNormOfTheWholeGradient) {
+  recipe_.set_momentum(0);
+  recipe_.set_weight_decay(0);
+  recipe_.set_gradient_clip(2);
+  Sgd sgd(network_, recipe_);
+  at::Tensor before = Flat();
+  const double length = std::sqrt(static_cast<double>(before.numel()));
+  EXPECT_NEAR(sgd.Step(Constant(3), 1.0) / (3 * length), 1, 1e-4);
+  EXPECT_NEAR((Flat() - before).norm().item<double>(), 2, 1e-3);
+
+  before = Flat();
+  EXPECT_NEAR(sgd.Step(Constant(1 / length), 1.0), 1, 1e-4);
+  EXPECT_NEAR((Flat() - before).norm().item<double>(), 1, 1e-3);
+}
+
+TEST_F(SgdTest, AGradientThatIsNotFiniteChangesNothing) {
+  Sgd sgd(network_, recipe_);
+  const at::Tensor before = Flat();
+  EXPECT_FALSE(std::isfinite(sgd.Step(Constant(std::nan("")), 1.0)));
+  EXPECT_FALSE(std::isfinite(sgd.Step(Constant(INFINITY), 1.0)));
+  EXPECT_TRUE(Flat().equal(before));
+}
+
+TEST_F(SgdTest, StepsOfARealGradientMakeTheLossSmaller) {
+  recipe_.set_weight_decay(0);
+  recipe_.set_momentum(0);
+  const MemoryCache cache(40, 3, 12, 3);
+  const Batch batch = Batches(cache, v1::TRAIN, cache.preprocessing(), at::kCPU).MakePlain(0, 12);
+  const auto loss = [&] { return CrossEntropy(network_.Forward(batch.pictures), batch.labels, 0); };
+  const double before = loss().item<double>();
+  Sgd sgd(network_, recipe_);
+  for (int i = 0; i < 3; ++i) {
+    sgd.Step(torch::autograd::grad({loss()}, network_.parameters()), 3e-3);
+  }
+  EXPECT_LT(loss().item<double>(), before);
+}
+
+// --- Judgement ----------------------------------------------------------------
+
+TEST(JudgeTest, CountsTheLargestLogitAndAveragesTheLogLoss) {
+  const Evaluation evaluation = Judge(TensorOf(kStudent), at::tensor({1, 2}, at::kLong));
+  EXPECT_TRUE(evaluation.finite);
+  EXPECT_DOUBLE_EQ(evaluation.accuracy, 0.5);
+  const double expected =
+      -(std::log(Softmax(kStudent[0], 1)[1]) + std::log(Softmax(kStudent[1], 1)[2])) / 2;
+  EXPECT_NEAR(evaluation.log_loss, expected, 1e-6);
+}
+
+TEST(JudgeTest, OneConfidentMistakeCostsABoundedAmount) {
+  const Evaluation evaluation =
+      Judge(at::tensor({0.0, 1e4}, at::kFloat).view({1, 2}), at::tensor({0}, at::kLong));
+  EXPECT_NEAR(evaluation.log_loss, -std::log(1e-12), 1e-9);
+}
+
+TEST(JudgeTest, ALogitThatIsNotFiniteIsNoAnswer) {
+  for (const double bad : {std::nan(""), static_cast<double>(INFINITY)}) {
+    EXPECT_FALSE(Judge(at::tensor({0.0, bad}, at::kFloat).view({1, 2}),
+                       at::tensor({0}, at::kLong)).finite);
+  }
+}
+
+TEST(EvaluateTest, SeesEveryPictureOnce) {
+  const MemoryCache cache(40, 3, 3, 70);
+  const Batches batches(cache, v1::SELECTION, cache.preprocessing(), at::kCPU);
+  const Network network = cache.FreshNetwork(0.1, 1);
+  const auto torch = TorchNetwork::Create(network.genome, network.weights, at::kCPU);
+  ASSERT_TRUE(torch.ok()) << torch.status();
+  std::vector<int> seen;
+  const Evaluation evaluation = Evaluate(*torch, batches, [&](int n) { seen.push_back(n); });
+  EXPECT_EQ(seen, (std::vector<int>{64, 70}));
+  const c10::NoGradGuard no_gradients;
+  const Batch all = batches.MakePlain(0, 70);
+  EXPECT_NEAR(evaluation.log_loss, Judge(torch->Forward(all.pictures), all.labels).log_loss, 1e-5);
+}
+
+}  // namespace
+}  // namespace squish

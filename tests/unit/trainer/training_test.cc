@@ -1,0 +1,202 @@
+#include "worker/trainer/training.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/trainer/memory_cache.h"
+
+namespace squish {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr int kSide = 40, kClasses = 4;
+
+class TrainingTest : public testing::Test {
+ protected:
+  TrainingTest() : data_(kSide, kClasses, /*train=*/64, /*selection=*/32) {}
+
+  TrainingTask Task() const {
+    TrainingTask task{{}, data_.FreshNetwork(0.2, 1), {}};
+    task.job.set_dataset_fingerprint("stripes");
+    *task.job.mutable_recipe() = StripesRecipe();
+    task.job.set_seed(3);
+    task.job.set_threads(1);
+    task.job.set_device(v1::TrainingSpec::CPU);
+    return task;
+  }
+
+  TrainingTask Distilling() const {
+    TrainingTask task = Task();
+    v1::Distillation& distillation = *task.job.mutable_recipe()->mutable_distillation();
+    distillation.set_teacher(v1::Distillation::ANCESTOR);
+    distillation.set_weight(0.5);
+    distillation.set_temperature(2);
+    task.teacher = data_.FreshNetwork(0.3, 9);
+    return task;
+  }
+
+  absl::StatusOr<Trained> Run(const TrainingTask& task) {
+    return RunTraining(task, data_, clock_, [&](const v1::TrainerEvent::Progress& progress) {
+      progress_.push_back(progress);
+    });
+  }
+
+  void ExpectRefused(const TrainingTask& task, const std::string& why) {
+    const auto trained = Run(task);
+    EXPECT_FALSE(trained.ok());
+    EXPECT_THAT(std::string(trained.status().message()), HasSubstr(why));
+    EXPECT_TRUE(progress_.empty());
+  }
+
+  MemoryCache data_;
+  FakeClock clock_;
+  std::vector<v1::TrainerEvent::Progress> progress_;
+};
+
+TEST_F(TrainingTest, LearnsWhatCanBeLearnt) {
+  TrainingTask task = Task();
+  task.network = data_.FreshNetwork(0.5, 1);
+  task.job.mutable_recipe()->set_epochs(40);
+  task.job.mutable_recipe()->set_warmup_epochs(2);
+  const auto trained = Run(task);
+  ASSERT_TRUE(trained.ok()) << trained.status();
+  EXPECT_EQ(trained->result.outcome(), v1::TrainResult::TRAINED);
+  EXPECT_GE(trained->result.selection_accuracy(), 0.9);
+  EXPECT_LT(trained->result.selection_log_loss(), 0.5);
+  EXPECT_LT(trained->result.final_training_loss(), 0.5);
+}
+
+TEST_F(TrainingTest, EqualTasksGiveEqualBits) {
+  for (const TrainingTask& task : {Task(), Distilling()}) {
+    const auto first = Run(task), second = Run(task);
+    ASSERT_TRUE(first.ok()) << first.status();
+    ASSERT_TRUE(second.ok()) << second.status();
+    EXPECT_EQ(first->network->weights, second->network->weights);
+    EXPECT_EQ(first->result.SerializeAsString(), second->result.SerializeAsString());
+    EXPECT_NE(first->network->weights, task.network.weights);
+  }
+}
+
+TEST_F(TrainingTest, AnotherSeedIsAnotherTraining) {
+  TrainingTask other = Task();
+  other.job.set_seed(4);
+  EXPECT_NE(Run(Task())->result.weights_digest(), Run(other)->result.weights_digest());
+}
+
+TEST_F(TrainingTest, ATeacherMakesADifference) {
+  TrainingTask without = Distilling();
+  without.teacher.reset();
+  without.job.mutable_recipe()->clear_distillation();
+  TrainingTask ignored = Distilling();
+  ignored.job.mutable_recipe()->mutable_distillation()->set_weight(0);
+  const std::string plain = Run(without)->result.weights_digest();
+  EXPECT_NE(plain, Run(Distilling())->result.weights_digest());
+  EXPECT_EQ(plain, Run(ignored)->result.weights_digest());
+}
+
+TEST_F(TrainingTest, NoEpochsOnlyEvaluate) {
+  TrainingTask task = Task();
+  task.job.mutable_recipe()->set_epochs(0);
+  const auto trained = Run(task);
+  ASSERT_TRUE(trained.ok()) << trained.status();
+  EXPECT_EQ(trained->network->weights, task.network.weights);
+  EXPECT_EQ(trained->result.images_seen(), 0);
+  EXPECT_EQ(trained->result.step_seconds(), 0);
+  EXPECT_GT(trained->result.selection_log_loss(), 0);
+}
+
+TEST_F(TrainingTest, KeepsGenomeClassNamesAndPreprocessing) {
+  const TrainingTask task = Task();
+  const auto trained = Run(task);
+  ASSERT_TRUE(trained.ok()) << trained.status();
+  EXPECT_EQ(trained->network->genome, task.network.genome);
+  EXPECT_EQ(trained->network->class_names, task.network.class_names);
+  EXPECT_EQ(trained->network->preprocessing.SerializeAsString(),
+            task.network.preprocessing.SerializeAsString());
+  EXPECT_EQ(trained->result.images_seen(), 64);
+  EXPECT_EQ(trained->result.weights_digest(), WeightsDigest(trained->network->weights));
+}
+
+TEST_F(TrainingTest, AWildLearningRateDivergesAndThatIsAResult) {
+  TrainingTask task = Task();
+  task.job.mutable_recipe()->set_learning_rate(1e6);
+  task.job.mutable_recipe()->set_gradient_clip(0);
+  task.job.mutable_recipe()->set_epochs(10);
+  const auto trained = Run(task);
+  ASSERT_TRUE(trained.ok()) << trained.status();
+  EXPECT_EQ(trained->result.outcome(), v1::TrainResult::DIVERGED);
+  EXPECT_FALSE(trained->network.has_value());
+  EXPECT_EQ(trained->result.weights_digest(), "");
+  EXPECT_EQ(trained->result.images_seen(), 640);
+}
+
+TEST_F(TrainingTest, ANetworkOfHugeWeightsDiverges) {
+  TrainingTask task = Task();
+  task.job.mutable_recipe()->set_epochs(0);
+  for (auto& [name, tensor] : task.network.weights) {
+    for (float& value : tensor.values) value = 1e30f;
+  }
+  const auto trained = Run(task);
+  ASSERT_TRUE(trained.ok()) << trained.status();
+  EXPECT_EQ(trained->result.outcome(), v1::TrainResult::DIVERGED);
+}
+
+TEST_F(TrainingTest, ReportsEveryEpoch) {
+  TrainingTask task = Task();
+  task.job.mutable_recipe()->set_epochs(3);
+  ASSERT_TRUE(Run(task).ok());
+  ASSERT_EQ(progress_.size(), 4u);  // The start and three epochs.
+  EXPECT_EQ(progress_[0].fraction(), 0);
+  EXPECT_THAT(progress_[1].note(), HasSubstr("epoch 1 of 3"));
+  EXPECT_THAT(progress_[3].note(), HasSubstr("epoch 3 of 3"));
+  EXPECT_GT(progress_[3].fraction(), progress_[2].fraction());
+  EXPECT_LE(progress_[3].fraction(), 1);
+}
+
+TEST_F(TrainingTest, RefusesWhatDoesNotFit) {
+  TrainingTask task = Task();
+  task.job.set_dataset_fingerprint("other");
+  ExpectRefused(task, "data set");
+  task = Task();
+  task.job.mutable_recipe()->clear_momentum();
+  ExpectRefused(task, "recipe.momentum is missing");
+  task = Task();
+  task.job.mutable_recipe()->set_batch(0);
+  ExpectRefused(task, "recipe.batch");
+  task = Task();
+  task.job.mutable_recipe()->set_learning_rate(std::nan(""));
+  ExpectRefused(task, "recipe.learning_rate");
+  task = Task();
+  task.job.mutable_recipe()->set_shift(kSide);
+  ExpectRefused(task, "recipe.shift");
+  task = Task();
+  task.job.set_threads(0);
+  ExpectRefused(task, "threads");
+  task = Task();
+  task.network.preprocessing.set_input_size(kSide + 1);
+  ExpectRefused(task, "pixels a side");
+  task = Task();
+  std::swap(task.network.class_names[0], task.network.class_names[1]);
+  ExpectRefused(task, "classes");
+  task = Task();
+  task.teacher = task.network;
+  ExpectRefused(task, "distillation");
+  task = Distilling();
+  task.teacher.reset();
+  ExpectRefused(task, "teacher");
+  task = Distilling();
+  task.teacher->preprocessing.set_mean(0, 0.1f);
+  ExpectRefused(task, "mean");
+}
+
+TEST_F(TrainingTest, RefusesADataSetWithoutPicturesToLearnFromOrToJudgeBy) {
+  for (const auto& [train, selection] : {std::pair(0, 4), std::pair(4, 0)}) {
+    const MemoryCache empty(kSide, kClasses, train, selection);
+    const auto trained = RunTraining(Task(), empty, clock_, [](const auto&) {});
+    EXPECT_EQ(trained.status().code(), absl::StatusCode::kFailedPrecondition);
+  }
+}
+
+}  // namespace
+}  // namespace squish
