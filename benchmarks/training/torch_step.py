@@ -1,0 +1,48 @@
+"""The other side of the training benchmark: the same step in Debian's python3-torch.
+
+Torchvision's squeezenet1_1 with ten classes, SGD with momentum, weight decay on weights
+only, gradient clipping. Reads a number of steps a line on stdin, answers with the
+seconds they took.
+"""
+import argparse
+import sys
+import time
+
+import torch
+import torchvision
+
+CLASSES = 10
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--side", type=int, default=64)
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--contiguous", action="store_true", help="not channels-last")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    torch.set_flush_denormal(True)
+    layout = torch.contiguous_format if options.contiguous else torch.channels_last
+    model = torchvision.models.squeezenet1_1(num_classes=CLASSES).to(memory_format=layout).train()
+    weights = [p for p in model.parameters() if p.dim() > 1]
+    biases = [p for p in model.parameters() if p.dim() == 1]
+    sgd = torch.optim.SGD([{"params": weights, "weight_decay": 0.0002}, {"params": biases}],
+                          lr=1e-3, momentum=0.9)
+    pictures = torch.randn(options.batch, 3, options.side, options.side)
+    pictures = pictures.contiguous(memory_format=layout)
+    labels = torch.randint(CLASSES, (options.batch,))
+    for line in sys.stdin:
+        start = time.perf_counter()
+        for _ in range(int(line)):
+            loss = torch.nn.functional.cross_entropy(model(pictures), labels)
+            loss.item()
+            sgd.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 2)
+            sgd.step()
+        print(time.perf_counter() - start, flush=True)
+
+
+if __name__ == "__main__":
+    main()
