@@ -153,8 +153,8 @@ absl::Status LocalCluster::AwaitListening(Process& process, size_t log_start) {
   }
   if (ended) {
     return absl::FailedPreconditionError(absl::StrCat(
-        "the coordinator ended before it listened; its log ", LogPath(kCoordinator), " ends with\n",
-        LogTail(kCoordinator)));
+        "the coordinator ended before it listened; its log ", LogPath(kCoordinator),
+        " ends with\n", LogTail(kCoordinator)));
   }
   return in_time ? absl::OkStatus()
                  : absl::DeadlineExceededError(absl::StrCat(

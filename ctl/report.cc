@@ -94,8 +94,8 @@ std::string IndividualsCsv(const v1::Experiment& experiment,
   std::string csv = kCsvColumns;
   for (const v1::Individual& individual : individuals) {
     const bool born = IsBorn(individual);
-    const auto number = [](bool known, const char* format, double value) {
-      return known ? absl::StrFormat(absl::ParsedFormat<'f'>(format), value) : std::string();
+    const auto number = [](bool known, int decimals, double value) {
+      return known ? absl::StrFormat("%.*f", decimals, value) : std::string();
     };
     const auto count = [](bool known, int64_t value) {
       return known ? absl::StrCat(value) : std::string();
@@ -108,18 +108,18 @@ std::string IndividualsCsv(const v1::Experiment& experiment,
         absl::StrCat(individual.name().index()),
         ParentsOf(individual),
         count(born, individual.parameters()),
-        number(born, "%.6f", Megabytes(individual)),
+        number(born, 6, Megabytes(individual)),
         count(individual.macs() > 0, individual.macs()),
-        number(individual.has_selection_accuracy(), "%.6f", individual.selection_accuracy()),
-        number(individual.has_selection_log_loss(), "%.6f", individual.selection_log_loss()),
+        number(individual.has_selection_accuracy(), 6, individual.selection_accuracy()),
+        number(individual.has_selection_log_loss(), 6, individual.selection_log_loss()),
         "",  // No individual has been evaluated on val/ before champions are trained.
-        number(individual.has_images_per_second(), "%.3f", individual.images_per_second()),
-        number(individual.has_ratio_to_ancestor(), "%.6f", individual.ratio_to_ancestor()),
+        number(individual.has_images_per_second(), 3, individual.images_per_second()),
+        number(individual.has_ratio_to_ancestor(), 6, individual.ratio_to_ancestor()),
         count(individual.images_seen() > 0, individual.images_seen()),
         individual.genome_digest(),
         individual.weights_digest(),
-        number(individual.training_seconds() > 0, "%.3f", individual.training_seconds()),
-        number(individual.step_seconds() > 0, "%.3f", individual.step_seconds())};
+        number(individual.training_seconds() > 0, 3, individual.training_seconds()),
+        number(individual.step_seconds() > 0, 3, individual.step_seconds())};
     absl::StrAppend(&csv, absl::StrJoin(cells, ","), "\n");
   }
   return csv;

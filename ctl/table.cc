@@ -9,8 +9,9 @@ namespace {
 
 // Of valid UTF-8: every byte but continuations starts a character.
 int Characters(const std::string& text) {
-  return static_cast<int>(std::count_if(
-      text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+  return static_cast<int>(std::count_if(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+  }));
 }
 
 std::vector<std::string> Titles(const std::vector<Column>& columns) {

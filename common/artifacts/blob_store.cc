@@ -128,7 +128,7 @@ absl::Status BlobStore::Writer::Commit() {
   const std::string digest = std::move(state.hash).HexDigest();
   if (digest != state.digest) {
     return absl::DataLossError(
-        absl::StrCat("artifact ", state.digest, " arrived as other bytes, whose digest is ", digest));
+        absl::StrCat("artifact ", state.digest, " arrived as bytes whose digest is ", digest));
   }
   if (::fsync(state.fd) != 0) return ErrnoStatus(errno, "cannot sync", state.temporary);
   SQUISH_RETURN_IF_ERROR(MoveIntoPlace(state.temporary, state.folder, state.digest));

@@ -326,8 +326,8 @@ absl::Status Child::WriteLine(absl::string_view line, absl::Duration timeout) {
     if (errno == EINTR) continue;
     if (errno != EAGAIN) return state_->Gone();
     if (!WaitReady(state_->input.get(), POLLOUT, end)) {
-      return absl::DeadlineExceededError(
-          absl::StrCat(state_->name, " did not read its input for ", absl::FormatDuration(timeout)));
+      return absl::DeadlineExceededError(absl::StrCat(
+          state_->name, " did not read its input for ", absl::FormatDuration(timeout)));
     }
   }
   return absl::OkStatus();

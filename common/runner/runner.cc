@@ -6,11 +6,8 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <exception>
 #include <fstream>
-#include <map>
 #include <set>
-#include <thread>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
@@ -26,7 +23,7 @@
 #include "common/rpc/rpc.h"
 #include "common/runner/artifact_cache.h"
 #include "common/runner/artifact_client.h"
-#include "common/runner/attempt.h"
+#include "common/runner/attempt_set.h"
 #include "common/runner/spool.h"
 #include "common/runner/state_folder.h"
 #include "squish/v1/runner.grpc.pb.h"
@@ -35,10 +32,7 @@ namespace squish {
 namespace {
 
 constexpr int kProtocolVersion = 1;
-constexpr size_t kMaximumMessageBytes = 4096;        // Of a Failure; the protocol's limit.
-constexpr size_t kLoggedBytes = 500;                 // Of that message, in our log.
-constexpr size_t kMaximumResultBytes = 1 << 20;      // Of one result: a request takes 4 MiB.
-constexpr size_t kResultBytesInACall = 2 << 20;
+constexpr size_t kResultBytesInACall = 2 << 20;  // A request takes 4 MiB.
 // A parked call is answered within a lease; one that is not has been forgotten.
 constexpr absl::Duration kCallLimit = absl::Minutes(5);
 constexpr absl::Duration kDrainLimit = absl::Seconds(5);
@@ -48,7 +42,6 @@ constexpr absl::Duration kLatest = absl::Minutes(1);
 // A runner with a free slot looks for work at least so often.
 constexpr absl::Duration kSlowest = absl::Seconds(1);
 constexpr Backoff kAbsence = {absl::Milliseconds(200), absl::Seconds(5)};
-constexpr Backoff kSpoolTrouble = {absl::Milliseconds(500), absl::Seconds(30)};
 
 double Jitter() { return static_cast<double>(RandomUint64() >> 11) * 0x1p-53; }
 
@@ -73,11 +66,6 @@ void FillProcessMetrics(v1::RunnerMetrics& metrics) {
   metrics.set_cpu_seconds(seconds(usage.ru_utime) + seconds(usage.ru_stime));
 }
 
-void SetFailure(v1::AttemptResult& result, v1::Failure::Code code, absl::string_view message) {
-  result.mutable_failure()->set_code(code);
-  result.mutable_failure()->set_message(std::string(message));
-}
-
 absl::Duration FromProto(const google::protobuf::Duration& duration) {
   return absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());
 }
@@ -93,51 +81,36 @@ class RunnerImpl : public Runner {
         cache_(std::move(cache)),
         channel_(MakeChannel(options_.coordinator)),
         stub_(v1::RunnerService::NewStub(channel_)),
-        artifacts_(channel_) {
-    executor_->OnDatasetsChanged([this] {
-      absl::MutexLock lock(&mutex_);
-      wake_ = true;
-    });
+        artifacts_(channel_),
+        attempts_(options_.info.slots(), executor, spool_.get(), cache_.get(), &artifacts_,
+                  [this] { Wake(); }) {
+    executor_->OnDatasetsChanged([this] { Wake(); });
   }
 
   ~RunnerImpl() override {
-    Stop();
     executor_->OnDatasetsChanged({});
-    EndAttempts();
+    attempts_.EndAll();
   }
 
   absl::Status Run() override;
   void Stop() override ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
-  struct Held {
-    std::shared_ptr<RunnerAttempt> attempt;
-    std::thread thread;  // Not joinable: waits for a slot.
-    bool finished = false;
-  };
-
-  // --- The exchange.
   v1::SynchronizeRequest MakeRequest(bool draining) ABSL_LOCKS_EXCLUDED(mutex_);
   // Calls, and ends the call early when something happens (unless draining): CANCELLED.
   absl::Status Call(const v1::SynchronizeRequest& request, v1::SynchronizeResponse* response)
       ABSL_LOCKS_EXCLUDED(mutex_);
-  void Apply(const v1::SynchronizeRequest& request, const v1::SynchronizeResponse& response)
-      ABSL_LOCKS_EXCLUDED(mutex_);
+  void Apply(const v1::SynchronizeRequest& request, const v1::SynchronizeResponse& response);
   // How long to wait before the next call.
   absl::Duration PauseAfter(const v1::SynchronizeRequest& request,
-                            const v1::SynchronizeResponse& response, absl::Duration call_took)
-      ABSL_LOCKS_EXCLUDED(mutex_);
+                            const v1::SynchronizeResponse& response, absl::Duration call_took);
   void Wait(absl::Duration duration, bool for_stop_only) ABSL_LOCKS_EXCLUDED(mutex_);
   void NoteOutcome(const absl::Status& status);
   void Drain();
-
-  // --- Attempts.
-  void Adopt(const v1::Assignment& assignment) ABSL_LOCKS_EXCLUDED(mutex_);
-  void StartAndReap() ABSL_LOCKS_EXCLUDED(mutex_);
-  void Work(RunnerAttempt& attempt) ABSL_LOCKS_EXCLUDED(mutex_);
-  v1::AttemptResult Execute(RunnerAttempt& attempt);
-  void SpoolResult(const v1::AttemptResult& result, const RunnerAttempt& attempt);
-  void EndAttempts() ABSL_LOCKS_EXCLUDED(mutex_);
+  void Wake() ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::MutexLock lock(&mutex_);
+    wake_ = true;
+  }
   bool stopping() ABSL_LOCKS_EXCLUDED(mutex_) {
     absl::MutexLock lock(&mutex_);
     return stopping_;
@@ -161,7 +134,9 @@ class RunnerImpl : public Runner {
   absl::Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   bool wake_ ABSL_GUARDED_BY(mutex_) = false;  // Something is to be told at once.
-  std::map<std::string, Held> held_ ABSL_GUARDED_BY(mutex_);
+
+  // Last: its threads end before what they use goes.
+  AttemptSet attempts_;
 };
 
 void RunnerImpl::Stop() {
@@ -174,14 +149,14 @@ absl::Status RunnerImpl::Run() {
   spdlog::info("runner {} calls {}", options_.info.id(), options_.coordinator);
   int failures = 0;
   while (!stopping()) {
-    StartAndReap();
+    attempts_.StartAndReap();
     const v1::SynchronizeRequest request = MakeRequest(/*draining=*/false);
     v1::SynchronizeResponse response;
     const absl::Duration before = Steady();
     const absl::Status status = Call(request, &response);
     if (absl::IsCancelled(status)) continue;  // By ourselves: there is news to send.
     if (absl::IsFailedPrecondition(status)) {
-      EndAttempts();
+      attempts_.EndAll();
       return Annotate(status, absl::StrCat("the coordinator at ", options_.coordinator,
                                            " refuses this program"));
     }
@@ -189,13 +164,13 @@ absl::Status RunnerImpl::Run() {
     if (status.ok()) {
       failures = 0;
       Apply(request, response);
-      StartAndReap();
+      attempts_.StartAndReap();
       Wait(PauseAfter(request, response, Steady() - before), /*for_stop_only=*/false);
     } else {
       Wait(DelayAfter(kAbsence, ++failures, Jitter()), /*for_stop_only=*/true);
     }
   }
-  EndAttempts();
+  attempts_.EndAll();
   Drain();
   return absl::OkStatus();
 }
@@ -206,10 +181,9 @@ v1::SynchronizeRequest RunnerImpl::MakeRequest(bool draining) {
     absl::MutexLock lock(&mutex_);
     // What happens from here on is in the next request.
     wake_ = stopping_;
-    for (const auto& [id, held] : held_) {
-      if (held.finished || held.attempt->cancelled()) continue;
-      *request.add_attempts() = held.attempt->Snapshot();
-    }
+  }
+  for (v1::AttemptProgress& attempt : attempts_.Progress()) {
+    *request.add_attempts() = std::move(attempt);
   }
   *request.mutable_runner() = options_.info;
   v1::RunnerMetrics& metrics = *request.mutable_runner()->mutable_metrics();
@@ -260,115 +234,13 @@ void RunnerImpl::Apply(const v1::SynchronizeRequest& request,
                        const v1::SynchronizeResponse& response) {
   for (const std::string& id : response.acknowledged()) spool_->Remove(id);
   wanted_datasets_.assign(response.datasets().begin(), response.datasets().end());
-  std::set<std::string> wanted;
+  std::set<std::string> named, wanted;
+  for (const v1::AttemptProgress& attempt : request.attempts()) named.insert(attempt.attempt_id());
   for (const v1::Assignment& assignment : response.assignments()) {
     wanted.insert(assignment.attempt_id());
-    Adopt(assignment);
+    attempts_.Adopt(assignment);
   }
-  std::vector<std::shared_ptr<RunnerAttempt>> unwanted;
-  {
-    absl::MutexLock lock(&mutex_);
-    for (const v1::AttemptProgress& named : request.attempts()) {
-      const auto found = held_.find(named.attempt_id());
-      if (found != held_.end() && !found->second.finished &&
-          wanted.count(named.attempt_id()) == 0) {
-        unwanted.push_back(found->second.attempt);
-      }
-    }
-  }
-  for (const auto& attempt : unwanted) {
-    spdlog::info("attempt {} is no longer wanted", attempt->id());
-    attempt->Cancel();
-  }
-}
-
-void RunnerImpl::Adopt(const v1::Assignment& assignment) {
-  if (!IsAttemptId(assignment.attempt_id())) {
-    spdlog::error("the coordinator assigned an attempt whose id cannot name a file");
-    return;
-  }
-  if (spool_->Contains(assignment.attempt_id())) return;  // Done; its result is on its way.
-  absl::MutexLock lock(&mutex_);
-  if (stopping_ || held_.count(assignment.attempt_id()) > 0) return;
-  if (!assignment.has_job()) {
-    spdlog::warn("attempt {} is not held here and came without its job", assignment.attempt_id());
-    return;
-  }
-  held_[assignment.attempt_id()].attempt =
-      std::make_shared<RunnerAttempt>(assignment, cache_.get(), &artifacts_);
-}
-
-void RunnerImpl::StartAndReap() {
-  std::vector<std::thread> ended;
-  {
-    absl::MutexLock lock(&mutex_);
-    int running = 0;
-    for (auto next = held_.begin(); next != held_.end();) {
-      Held& held = next->second;
-      const bool never_started = !held.thread.joinable() && held.attempt->cancelled();
-      if (held.finished) ended.push_back(std::move(held.thread));
-      if (held.finished || never_started) {
-        next = held_.erase(next);
-        continue;
-      }
-      running += held.thread.joinable() ? 1 : 0;
-      ++next;
-    }
-    for (auto& [id, held] : held_) {
-      if (running == options_.info.slots()) break;
-      if (held.thread.joinable()) continue;
-      ++running;
-      held.thread = std::thread([this, attempt = held.attempt] { Work(*attempt); });
-    }
-  }
-  for (std::thread& thread : ended) thread.join();
-}
-
-v1::AttemptResult RunnerImpl::Execute(RunnerAttempt& attempt) {
-  v1::AttemptResult result;
-  try {
-    result = executor_->Execute(attempt);
-  } catch (const std::exception& error) {
-    SetFailure(result, v1::Failure::INTERNAL, error.what());
-  }
-  if (result.outcome_case() == v1::AttemptResult::OUTCOME_NOT_SET) {
-    SetFailure(result, v1::Failure::INTERNAL, "the job ended without an outcome");
-  }
-  if (result.ByteSizeLong() > kMaximumResultBytes && !result.has_failure()) {
-    SetFailure(result, v1::Failure::INTERNAL, "the job's result is too large to be sent");
-  }
-  if (result.has_failure()) {
-    result.mutable_failure()->set_message(
-        CleanText(result.failure().message(), kMaximumMessageBytes));
-  }
-  result.set_attempt_id(attempt.id());
-  result.set_experiment(attempt.job().experiment());
-  *result.mutable_key() = attempt.job().key();
-  return result;
-}
-
-void RunnerImpl::Work(RunnerAttempt& attempt) {
-  const v1::AttemptResult result = Execute(attempt);
-  if (result.has_failure() && !attempt.cancelled()) {
-    spdlog::warn("attempt {} failed: {}", attempt.id(),
-                 CleanText(result.failure().message(), kLoggedBytes));
-  }
-  // What a cancelled attempt has finished all the same may still be the first result of
-  // its job: a lease that ran out cancels as well.
-  if (!result.has_failure() || !attempt.cancelled()) SpoolResult(result, attempt);
-  absl::MutexLock lock(&mutex_);
-  held_.at(attempt.id()).finished = true;
-  wake_ = true;
-}
-
-void RunnerImpl::SpoolResult(const v1::AttemptResult& result, const RunnerAttempt& attempt) {
-  for (int failures = 1;; ++failures) {
-    const absl::Status status = spool_->Add(result);
-    if (status.ok() || attempt.cancelled()) return;
-    spdlog::error("the result of attempt {} waits: {}", attempt.id(),
-                  std::string(status.message()));
-    attempt.Pause(DelayAfter(kSpoolTrouble, failures, Jitter()));
-  }
+  attempts_.CancelUnwanted(named, wanted);
 }
 
 absl::Duration RunnerImpl::PauseAfter(const v1::SynchronizeRequest& request,
@@ -376,12 +248,7 @@ absl::Duration RunnerImpl::PauseAfter(const v1::SynchronizeRequest& request,
                                       absl::Duration call_took) {
   const absl::Duration asked =
       std::clamp(FromProto(response.call_again_after()), kSoonest, kLatest);
-  int held = 0;
-  {
-    absl::MutexLock lock(&mutex_);
-    held = static_cast<int>(held_.size());
-  }
-  if (held >= options_.info.slots()) return asked;
+  if (attempts_.Full()) return asked;
   // With a free slot the place to wait is inside the call. Only a coordinator that
   // keeps answering quickly and with nothing is called less often.
   const bool news = response.acknowledged_size() > 0 ||
@@ -412,26 +279,6 @@ void RunnerImpl::NoteOutcome(const absl::Status& status) {
   if (absl::IsUnavailable(status) && std::exchange(absence_logged_, true)) return;
   spdlog::warn("the coordinator at {} does not answer ({}); asking again until it does",
                options_.coordinator, status.ToString());
-}
-
-void RunnerImpl::EndAttempts() {
-  std::vector<std::shared_ptr<RunnerAttempt>> attempts;
-  {
-    absl::MutexLock lock(&mutex_);
-    stopping_ = true;
-    for (const auto& [id, held] : held_) attempts.push_back(held.attempt);
-  }
-  for (const auto& attempt : attempts) attempt->Cancel();
-  std::vector<std::thread> threads;
-  {
-    absl::MutexLock lock(&mutex_);
-    for (auto& [id, held] : held_) {
-      if (held.thread.joinable()) threads.push_back(std::move(held.thread));
-    }
-  }
-  for (std::thread& thread : threads) thread.join();
-  absl::MutexLock lock(&mutex_);
-  held_.clear();
 }
 
 void RunnerImpl::Drain() {

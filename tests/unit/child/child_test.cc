@@ -65,7 +65,9 @@ TEST(ChildTest, LinesGoInAndComeBack) {
 TEST(ChildTest, SeveralLinesAtOnceAreReadOneByOne) {
   const auto child = Start({"echo"});
   for (int i = 0; i < 1000; ++i) ASSERT_TRUE(child->WriteLine(absl::StrCat("line ", i)).ok());
-  for (int i = 0; i < 1000; ++i) EXPECT_EQ(child->ReadLine(kLong).value(), absl::StrCat("line ", i));
+  for (int i = 0; i < 1000; ++i) {
+    EXPECT_EQ(child->ReadLine(kLong).value(), absl::StrCat("line ", i));
+  }
 }
 
 TEST(ChildTest, MissingExecutableIsNotFoundAndNamed) {

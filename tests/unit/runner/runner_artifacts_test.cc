@@ -46,10 +46,8 @@ TEST_F(RunnerArtifactsTest, DamagedCopyIsFetchedAgain) {
   const std::string digest = Offer("network");
   StartRunner();
   ASSERT_TRUE(FetchInAttempt("a1", digest).ok());
-  ASSERT_TRUE(
-      WriteFileDurably(JoinPath(root_, absl::StrCat("artifacts/", digest.substr(0, 2), "/", digest)),
-                       "netw0rk")
-          .ok());
+  const std::string path = absl::StrCat("artifacts/", digest.substr(0, 2), "/", digest);
+  ASSERT_TRUE(WriteFileDurably(JoinPath(root_, path), "netw0rk").ok());
   EXPECT_EQ(FetchInAttempt("a2", digest).value(), "network");
 }
 

@@ -25,7 +25,8 @@ TEST_F(RunnerStateTest, OneFolderIsForOneRunner) {
 }
 
 TEST_F(RunnerStateTest, BadIdsAndSlotsAreRefused) {
-  for (const std::string id : {"Worker", "a b", "../x", std::string(65, 'a').c_str()}) {
+  for (const std::string& id :
+       std::vector<std::string>{"Worker", "a b", "../x", std::string(65, 'a')}) {
     RunnerOptions options = Options();
     options.info.set_id(id);
     EXPECT_EQ(CreateStatus(options).code(), absl::StatusCode::kInvalidArgument) << id;
@@ -93,7 +94,8 @@ TEST_F(SpoolTest, AtLeastOneResultIsGivenHoweverLarge) {
 }
 
 TEST_F(SpoolTest, IdThatCannotNameAFileIsRefused) {
-  for (const std::string id : {"", "..", "a/b", "a.b", std::string(65, 'a').c_str()}) {
+  for (const std::string& id :
+       std::vector<std::string>{"", "..", "a/b", "a.b", std::string(65, 'a')}) {
     EXPECT_EQ(Open()->Add(Result(id)).code(), absl::StatusCode::kInvalidArgument) << id;
   }
 }
