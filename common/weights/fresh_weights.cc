@@ -8,6 +8,11 @@ namespace {
 
 // As torchvision's SqueezeNet: the head is drawn narrower than the rest.
 constexpr double kHeadDeviation = 0.01;
+// Far enough above zero that the ReLU behind the head lets everything through while a
+// network learns. From 0, as torchvision has it, filters of the head fall below zero for
+// every picture in the first steps and never learn again. What all classes have in
+// common, the softmax does not see.
+constexpr float kHeadBias = 10.0f;
 
 void DrawUniform(const RandomStream& stream, double bound, std::vector<float>& values) {
   for (size_t j = 0; j < values.size(); ++j) {
@@ -39,7 +44,8 @@ TensorMap FreshWeights(const Genome& genome, uint64_t seed, uint64_t generation,
     }
     const std::string& name = genome.layer(i).name;
     weights[name + ".weight"] = std::move(weight);
-    weights[name + ".bias"] = Tensor{{conv.filters()}, std::vector<float>(conv.filters())};
+    const float bias = i == genome.head() ? kHeadBias : 0.0f;
+    weights[name + ".bias"] = Tensor{{conv.filters()}, std::vector<float>(conv.filters(), bias)};
   }
   return weights;
 }

@@ -58,8 +58,9 @@ std::map<std::string, std::vector<int64_t>> TensorShapes(const Genome& genome);
 absl::Status CheckWeights(const Genome& genome, const TensorMap& weights);
 
 // Fresh weights as torchvision draws SqueezeNet's: Kaiming's uniform (bound
-// sqrt(6 / fan_in)) for convolutions, normal with deviation 0.01 for the head,
-// biases 0. Bit-exact on every machine; weight j of layer l depends on
+// sqrt(6 / fan_in)) for convolutions, normal with deviation 0.01 for the head. Biases
+// are 0, but 10 for the head's, so that the ReLU behind it shuts no class out before it
+// has learnt something. Bit-exact on every machine; weight j of layer l depends on
 // (`name`, l, j) alone. `name`: experiment seed, generation, index.
 TensorMap FreshWeights(const Genome& genome, uint64_t seed, uint64_t generation, uint64_t index);
 

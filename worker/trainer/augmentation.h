@@ -10,18 +10,26 @@
 
 namespace squish {
 
-// Epoch after epoch of all pictures, each shuffled anew. Not thread-safe.
+// Epoch after epoch of all pictures, each shuffled anew and then dealt so that every
+// class is spread evenly over the epoch: a batch holds each class in its share, to
+// within one picture or so. Without it the classes' random surplus in a batch is most of
+// the gradient of a network without normalisation, and what the first epochs teach it
+// is to answer nothing: SqueezeNet v1.1 stays at chance. Not thread-safe.
 class PictureOrder {
  public:
-  PictureOrder(uint64_t seed, int pictures) : seed_(seed), pictures_(pictures) {}
+  // labels[i] >= 0 is picture i's.
+  PictureOrder(uint64_t seed, std::vector<int> labels);
 
   // The index of the picture at `position` (from 0, over all epochs). Cheap while
   // positions stay in one epoch.
   int At(int64_t position);
 
  private:
+  void Shuffle(int64_t epoch);
+
   const uint64_t seed_;
-  const int pictures_;
+  const std::vector<int> labels_;
+  std::vector<int> class_sizes_;
   int64_t epoch_ = -1;
   std::vector<int> order_;  // Of epoch_.
 };

@@ -19,6 +19,12 @@ Batches::Batches(const DatasetCache& cache, v1::Split split,
   }
 }
 
+std::vector<int> Batches::Labels() const {
+  std::vector<int> labels(count_);
+  for (int i = 0; i < count_; ++i) labels[i] = cache_.Label(split_, i);
+  return labels;
+}
+
 void Batches::Render(const Choice& choice, float* out) const {
   const std::vector<int> rows = WindowColumns(side_, choice.crop.down, /*mirrored=*/false);
   const std::vector<int> columns = WindowColumns(side_, choice.crop.right, choice.crop.mirrored);

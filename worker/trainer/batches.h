@@ -33,6 +33,9 @@ class Batches {
 
   int count() const { return count_; }
 
+  // Of every picture, by index.
+  std::vector<int> Labels() const;
+
   Batch Make(absl::Span<const Choice> choices) const;
 
   // Pictures first..first+count-1 as they are.

@@ -63,7 +63,7 @@ class Training {
         train_(data, v1::TRAIN, task.network.preprocessing, device),
         selection_(data, v1::SELECTION, task.network.preprocessing, device),
         schedule_(recipe_, train_.count()),
-        order_(seed_, train_.count()),
+        order_(seed_, train_.Labels()),
         sgd_(student_, recipe_),
         clock_(clock),
         report_(report) {}

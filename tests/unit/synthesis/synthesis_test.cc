@@ -309,13 +309,13 @@ TEST(SynthesisDigestTest, AreAsExpected) {
        "01d34bef8f1c2db7c10ad0f50ef8c3ac64543d8a5ede0ad8517989f73b691a23"},
       {v1::EnvironmentSpec::BUDGET, v1::SynthesisSpec::REINITIALIZE, 0.02,
        "83032c950683a890ef26e707835573fe73d1f2b666514bcabe7b59307ed6e521",
-       "f0bb29b90a15ea65b52780f45e1494296e5910b162e75cd61b09d07a216b3e50"},
+       "c2840d0d8b8e35dbc78f271b0872d43b69c29c6da37392153486a4d96b6d2139"},
       {v1::EnvironmentSpec::LITERAL, v1::SynthesisSpec::INHERIT, 0.3,
        "88a8fa8027eae779587095a03e4004affbc94dc9680131e8a89fd09a0911c8ca",
        "3bcf8f92b7bb8d13067440009c9d4a9c93856053058d123e0e9764b885a5da35"},
       {v1::EnvironmentSpec::LITERAL, v1::SynthesisSpec::REINITIALIZE, 1.0,
        "ed9d6ec4447fca1973eaedac9e287a6b16388599bc38f19675cf6f561996a431",
-       "7498d4b2f0a1670751cc4809c7445a650706987224d67789ee499d07fbedd85a"},
+       "54dc6e08341924051084e7941e7eef0a98675d9ce85a91cd0f3a114b6dd1b3fb"},
   };
   for (const Expected& expected : all) {
     v1::SynthesizeJob job = ChildJob(parent);
