@@ -69,7 +69,7 @@ class UploadCall : public grpc::ServerReadReactor<v1::UploadRequest> {
 
   void End(const absl::Status& status) {
     if (!status.ok()) {
-      spdlog::warn("upload of {} from {}: {}", digest_, caller_.peer, status.ToString());
+      spdlog::warn("upload from {}: {}", caller_.peer, status.ToString());
     }
     writer_.reset();
     Finish(ToGrpc(status));
@@ -147,7 +147,7 @@ class DownloadCall : public grpc::ServerWriteReactor<v1::DownloadResponse> {
 
   void End(const absl::Status& status) {
     if (!status.ok()) {
-      spdlog::warn("download of {} by {}: {}", digest_, caller_.peer, status.ToString());
+      spdlog::warn("download by {}: {}", caller_.peer, status.ToString());
     }
     Finish(ToGrpc(status));
   }

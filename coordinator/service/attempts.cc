@@ -4,6 +4,7 @@
 #include <cmath>
 #include <utility>
 
+#include "absl/strings/escaping.h"
 #include "common/base/ids.h"
 #include "coordinator/service/result_check.h"
 #include "spdlog/spdlog.h"
@@ -77,7 +78,7 @@ void Attempts::Deliver(const std::string& runner, const v1::AttemptResult& resul
     case Verdict::kRetry:
     case Verdict::kExhausted:
       spdlog::warn("{}: {} failed on {}: {}", experiment.id(), JobName(job.key), runner,
-                   report.error);
+                   absl::Utf8SafeCEscape(report.error));  // One line, whoever wrote it.
       RecordFailure(experiment, job, attempt->id);
       break;
     case Verdict::kDuplicate:
@@ -132,8 +133,9 @@ void Attempts::RecordLate(LiveExperiment& experiment, const v1::AttemptResult& r
   }
   if (nondeterministic) {
     ++experiment.stored.nondeterministic;
-    spdlog::warn("{}: a second result of attempt {} has another digest than the accepted one",
-                 experiment.id(), result.attempt_id());
+    const BoardJob& job = *ledger_.board().FindJob(note.job);
+    spdlog::warn("{}: a second result of {} has another digest than the accepted one",
+                 experiment.id(), JobName(job.key));
   }
   ledger_.Save(experiment);
 }

@@ -16,6 +16,8 @@ namespace {
 absl::Duration Heartbeat(absl::Duration lease) { return lease / 6; }
 absl::Duration GapLimit(absl::Duration lease) { return lease / 2; }
 
+absl::Status Stopping() { return absl::UnavailableError("the coordinator stops"); }
+
 }  // namespace
 
 Coordinator::Parts::Parts(Population* population, Clock* clock, const Options& options)
@@ -206,7 +208,8 @@ void Coordinator::Watch(const Caller&, const v1::WatchRequest& request,
                         std::shared_ptr<WatchSink> sink) {
   // The snapshot is of what is on disk, so it waits for the commit.
   AfterCommit([this, id = request.experiment(), sink](const absl::Status& committed) {
-    const absl::Status started = committed.ok() ? StartWatch(id, sink) : committed;
+    absl::Status started = stopping_ ? Stopping() : committed;
+    if (started.ok()) started = StartWatch(id, sink);
     if (!started.ok()) sink->End(started);
   });
 }
@@ -225,6 +228,10 @@ absl::Status Coordinator::StartWatch(const std::string& id,
 
 void Coordinator::Synchronize(const Caller& caller, const v1::SynchronizeRequest& request,
                               uint64_t call, Synchronizer::Answer answer) {
+  if (stopping_) {
+    answer(Stopping());
+    return;
+  }
   parts_->synchronizer.Synchronize(
       caller, request, call,
       [this, answer = std::move(answer)](absl::StatusOr<v1::SynchronizeResponse> response) {
@@ -234,10 +241,10 @@ void Coordinator::Synchronize(const Caller& caller, const v1::SynchronizeRequest
       });
 }
 
-void Coordinator::EndWaiting() {
-  const absl::Status stopping = absl::UnavailableError("the coordinator stops");
-  parts_->synchronizer.EndAll(stopping);
-  AfterCommit([this, stopping](const absl::Status&) { hub_.EndAll(stopping); });
+void Coordinator::Stop() {
+  stopping_ = true;
+  parts_->synchronizer.EndAll(Stopping());
+  AfterCommit([this](const absl::Status&) { hub_.EndAll(Stopping()); });
 }
 
 }  // namespace squish

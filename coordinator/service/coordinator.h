@@ -83,8 +83,8 @@ class Coordinator {
   void Synchronize(const Caller& caller, const v1::SynchronizeRequest& request, uint64_t call,
                    Synchronizer::Answer answer);
   void Abandon(uint64_t call) { parts_->synchronizer.Abandon(call); }
-  // Ends waiting calls and watches: the coordinator stops.
-  void EndWaiting();
+  // The coordinator stops: waiting calls and watches end, and no call waits any more.
+  void Stop();
 
   // Runs `then` after the batch: OK when it is on disk, else UNAVAILABLE.
   void AfterCommit(std::function<void(const absl::Status& committed)> then) {
@@ -125,6 +125,7 @@ class Coordinator {
   WatchHub hub_;
   std::vector<std::function<void(const absl::Status&)>> after_commit_;
   absl::Duration last_batch_;
+  bool stopping_ = false;
   bool all_succeeded_ = true;  // Of those that ended, or were asked for, since the start.
 };
 

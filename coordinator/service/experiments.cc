@@ -13,14 +13,12 @@
 #include "common/spec/experiment_spec.h"
 #include "common/weights/network.h"
 #include "coordinator/service/matching.h"
-#include "google/protobuf/util/message_differencer.h"
 #include "google/protobuf/util/time_util.h"
 #include "spdlog/spdlog.h"
 
 namespace squish {
 namespace {
 
-using google::protobuf::util::MessageDifferencer;
 using google::protobuf::util::TimeUtil;
 
 constexpr int kIdBytes = 4;
@@ -223,7 +221,7 @@ void Experiments::PinDataset(const v1::DatasetReport& report) {
   for (auto& [row, experiment] : live_) {
     v1::Experiment& stored = experiment.stored.experiment;
     if (stored.has_dataset() || HasEnded(experiment.state()) ||
-        !MessageDifferencer::Equals(report.spec(), experiment.spec().dataset())) {
+        DatasetKey(report.spec()) != DatasetKey(experiment.spec().dataset())) {
       continue;
     }
     if (const absl::Status usable = CheckSummary(report.summary()); !usable.ok()) {
@@ -261,14 +259,12 @@ absl::Status Experiments::CheckClasses(const LiveExperiment& experiment,
       "); they must be the same, in the same order"));
 }
 
-std::vector<v1::DatasetSpec> Experiments::WantedDatasets() const {
-  std::vector<v1::DatasetSpec> wanted;
+WantedDatasets Experiments::Wanted() const {
+  WantedDatasets wanted;
   for (const auto& [row, experiment] : live_) {
+    if (HasEnded(experiment.state())) continue;
     const v1::DatasetSpec& spec = experiment.spec().dataset();
-    const bool is_new = std::none_of(wanted.begin(), wanted.end(), [&](const auto& other) {
-      return MessageDifferencer::Equals(spec, other);
-    });
-    if (is_new && !HasEnded(experiment.state())) wanted.push_back(spec);
+    wanted.emplace(DatasetKey(spec), spec);
   }
   return wanted;
 }

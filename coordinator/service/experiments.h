@@ -10,8 +10,8 @@
 #ifndef SQUISH_COORDINATOR_SERVICE_EXPERIMENTS_H_
 #define SQUISH_COORDINATOR_SERVICE_EXPERIMENTS_H_
 
+#include <map>
 #include <string>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -25,6 +25,9 @@
 #include "squish/v1/experiment.pb.h"
 
 namespace squish {
+
+// The data sets that live experiments need, by DatasetKey.
+using WantedDatasets = std::map<std::string, v1::DatasetSpec>;
 
 class Experiments {
  public:
@@ -49,8 +52,7 @@ class Experiments {
 
   // What a worker found: the first usable READY report pins a data set.
   void PinDataset(const v1::DatasetReport& report);
-  // The data sets that live experiments need, each once.
-  std::vector<v1::DatasetSpec> WantedDatasets() const;
+  WantedDatasets Wanted() const;
 
   // An agent connected or was started anew: measurements that it could do and that
   // were invalid too often are tried again.

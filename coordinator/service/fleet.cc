@@ -5,12 +5,9 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
-#include "google/protobuf/util/message_differencer.h"
 
 namespace squish {
 namespace {
-
-using google::protobuf::util::MessageDifferencer;
 
 constexpr size_t kMaximumIdBytes = 64;
 constexpr size_t kMaximumNameBytes = 256;
@@ -80,11 +77,12 @@ absl::Status CheckSynchronizeRequest(const v1::SynchronizeRequest& request) {
   return absl::OkStatus();
 }
 
+// Without maps, one program serialises equal messages to equal bytes.
+std::string DatasetKey(const v1::DatasetSpec& spec) { return spec.SerializeAsString(); }
+
 const v1::DatasetReport* ConnectedRunner::FindDataset(const v1::DatasetSpec& spec) const {
-  for (const v1::DatasetReport& report : datasets) {
-    if (MessageDifferencer::Equals(report.spec(), spec)) return &report;
-  }
-  return nullptr;
+  const auto found = datasets.find(DatasetKey(spec));
+  return found == datasets.end() ? nullptr : &found->second;
 }
 
 absl::StatusOr<bool> Fleet::Hear(const v1::SynchronizeRequest& request, absl::Duration now) {
@@ -106,11 +104,12 @@ absl::StatusOr<bool> Fleet::Hear(const v1::SynchronizeRequest& request, absl::Du
   runner.info = info;
   runner.draining = request.draining();
   runner.heard = now;
-  runner.datasets.assign(request.datasets().begin(), request.datasets().end());
-  for (v1::DatasetReport& report : runner.datasets) {  // Of summaries the fingerprint is enough.
-    const std::string fingerprint = report.summary().fingerprint();
-    report.clear_summary();
-    report.mutable_summary()->set_fingerprint(fingerprint);
+  runner.datasets.clear();
+  for (const v1::DatasetReport& report : request.datasets()) {
+    v1::DatasetReport& kept = runner.datasets[DatasetKey(report.spec())];
+    kept.set_state(report.state());
+    kept.set_message(report.message());
+    kept.mutable_summary()->set_fingerprint(report.summary().fingerprint());
   }
   return is_new || restarted;
 }

@@ -8,7 +8,6 @@
 #include <map>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -17,11 +16,15 @@
 
 namespace squish {
 
+// Equal for equal data set specs, and for no others.
+std::string DatasetKey(const v1::DatasetSpec& spec);
+
 struct ConnectedRunner {
   v1::RunnerInfo info;
   bool draining = false;
   absl::Duration heard;
-  std::vector<v1::DatasetReport> datasets;  // Of summaries only the fingerprint.
+  std::map<std::string, v1::DatasetReport> datasets;  // By DatasetKey; no more of a
+                                                      // summary than its fingerprint.
   // The incarnation before this one: it must not come back.
   std::optional<uint64_t> superseded;
 

@@ -36,7 +36,9 @@ absl::StatusOr<std::unique_ptr<CoordinatorServer>> CoordinatorServer::Start(Opti
       server->coordinator_,
       Coordinator::Create(server->population_.get(), &Clock::System(),
                           &server->coordinator_metrics_, std::move(coordinator_options)));
-  SQUISH_ASSIGN_OR_RETURN(server->metrics_port_, server->metrics_.Serve(options.metrics));
+  if (!options.metrics.empty()) {
+    SQUISH_ASSIGN_OR_RETURN(server->metrics_port_, server->metrics_.Serve(options.metrics));
+  }
   server->loop_ = std::make_unique<Loop>(server->coordinator_.get(), &Clock::System());
   server->io_ = std::make_unique<IoThread>();
   server->experiment_service_ = std::make_unique<ExperimentServiceAdapter>(server->loop_.get());
@@ -53,7 +55,7 @@ absl::StatusOr<std::unique_ptr<CoordinatorServer>> CoordinatorServer::Start(Opti
 
 CoordinatorServer::~CoordinatorServer() {
   if (running_.server == nullptr) return;
-  loop_->Post([](Coordinator& coordinator) { coordinator.EndWaiting(); });
+  loop_->Post([](Coordinator& coordinator) { coordinator.Stop(); });
   running_.server->Shutdown(absl::ToChronoTime(absl::Now() + kGrace));
   running_.server->Wait();
 }

@@ -26,7 +26,7 @@ class CoordinatorServer {
   struct Options {
     std::string population;                  // The file.
     std::string listen = "127.0.0.1:7461";   // Port 0 picks one.
-    std::string metrics = "127.0.0.1:9461";  // Likewise.
+    std::string metrics = "127.0.0.1:9461";  // Likewise; empty: not served.
     absl::Duration lease = absl::Seconds(30);
     // Called on the loop's thread; see Coordinator::Options. May be empty.
     std::function<void(bool all_succeeded)> on_all_ended;

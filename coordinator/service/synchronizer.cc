@@ -16,6 +16,14 @@ void SetDuration(absl::Duration from, google::protobuf::Duration* to) {
   to->set_nanos(static_cast<int32_t>(milliseconds % 1000) * 1'000'000);
 }
 
+// Whether a worker does not know yet of a data set that is wanted.
+bool LacksDataset(const ConnectedRunner& runner, const WantedDatasets& wanted) {
+  if (runner.info.kind() != v1::RunnerInfo::WORKER) return false;
+  return std::any_of(wanted.begin(), wanted.end(), [&runner](const auto& entry) {
+    return !runner.datasets.contains(entry.first);
+  });
+}
+
 }  // namespace
 
 void Synchronizer::Synchronize(const Caller& caller, const v1::SynchronizeRequest& request,
@@ -75,7 +83,8 @@ void Synchronizer::Abandon(uint64_t call) {
 void Synchronizer::Settle() {
   attempts_.Expire();
   fleet_.Forget(clock_.Steady(), options_.lease);
-  waiting_.remove_if([this](Waiting& waiting) { return TryAnswer(waiting); });
+  const WantedDatasets wanted = experiments_.Wanted();
+  waiting_.remove_if([&](Waiting& waiting) { return TryAnswer(wanted, waiting); });
 }
 
 void Synchronizer::EndAll(const absl::Status& status) {
@@ -83,7 +92,7 @@ void Synchronizer::EndAll(const absl::Status& status) {
   waiting_.clear();
 }
 
-bool Synchronizer::TryAnswer(Waiting& waiting) {
+bool Synchronizer::TryAnswer(const WantedDatasets& wanted, Waiting& waiting) {
   const ConnectedRunner* const runner = fleet_.Find(waiting.runner);
   if (runner == nullptr) {  // Silent for too long inside its own call: a very short lease.
     waiting.answer(absl::UnavailableError("the runner was not heard of for too long"));
@@ -101,28 +110,18 @@ bool Synchronizer::TryAnswer(Waiting& waiting) {
   for (const BoardAttempt& attempt : running) ids.insert(attempt.id);
   const bool may_wait = running.size() < slots && !runner->draining;
   const bool has_news = ids != waiting.named || waiting.response.acknowledged_size() > 0 ||
-                        LacksDataset(*runner);
+                        LacksDataset(*runner, wanted);
   if (may_wait && !has_news && clock_.Steady() < waiting.deadline) return false;
 
   FillAssignments(running, waiting);
   if (runner->info.kind() == v1::RunnerInfo::WORKER) {
-    for (v1::DatasetSpec& spec : experiments_.WantedDatasets()) {
-      *waiting.response.add_datasets() = std::move(spec);
-    }
+    for (const auto& [key, spec] : wanted) *waiting.response.add_datasets() = spec;
   }
   // With a free slot it calls again at once, to wait here for work.
   SetDuration(may_wait ? absl::ZeroDuration() : options_.lease / 3,
               waiting.response.mutable_call_again_after());
   waiting.answer(std::move(waiting.response));
   return true;
-}
-
-bool Synchronizer::LacksDataset(const ConnectedRunner& runner) const {
-  if (runner.info.kind() != v1::RunnerInfo::WORKER) return false;
-  const std::vector<v1::DatasetSpec> wanted = experiments_.WantedDatasets();
-  return std::any_of(wanted.begin(), wanted.end(), [&runner](const v1::DatasetSpec& spec) {
-    return runner.FindDataset(spec) == nullptr;
-  });
 }
 
 void Synchronizer::FillAssignments(const std::vector<BoardAttempt>& running, Waiting& waiting) {

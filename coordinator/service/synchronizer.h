@@ -69,9 +69,7 @@ class Synchronizer {
   };
 
   // Answers and returns true, or leaves it waiting.
-  bool TryAnswer(Waiting& waiting);
-  // Whether a worker does not know yet of a data set that is wanted.
-  bool LacksDataset(const ConnectedRunner& runner) const;
+  bool TryAnswer(const WantedDatasets& wanted, Waiting& waiting);
   void FillAssignments(const std::vector<BoardAttempt>& running, Waiting& waiting);
 
   const Options options_;

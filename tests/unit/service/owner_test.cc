@@ -436,7 +436,7 @@ TEST_F(WatchTest, WatcherThatHasGoneIsDropped) {
 TEST_F(WatchTest, StopOfTheCoordinatorEndsTheWatch) {
   const std::string id = Submit(SmallSpec())->id();
   const auto sink = Watch(id);
-  RunBatch([](Coordinator& c) { c.EndWaiting(); });
+  RunBatch([](Coordinator& c) { c.Stop(); });
   EXPECT_TRUE(absl::IsUnavailable(*sink->end));
 }
 
