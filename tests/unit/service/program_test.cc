@@ -10,8 +10,11 @@
 #include "common/base/file.h"
 #include "common/base/ids.h"
 #include "common/child/child.h"
+#include "common/rpc/rpc.h"
+#include "common/spec/experiment_spec.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "squish/v1/experiment_service.grpc.pb.h"
 
 namespace squish {
 namespace {
@@ -135,6 +138,25 @@ TEST_F(ProgramTest, ExperimentOfAFileIsStartedOnce) {
   const size_t first = log.find(": submitted");
   EXPECT_NE(first, std::string::npos) << log;
   EXPECT_EQ(log.find(": submitted", first + 1), std::string::npos) << log;
+}
+
+TEST_F(ProgramTest, ExitWhenDoneTellsOfAnExperimentThatDidNotSucceed) {
+  auto coordinator = StartServing({"--exit-when-done"});
+  const std::string line = *coordinator->ReadLine(kLimit);
+  {
+    const auto stub = v1::ExperimentService::NewStub(
+        MakeChannel(line.substr(13, line.find(" metrics") - 13)));
+    grpc::ClientContext submitting, cancelling;
+    v1::SubmitRequest submit;
+    *submit.mutable_spec() = *ParseExperimentSpec(kSpec, "spec");
+    v1::Experiment experiment;
+    ASSERT_TRUE(stub->Submit(&submitting, submit, &experiment).ok());
+    v1::CancelRequest cancel;
+    cancel.set_id(experiment.id());
+    ASSERT_TRUE(stub->Cancel(&cancelling, cancel, &experiment).ok())
+        << "the call is answered before the end";
+  }
+  EXPECT_EQ(coordinator->CloseAndWait(kLimit), "exit status 1");
 }
 
 }  // namespace
