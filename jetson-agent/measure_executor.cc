@@ -15,6 +15,10 @@ namespace {
 
 constexpr size_t kMaximumMessageBytes = 4096;  // Of a Failure.
 
+// A first engine that dies is started so often in all: it may have been killed, by a
+// kernel short of memory for instance. A wrong program dies every time.
+constexpr int kFirstStarts = 5;
+
 // What a broken engine or measurement means to the coordinator.
 v1::Failure::Code EngineFailure(const absl::Status& status) {
   switch (status.code()) {
@@ -64,9 +68,13 @@ std::string ChooseDeviceClass(const MeasureExecutorOptions& options, const Engin
 
 absl::StatusOr<std::unique_ptr<MeasureExecutor>> MeasureExecutor::Create(
     MeasureExecutorOptions options, Clock& clock) {
-  SQUISH_ASSIGN_OR_RETURN(std::unique_ptr<EngineClient> engine,
-                          EngineClient::Spawn(options.engine, clock));
-  SQUISH_RETURN_IF_ERROR(engine->AwaitReady());
+  std::unique_ptr<EngineClient> engine;
+  absl::Status ready = absl::AbortedError("");
+  for (int starts = 0; absl::IsAborted(ready) && starts < kFirstStarts; ++starts) {
+    SQUISH_ASSIGN_OR_RETURN(engine, EngineClient::Spawn(options.engine, clock));
+    ready = engine->AwaitReady();
+  }
+  SQUISH_RETURN_IF_ERROR(ready);
   return std::unique_ptr<MeasureExecutor>(
       new MeasureExecutor(std::move(options), clock, std::move(engine)));
 }

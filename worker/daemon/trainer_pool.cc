@@ -5,6 +5,13 @@
 #include "common/base/status_macros.h"
 
 namespace squish {
+namespace {
+
+// A first trainer that dies is started so often in all: it may have been killed, by a
+// kernel short of memory for instance. A wrong program dies every time.
+constexpr int kFirstStarts = 5;
+
+}  // namespace
 
 TrainerPool::TrainerPool(const TrainerOptions& options, int slots) {
   absl::MutexLock lock(&mutex_);
@@ -16,7 +23,14 @@ TrainerPool::TrainerPool(const TrainerOptions& options, int slots) {
 
 absl::StatusOr<v1::TrainerEvent::Ready> TrainerPool::Start() {
   for (const auto& slot : slots_) SQUISH_RETURN_IF_ERROR(slot->Warm(/*threads=*/1));
-  return slots_.front()->AwaitReady();
+  TrainerSlot& first = *slots_.front();
+  absl::StatusOr<v1::TrainerEvent::Ready> ready = first.AwaitReady();
+  for (int starts = 1; absl::IsAborted(ready.status()) && starts < kFirstStarts; ++starts) {
+    first.Replace();
+    SQUISH_RETURN_IF_ERROR(first.Warm(/*threads=*/1));
+    ready = first.AwaitReady();
+  }
+  return ready;
 }
 
 TrainerPool::Lease TrainerPool::Acquire(int threads) {

@@ -67,7 +67,9 @@ absl::StatusOr<Offspring> MakeAncestor(const v1::SynthesizeJob& job, const v1::J
     }
     SQUISH_RETURN_IF_ERROR(CheckClassNames(*file, job, "the ancestor's network"));
     Network network = *file;
-    network.preprocessing = job.preprocessing();
+    // Its weights learned on pictures normalised its own way; that stays.
+    network.preprocessing.set_input_size(job.preprocessing().input_size());
+    network.preprocessing.set_resize(job.preprocessing().resize());
     return Offspring{std::move(network), std::move(birth)};
   }
   if (!job.ancestor().has_squeezenet_v1_1()) {
