@@ -16,7 +16,7 @@ namespace {
 constexpr char kCsvColumns[] =
     "experiment,strategy,seed,generation,individual,parents,parameters,megabytes,macs,"
     "selection_accuracy,selection_log_loss,val_accuracy,images_per_second,ratio_to_ancestor,"
-    "images_seen,genome_digest,weights_digest,training_seconds,step_seconds\n";
+    "images_seen,genome_digest,weights_digest,training_seconds,step_seconds,measured_on\n";
 
 std::string NameOf(const v1::IndividualName& name) {
   return absl::StrCat(name.generation(), ":", name.index());
@@ -119,7 +119,9 @@ std::string IndividualsCsv(const v1::Experiment& experiment,
         individual.genome_digest(),
         individual.weights_digest(),
         number(individual.training_seconds() > 0, 3, individual.training_seconds()),
-        number(individual.step_seconds() > 0, 3, individual.step_seconds())};
+        number(individual.step_seconds() > 0, 3, individual.step_seconds()),
+        // It holds commas and no quotes.
+        individual.measured_on().empty() ? "" : absl::StrCat("\"", individual.measured_on(), "\"")};
     absl::StrAppend(&csv, absl::StrJoin(cells, ","), "\n");
   }
   return csv;

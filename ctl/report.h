@@ -15,6 +15,7 @@ namespace squish {
 // selection_accuracy,selection_log_loss,val_accuracy,images_per_second,
 // ratio_to_ancestor,images_seen,genome_digest,weights_digest, and after those
 // training_seconds,step_seconds: wall time in the trainer, and of that in steps.
+// measured_on: what images_per_second is of; says so when it is no hardware's.
 // MB are 10^6 bytes of fp32 weights, accuracies fractions, parents generation:index
 // joined by '+'; empty where not known. Generation 0 is the ancestor, ratio 1.
 std::string IndividualsCsv(const v1::Experiment& experiment,

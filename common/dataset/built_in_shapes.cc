@@ -13,14 +13,15 @@ namespace squish {
 namespace {
 
 // What makes the set as hard as it is. Lengths are in half pictures, colours in [0, 1].
-constexpr double kSmallestRadius = 0.42, kLargestRadius = 0.78;
-constexpr double kMostSquash = 0.25;     // Of one axis against the other.
-constexpr double kLeastContrast = 0.35;  // Shape to ground, as a distance in RGB.
-constexpr double kTextureContrast = 0.18;
+constexpr double kSmallestRadius = 0.6, kLargestRadius = 0.8;
+constexpr double kMostSquash = 0.25;  // Of one axis against the other.
+constexpr double kMostTilt = 0.35;    // Tangent of the angle.
+constexpr double kLeastContrast = 0.6;  // Shape to ground, as a distance in RGB.
+constexpr double kTextureContrast = 0.06;
 constexpr int kMostPiecesBehind = 4, kMostPiecesBefore = 2;
 constexpr double kSmallestPiece = 0.08, kLargestPiece = 0.2;
-constexpr double kMostShade = 0.2;   // Change of light across half the picture.
-constexpr double kMostNoise = 0.12;  // Amplitude of a pixel's uniform noise.
+constexpr double kMostShade = 0.2;  // Change of light across half the picture.
+constexpr double kMostNoise = 0.05;  // Amplitude of a pixel's uniform noise.
 
 // A picture being painted, in the plane [−1, 1]².
 class Canvas {
@@ -91,7 +92,9 @@ Pose ShapePose(Outline outline, Dice& dice) {
   pose.radius = dice.Uniform(kSmallestRadius, kLargestRadius);
   const double room = 0.9 - pose.radius;  // Most of the shape stays in the picture.
   pose.centre = {dice.Uniform(-room, room), dice.Uniform(-room, room)};
-  pose.up = dice.Direction();
+  const double tilt = dice.Uniform(-kMostTilt, kMostTilt);
+  const double length = std::sqrt(1.0 + tilt * tilt);
+  pose.up = {1.0 / length, tilt / length};
   pose.squash = dice.Uniform(1.0 - kMostSquash, 1.0);
   return pose;
 }

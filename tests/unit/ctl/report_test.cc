@@ -29,7 +29,7 @@ TEST(IndividualsCsvTest, HasExactlyTheColumnsThatOthersRead) {
             "experiment,strategy,seed,generation,individual,parents,parameters,megabytes,macs,"
             "selection_accuracy,selection_log_loss,val_accuracy,images_per_second,"
             "ratio_to_ancestor,images_seen,genome_digest,weights_digest,"
-            "training_seconds,step_seconds\n");
+            "training_seconds,step_seconds,measured_on\n");
 }
 
 TEST(IndividualsCsvTest, RowsHoldFractionsMegabytesOfTenToTheSixAndJoinedParents) {
@@ -44,7 +44,7 @@ TEST(IndividualsCsvTest, RowsHoldFractionsMegabytesOfTenToTheSixAndJoinedParents
             absl::StrCat("demo-1234,EVOLUTION,7,2,3,1:0+1:4,727626,2.910504,72762600,0.875000,"
                          "0.432100,,600.000,1.500000,8000,",
                          individual.genome_digest(), ",", individual.weights_digest(),
-                         ",2.500,2.250"));
+                         ",2.500,2.250,\"cpu, torch, fp32, batch 1, 1 thread\""));
 }
 
 TEST(IndividualsCsvTest, AncestorHasNoParentsAndRatioOne) {
@@ -58,7 +58,7 @@ TEST(IndividualsCsvTest, WhatIsNotKnownIsEmpty) {
   unborn.mutable_name()->set_generation(1);
   unborn.set_state(v1::Individual::SYNTHESIZING);
   EXPECT_THAT(IndividualsCsv(TheExperiment(), {unborn}),
-              HasSubstr("demo-1234,EVOLUTION,7,1,0,,,,,,,,,,,,,,\n"));
+              HasSubstr("demo-1234,EVOLUTION,7,1,0,,,,,,,,,,,,,,,\n"));
 }
 
 TEST(SpeedsCsvTest, OneLineForEachArchitectureWithAllDigits) {

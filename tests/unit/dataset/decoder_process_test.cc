@@ -1,0 +1,98 @@
+// squish-decoder as its parents see it.
+#include <gmock/gmock.h>
+#include <google/protobuf/util/json_util.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include "common/child/child.h"
+#include "common/dataset/cache.h"
+#include "tests/unit/dataset/test_folder.h"
+
+namespace squish {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr absl::Duration kLong = absl::Seconds(60);
+
+class DecoderProcessTest : public testing::Test {
+ protected:
+  static std::unique_ptr<Child> Start() {
+    ChildOptions options;
+    options.command = {SQUISH_BIN_DIR "/squish-decoder"};
+    options.environment = InheritedEnvironment();
+    return Child::Spawn(options).value();
+  }
+
+  static v1::DecoderEvent Next(Child& child) {
+    v1::DecoderEvent event;
+    const auto line = child.ReadLine(kLong);
+    EXPECT_TRUE(line.ok()) << line.status();
+    if (line.ok()) {
+      EXPECT_TRUE(google::protobuf::util::JsonStringToMessage(*line, &event).ok()) << *line;
+    }
+    return event;
+  }
+
+  // The answer to a request: the first event that is no progress.
+  static v1::DecoderEvent Answer(Child& child, const std::string& line) {
+    EXPECT_TRUE(child.WriteLine(line).ok());
+    while (true) {
+      v1::DecoderEvent event = Next(child);
+      if (!event.has_progress()) return event;
+      EXPECT_GE(event.progress().fraction(), 0.0);
+      EXPECT_LE(event.progress().fraction(), 1.0);
+    }
+  }
+
+  static std::string Line(const v1::DecoderRequest& request) {
+    std::string line;
+    EXPECT_TRUE(google::protobuf::util::MessageToJsonString(request, &line).ok());
+    return line;
+  }
+
+  const TestFolder cache_;
+};
+
+TEST_F(DecoderProcessTest, AnswersWithTheCache) {
+  const auto child = Start();
+  EXPECT_TRUE(Next(*child).has_ready());
+  const v1::DecoderEvent event = Answer(*child, Line(BuiltInRequest(cache_)));
+  ASSERT_TRUE(event.has_done()) << event.ShortDebugString();
+  const auto cache = DatasetCache::Open(event.done().cache_path()).value();
+  EXPECT_EQ(cache->summary().SerializeAsString(), event.done().summary().SerializeAsString())
+      << "a number changed on its way through JSON";
+  EXPECT_EQ(child->CloseAndWait(kLong), "exit status 0");
+}
+
+TEST_F(DecoderProcessTest, SaysWhatIsWrongAndServesTheNextRequest) {
+  const auto child = Start();
+  EXPECT_TRUE(Next(*child).has_ready());
+  for (const char* babble : {"", "{", "[]", "{\"dataset\": 7}", "{\"unknown\": 1}", "\xff"}) {
+    const v1::DecoderEvent event = Answer(*child, babble);
+    EXPECT_THAT(event.failed().message(), HasSubstr("the request is no DecoderRequest"));
+  }
+  const TestFolder empty;
+  EXPECT_THAT(Answer(*child, Line(CifarRequest(empty, cache_))).failed().message(),
+              HasSubstr("has no data_batch_*.bin"));
+  EXPECT_TRUE(Answer(*child, Line(BuiltInRequest(cache_))).has_done());
+}
+
+TEST_F(DecoderProcessTest, KilledInMidWorkItLeavesNothingInTheWay) {
+  v1::DecoderRequest request = BuiltInRequest(cache_);
+  request.mutable_dataset()->mutable_built_in()->set_train_images(20'000);
+  {
+    const auto child = Start();
+    EXPECT_TRUE(Next(*child).has_ready());
+    ASSERT_TRUE(child->WriteLine(Line(request)).ok());
+    EXPECT_TRUE(Next(*child).has_progress());
+    child->Kill();
+    EXPECT_THAT(child->CloseAndWait(kLong), HasSubstr("signal 9"));
+  }
+  const auto child = Start();
+  EXPECT_TRUE(Next(*child).has_ready());
+  EXPECT_TRUE(Answer(*child, Line(request)).has_done());
+}
+
+}  // namespace
+}  // namespace squish
