@@ -1,7 +1,7 @@
 // Real processes on loopback: whoever is killed on the way, and however many workers
 // there are, an experiment ends with the same population (DESIGN, invariants 3 and 4).
-#include <algorithm>
 #include <functional>
+#include <iostream>
 #include <map>
 #include <memory>
 #include <set>
@@ -67,8 +67,8 @@ class KillTest : public testing::Test {
     return options;
   }
 
-  // Runs the experiment to its end. `disturb` is called after each change that became
-  // durable, with the cluster; a coordinator that it killed and started is found again.
+  // Runs the experiment to its end. `disturb` is called after each birth, training and
+  // measurement that became durable; a coordinator that it killed and started is found again.
   Outcome Run(const LocalClusterOptions& options,
               const std::function<void(LocalCluster&)>& disturb = nullptr) {
     LocalCluster cluster(options);
@@ -83,14 +83,23 @@ class KillTest : public testing::Test {
     if (!submitted.ok()) return {};
 
     v1::Experiment latest = *submitted;
+    std::set<std::string> seen;
     const absl::Time deadline = absl::Now() + kRunLimit;
     while (!HasEnded(latest) && absl::Now() < deadline) {
       grpc::ClientContext context;
       context.set_deadline(absl::ToChronoTime(deadline));
-      // Ends when the experiment does, or when the coordinator is killed meanwhile.
+      // Ends when the experiment does, or when the coordinator is killed meanwhile. What
+      // a new watch repeats is no news: only progress brings the next disturbance.
       (void)client.Watch(context, submitted->id(), [&](const v1::WatchEvent& event) {
         if (event.has_experiment()) latest = event.experiment();
-        if (disturb && !HasEnded(latest)) disturb(cluster);
+        if (!disturb || !event.has_individual() || HasEnded(latest)) return;
+        const v1::Individual& individual = event.individual();
+        const bool news =
+            seen.insert(absl::StrCat(individual.name().generation(), ":", individual.name().index(),
+                                     " ", individual.weights_digest(), " ",
+                                     individual.has_images_per_second()))
+                .second;
+        if (news) disturb(cluster);
       });
     }
     EXPECT_EQ(latest.state(), v1::Experiment::SUCCEEDED) << StateSentence(latest);
@@ -118,10 +127,10 @@ class Killer {
         Restart(cluster, turn_ % 2 == 0 ? "worker-1" : "worker-2");
         break;
       case 3:
-        Restart(cluster, "agent");
+        KillChild(cluster, {"agent"}, "jetson-agent");
         break;
       case 4:
-        KillChild(cluster, {"agent"}, "jetson-agent");
+        Restart(cluster, "agent");
         break;
     }
   }
