@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/dataset/prepare.h"
 #include "google/protobuf/util/json_util.h"
+#include "nlohmann/json.hpp"
 #include "squish/v1/trainer.pb.h"
 
 namespace squish {
@@ -19,6 +20,15 @@ void Say(const v1::DecoderEvent& event) {
   std::string line;
   if (!google::protobuf::util::MessageToJsonString(event, &line).ok()) std::abort();
   std::cout << line << std::endl;
+}
+
+// Bytes that are no UTF-8 (of a file's name, of a babbled request) replaced: JSON has no
+// others.
+std::string AsUtf8(absl::string_view text) {
+  const nlohmann::json json = std::string(text);
+  return nlohmann::json::parse(
+             json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace))
+      .get<std::string>();
 }
 
 void SayProgress(double fraction) {
@@ -47,7 +57,7 @@ void Serve() {
     if (done.ok()) {
       *event.mutable_done() = *std::move(done);
     } else {
-      event.mutable_failed()->set_message(std::string(done.status().message()));
+      event.mutable_failed()->set_message(AsUtf8(done.status().message()));
     }
     Say(event);
   }

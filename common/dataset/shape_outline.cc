@@ -71,10 +71,10 @@ double Arrow(Point p) {
 }
 
 double Hourglass(Point p) {
-  constexpr double kWaist = 0.1, kSlope = 0.75;
+  constexpr double kWaist = 0.08, kSlope = 0.8;
   const double sides =
       (std::abs(p.x) - kWaist - kSlope * std::abs(p.y)) / Length(1.0, kSlope);
-  return std::max(sides, std::abs(p.y) - 0.78);
+  return std::max(sides, std::abs(p.y) - 0.72);
 }
 
 }  // namespace

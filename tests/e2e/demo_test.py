@@ -106,8 +106,10 @@ def main():
     shutil.rmtree(work, ignore_errors=True)
     os.makedirs(work)
 
-    demo = subprocess.Popen([squishctl, "demo", "--examples", examples, "--quick", "--out", out],
-                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    printed = os.path.join(work, "printed.txt")
+    with open(printed, "w") as file:
+        demo = subprocess.Popen([squishctl, "demo", "--examples", examples, "--quick", "--out", out],
+                                stdout=file, stderr=subprocess.STDOUT)
     prometheus = None
     try:
         address = metrics_address(os.path.join(out, "coordinator.log"), time.monotonic() + 30)
@@ -115,12 +117,9 @@ def main():
         seen_processes, seen_series = set(), set()
         wanted = {name for name in dashboard_series(os.path.dirname(os.path.abspath(examples)))
                   if not name.startswith("squish_result_latency")} - {"squish-prometheus"}
-        lines = []
-        os.set_blocking(demo.stdout.fileno(), False)
         deadline = time.monotonic() + 240
         while demo.poll() is None and time.monotonic() < deadline:
             seen_processes.update(descendants(demo.pid))
-            lines.append(demo.stdout.read() or "")
             try:
                 names = query(port, 'count by (__name__) ({__name__=~"squish_.*"})')
                 seen_series.update(entry["metric"]["__name__"] for entry in names)
@@ -128,9 +127,8 @@ def main():
                 pass  # Prometheus is still starting.
             time.sleep(0.2)
         check(demo.poll() is not None, "the quick demo did not end in time")
-        lines.append(demo.stdout.read() or "")
-        output = "".join(lines)
-        print(output)
+        with open(printed) as file:
+            print(file.read())
         check(demo.returncode == 0, f"the demo ended with status {demo.returncode}")
         missing = wanted - seen_series
         check(not missing, f"Prometheus never saw {sorted(missing)}; it saw {sorted(seen_series)}")
