@@ -282,7 +282,9 @@ TEST_F(MeasureExecutorTest, CancellationEndsAHangingEngineAtOnce) {
 TEST_F(MeasureExecutorTest, TimeLimitGivesAnInvalidResultWithReasons) {
   const auto executor = Start({FAKE_ENGINE});
   v1::MeasureJob job = Job();
-  job.mutable_protocol()->set_maximum_spread(1e-12);
+  // Beyond any engine in that time, however steady or noisy it is.
+  job.mutable_protocol()->set_minimum_blocks(100'000'000);
+  job.mutable_protocol()->set_minimum_seconds(1e6);
   job.mutable_protocol()->set_time_limit_seconds(0.2);
   const auto attempt = AttemptOf(job);
   const v1::AttemptResult result = executor->Execute(*attempt);
