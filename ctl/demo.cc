@@ -11,10 +11,13 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "common/base/clock.h"
 #include "common/base/file.h"
 #include "common/base/sha256.h"
 #include "common/base/status.h"
 #include "common/base/status_macros.h"
+#include "common/dataset/cifar10.h"
 #include "common/weights/network.h"
 #include "ctl/best_networks.h"
 #include "ctl/coordinator_client.h"
@@ -29,6 +32,8 @@ namespace {
 
 // How often the processes and signals are looked at while nothing happens.
 constexpr absl::Duration kLook = absl::Milliseconds(200);
+// Waiting for the runners to come is how every run begins; what lasts longer is said.
+constexpr absl::Duration kPatience = absl::Seconds(5);
 
 class Demo {
  public:
@@ -48,6 +53,8 @@ class Demo {
   absl::Status Take(const v1::WatchEvent& event);
   void TakeIndividual(const v1::Individual& individual);
   absl::Status TakeExperiment(const v1::Experiment& experiment);
+  // Prints the state once it is news that lasts.
+  void TellState();
   absl::Status WriteResults(const DemoFolder& folder);
   absl::Status WriteNetworks(const DemoFolder& folder, const std::vector<BestNetwork>& best);
 
@@ -59,9 +66,15 @@ class Demo {
   std::unique_ptr<CoordinatorClient> client_;
   v1::Experiment experiment_;
   std::set<std::pair<int, int>> printed_;
-  v1::Experiment::State told_state_ = v1::Experiment::RUNNING;
-  std::string told_reason_;
+  absl::Duration state_since_;  // Changed or asked for; of Clock::Steady.
+  std::string told_state_;
 };
+
+// Whether the folder has what a worker will look for.
+absl::Status CheckData(const std::string& folder, const v1::ExperimentSpec& spec) {
+  if (folder.empty()) return absl::OkStatus();
+  return OpenCifar10(folder, spec.dataset().input_size()).status();
+}
 
 // The digest of the network file, once it is known to be one.
 absl::StatusOr<std::string> CheckAncestor(const std::string& path) {
@@ -76,6 +89,7 @@ absl::Status Demo::Run(const StopSignals& signals) {
   // What can be wrong with the arguments is said before the folder is touched.
   SQUISH_ASSIGN_OR_RETURN(const std::string ancestor, CheckAncestor(options_.ancestor_weights));
   SQUISH_ASSIGN_OR_RETURN(const v1::ExperimentSpec spec, MakeDemoSpec(options_, ancestor));
+  SQUISH_RETURN_IF_ERROR(CheckData(options_.data, spec));
   SQUISH_ASSIGN_OR_RETURN(DemoFolder folder, DemoFolder::Take(options_.out));
   SQUISH_RETURN_IF_ERROR(Start(folder));
   SQUISH_RETURN_IF_ERROR(Submit(spec, folder));
@@ -110,6 +124,7 @@ absl::Status Demo::Submit(const v1::ExperimentSpec& spec, const DemoFolder& fold
     SQUISH_RETURN_IF_ERROR(client_->Upload(options_.ancestor_weights).status());
   }
   SQUISH_ASSIGN_OR_RETURN(experiment_, client_->Submit(spec));
+  state_since_ = Clock::System().Steady();
   std::string text;
   google::protobuf::TextFormat::PrintToString(experiment_.spec(), &text);
   SQUISH_RETURN_IF_ERROR(WriteFileDurably(folder.spec(), text));
@@ -125,6 +140,7 @@ absl::Status Demo::Follow(const StopSignals& signals) {
   while (!HasEnded(experiment_)) {
     if (signals.Received() != 0) return absl::CancelledError("stopped");
     SQUISH_RETURN_IF_ERROR(LookAtProcesses());
+    TellState();
     if (const auto event = events.Next(kLook); event.has_value()) {
       SQUISH_RETURN_IF_ERROR(Take(*event));
     } else if (const auto ended = events.Ended(); ended.has_value()) {
@@ -159,20 +175,30 @@ void Demo::TakeIndividual(const v1::Individual& individual) {
 }
 
 absl::Status Demo::TakeExperiment(const v1::Experiment& experiment) {
+  const bool changed =
+      experiment.state() != experiment_.state() || experiment.reason() != experiment_.reason();
+  if (changed) state_since_ = Clock::System().Steady();
   experiment_ = experiment;
   if (experiment.state() == v1::Experiment::NEEDS_ATTENTION ||
       experiment.state() == v1::Experiment::PAUSED) {
     return absl::AbortedError(
         absl::StrCat("the experiment cannot go on by itself: ", StateSentence(experiment)));
   }
-  // Waiting for the runners to come is how every run begins.
-  const bool told = experiment.state() == told_state_ && experiment.reason() == told_reason_;
-  if (!told && !printed_.empty() && !HasEnded(experiment)) {
-    out_ << "-- " << StateSentence(experiment) << "\n" << std::flush;
-  }
-  told_state_ = experiment.state();
-  told_reason_ = experiment.reason();
   return absl::OkStatus();
+}
+
+void Demo::TellState() {
+  const bool waiting = experiment_.state() == v1::Experiment::WAITING_FOR_WORKER ||
+                       experiment_.state() == v1::Experiment::WAITING_FOR_DEVICE;
+  const absl::Duration now = Clock::System().Steady();
+  if (!waiting || now - state_since_ < kPatience) return;
+  state_since_ = now;
+  // Why it waits may have changed with what the runners say, which no event tells.
+  const auto latest = client_->Get(experiment_.id());
+  if (!latest.ok() || latest->state() != experiment_.state()) return;
+  const std::string state = StateSentence(*latest);
+  if (state != told_state_) out_ << "-- " << state << "\n" << std::flush;
+  told_state_ = state;
 }
 
 absl::Status Demo::WriteNetworks(const DemoFolder& folder, const std::vector<BestNetwork>& best) {
@@ -192,8 +218,9 @@ absl::Status Demo::WriteResults(const DemoFolder& folder) {
   SQUISH_RETURN_IF_ERROR(WriteFileDurably(folder.speeds(), SpeedsCsv(individuals)));
   const std::vector<BestNetwork> best = FindBestNetworks(individuals);
   SQUISH_RETURN_IF_ERROR(WriteNetworks(folder, best));
-  out_ << "\n" << GenerationsTable(individuals) << "\n" << BestNetworksTable(best) << "\n"
-       << SpeedsSentence(individuals)
+  out_ << "\n" << GenerationsTable(individuals) << "\n";
+  if (!best.empty()) out_ << BestNetworksTable(best) << "\n";
+  out_ << SpeedsSentence(individuals)
        << "Accuracies are on the selection split of the training pictures.\n\n"
        << "population   " << folder.population() << "\n"
        << "individuals  " << folder.individuals() << "\n"

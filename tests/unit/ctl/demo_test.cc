@@ -135,6 +135,24 @@ TEST_F(DemoTest, WrongArgumentsTouchNothing) {
   EXPECT_FALSE(fs::exists(options_.out));
 }
 
+TEST_F(DemoTest, FolderWithoutWholeBatchesTouchesNothing) {
+  Write("data/readme", "no batches here");
+  options_.data = JoinPath(root_, "data");
+  EXPECT_EQ(Run(), 1);
+  EXPECT_THAT(errors_, HasSubstr("data_batch_*.bin"));
+  Write("data/data_batch_1.bin", std::string(3073 + 100, 'x'));
+  Write("data/test_batch.bin", std::string(3073, '\0'));
+  EXPECT_EQ(Run(), 1);
+  EXPECT_THAT(errors_, HasSubstr("data_batch_1.bin"));
+  EXPECT_FALSE(fs::exists(options_.out));
+}
+
+TEST_F(DemoTest, WaitingThatLastsIsSaid) {
+  options_.seed = FakeExperiments::kWaits;
+  out_.RaiseAfter("-- WAITING_FOR_WORKER, generation 0 of 4", SIGTERM);
+  EXPECT_EQ(Run(), 128 + SIGTERM);
+}
+
 TEST_F(DemoTest, MissingProgramIsNamed) {
   fs::remove(JoinPath(root_, "bin/worker"));
   EXPECT_EQ(Run(), 1);

@@ -137,6 +137,11 @@ grpc::Status FakeExperiments::Watch(grpc::ServerContext* context, const v1::Watc
       send_experiment(v1::Experiment::NEEDS_ATTENTION, "1:0 TRAIN is out of retries");
       while (!context->IsCancelled()) ::usleep(5000);
       return grpc::Status::CANCELLED;
+    case kWaits:
+      send_experiment(v1::Experiment::WAITING_FOR_WORKER, "");
+      Answer(experiment.id(), v1::Experiment::WAITING_FOR_WORKER, &experiment);
+      while (!context->IsCancelled()) ::usleep(5000);
+      return grpc::Status::CANCELLED;
     case kFails:
       send_experiment(v1::Experiment::FAILED, "the ancestor diverged");
       return grpc::Status::OK;

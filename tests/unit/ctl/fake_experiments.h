@@ -24,6 +24,7 @@ class FakeExperiments : public v1::ExperimentService::Service, public v1::Artifa
   static constexpr uint64_t kAttention = 4;  // NEEDS_ATTENTION.
   static constexpr uint64_t kFails = 5;      // FAILED.
   static constexpr uint64_t kBreaks = 6;     // The first stream breaks, the second is kSucceeds.
+  static constexpr uint64_t kWaits = 7;      // WAITING_FOR_WORKER.
 
   grpc::Status Submit(grpc::ServerContext*, const v1::SubmitRequest*, v1::Experiment*) override;
   grpc::Status Get(grpc::ServerContext*, const v1::GetExperimentRequest*, v1::Experiment*) override;
