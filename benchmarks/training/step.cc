@@ -1,6 +1,7 @@
 // Our side of the training benchmark: steps of the trainer's own parts on one fixed
 // batch. Reads a number of steps a line on stdin, answers with the seconds they took.
-#include <ATen/ATen.h>
+#include "common/torch/aten.h"
+
 #include <torch/csrc/autograd/autograd.h>
 
 #include <iostream>

@@ -1,6 +1,7 @@
 #include "common/torch/inference.h"
 
-#include <ATen/ATen.h>
+#include "common/torch/aten.h"
+
 #include <c10/core/InferenceMode.h>
 
 #include <cstring>

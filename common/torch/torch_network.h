@@ -13,7 +13,7 @@
 #ifndef SQUISH_COMMON_TORCH_TORCH_NETWORK_H_
 #define SQUISH_COMMON_TORCH_TORCH_NETWORK_H_
 
-#include <ATen/core/Tensor.h>
+#include "common/torch/aten.h"
 
 #include <functional>
 #include <vector>

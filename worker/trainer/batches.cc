@@ -1,6 +1,7 @@
 #include "worker/trainer/batches.h"
 
-#include <ATen/ATen.h>
+#include "common/torch/aten.h"
+
 
 namespace squish {
 

@@ -2,7 +2,7 @@
 #ifndef SQUISH_WORKER_TRAINER_BATCHES_H_
 #define SQUISH_WORKER_TRAINER_BATCHES_H_
 
-#include <ATen/core/Tensor.h>
+#include "common/torch/aten.h"
 
 #include <array>
 #include <vector>

@@ -2,7 +2,7 @@
 #ifndef SQUISH_WORKER_TRAINER_LOSS_H_
 #define SQUISH_WORKER_TRAINER_LOSS_H_
 
-#include <ATen/core/Tensor.h>
+#include "common/torch/aten.h"
 
 namespace squish {
 

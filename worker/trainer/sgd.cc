@@ -1,6 +1,7 @@
 #include "worker/trainer/sgd.h"
 
-#include <ATen/ATen.h>
+#include "common/torch/aten.h"
+
 #include <c10/core/GradMode.h>
 
 #include <cmath>

@@ -3,7 +3,7 @@
 #ifndef SQUISH_WORKER_TRAINER_SGD_H_
 #define SQUISH_WORKER_TRAINER_SGD_H_
 
-#include <ATen/core/Tensor.h>
+#include "common/torch/aten.h"
 
 #include <vector>
 

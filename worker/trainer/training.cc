@@ -1,6 +1,7 @@
 #include "worker/trainer/training.h"
 
-#include <ATen/ATen.h>
+#include "common/torch/aten.h"
+
 #include <c10/core/InferenceMode.h>
 #include <torch/csrc/autograd/autograd.h>
 

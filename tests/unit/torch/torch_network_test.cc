@@ -1,6 +1,7 @@
+#include "common/torch/aten.h"
+
 #include "common/torch/torch_network.h"
 
-#include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>

@@ -1,5 +1,6 @@
 // The parts of a training step: batches, losses, SGD, and the judgement at the end.
-#include <ATen/ATen.h>
+#include "common/torch/aten.h"
+
 #include <c10/core/GradMode.h>
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
