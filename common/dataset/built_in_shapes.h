@@ -24,7 +24,7 @@ class BuiltInShapesSource : public PictureSource {
   const std::vector<std::string>& class_names() const override;
   int train_images() const override { return spec_.train_images(); }
   int val_images() const override { return spec_.val_images(); }
-  std::string Rules() const override { return "built-in shapes/1"; }
+  std::string Rules() const override { return "built-in shapes/2"; }
   absl::StatusOr<std::string> Identity() const override;
   absl::StatusOr<Picture> Read(int index, absl::Span<uint8_t> pixels) override;
 

@@ -170,6 +170,7 @@ void CheckRecipe(const v1::Recipe& recipe, const std::string& field, bool for_an
   checker.Range(recipe.weight_decay(), 0, 1, field + ".weight_decay");
   checker.Range(recipe.label_smoothing(), 0, 0.99, field + ".label_smoothing");
   checker.Range(recipe.gradient_clip(), 0, 1e6, field + ".gradient_clip");
+  checker.Range(recipe.dropout(), 0, 0.999, field + ".dropout");
   checker.Range(recipe.shift(), 0, input_size - 1, field + ".shift");
   if (!recipe.has_distillation()) return;
   const v1::Distillation& distillation = recipe.distillation();

@@ -17,6 +17,7 @@ void FillRecipe(v1::Recipe& recipe) {
   SQUISH_DEFAULT(recipe, weight_decay, 0.0002);
   SQUISH_DEFAULT(recipe, label_smoothing, 0);
   SQUISH_DEFAULT(recipe, gradient_clip, 2);
+  SQUISH_DEFAULT(recipe, dropout, 0.5);
   SQUISH_DEFAULT(recipe, flip, true);
   SQUISH_DEFAULT(recipe, shift, 4);
   if (recipe.has_distillation()) {

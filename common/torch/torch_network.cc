@@ -152,8 +152,9 @@ at::Tensor TorchNetwork::Apply(int layer, const std::vector<at::Tensor>& outputs
                           /*ceil_mode=*/true);
   }
   if (const auto* dropout = std::get_if<Dropout>(&what.operation)) {
-    if (options.dropout == nullptr || dropout->permille == 0) return input;
-    return input * DropoutMask(*options.dropout, layer, dropout->permille, input);
+    const int permille = options.dropout_permille.value_or(dropout->permille);
+    if (options.dropout == nullptr || permille == 0) return input;
+    return input * DropoutMask(*options.dropout, layer, permille, input);
   }
   std::vector<at::Tensor> parts;  // Concat: the only operation that is left.
   for (const int part : what.inputs) parts.push_back(outputs[part]);

@@ -16,6 +16,7 @@
 #include "common/torch/aten.h"
 
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -29,6 +30,8 @@ struct ForwardOptions {
   // Set while training: Dropout layers draw their masks from it, a function of the
   // stream, the layer and the place alone. Null: dropout does nothing.
   const RandomStream* dropout = nullptr;
+  // Takes the place of the Dropout layers' own rate, in thousandths, 0 to 999.
+  std::optional<int> dropout_permille = std::nullopt;
   // Called with each layer's index and output. A ReLU behind a convolution
   // overwrites that convolution's output afterwards: keep only what was computed
   // from it.

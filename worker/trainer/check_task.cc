@@ -48,6 +48,7 @@ absl::Status CheckRecipe(const v1::Recipe& recipe, int side) {
   SQUISH_RETURN_IF_ERROR(CheckRange("recipe.weight_decay", recipe.weight_decay(), 0, 1e6));
   SQUISH_RETURN_IF_ERROR(CheckRange("recipe.label_smoothing", recipe.label_smoothing(), 0, 1));
   SQUISH_RETURN_IF_ERROR(CheckRange("recipe.gradient_clip", recipe.gradient_clip(), 0, 1e12));
+  SQUISH_RETURN_IF_ERROR(CheckRange("recipe.dropout", recipe.dropout(), 0, 0.999));
   SQUISH_RETURN_IF_ERROR(CheckRange("recipe.shift", recipe.shift(), 0, side - 1));
   if (!recipe.has_distillation()) return absl::OkStatus();
   const v1::Distillation& distillation = recipe.distillation();

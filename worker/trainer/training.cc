@@ -39,9 +39,8 @@ struct Answers {
   at::Tensor head_means;
 };
 
-Answers AnswersOf(const TorchNetwork& network, const at::Tensor& pictures,
-                  const RandomStream* dropout, bool with_head) {
-  ForwardOptions options{.dropout = dropout, .observe = {}};
+Answers AnswersOf(const TorchNetwork& network, const at::Tensor& pictures, ForwardOptions options,
+                  bool with_head) {
   Answers answers;
   if (with_head) {
     options.observe = [&](int layer, const at::Tensor& output) {
@@ -114,14 +113,18 @@ class Training {
   }
 
   at::Tensor Loss(const Batch& batch, const RandomStream& dropout) const {
+    const ForwardOptions options{
+        .dropout = &dropout,
+        .dropout_permille = static_cast<int>(std::lround(1000 * recipe_.dropout())),
+        .observe = {}};
     const Answers answers =
-        AnswersOf(student_, batch.pictures, &dropout, /*with_head=*/teacher_.has_value());
+        AnswersOf(student_, batch.pictures, options, /*with_head=*/teacher_.has_value());
     const at::Tensor loss = CrossEntropy(answers.logits, batch.labels, recipe_.label_smoothing());
     if (!teacher_.has_value()) return loss;
     at::Tensor taught;
     {
       const c10::NoGradGuard no_gradients;
-      taught = AnswersOf(*teacher_, batch.pictures, nullptr, /*with_head=*/true).head_means;
+      taught = AnswersOf(*teacher_, batch.pictures, {}, /*with_head=*/true).head_means;
     }
     const v1::Distillation& distillation = recipe_.distillation();
     return (1 - distillation.weight()) * loss +

@@ -113,6 +113,8 @@ TEST(DropoutMaskTest, IsUsedInTrainingOnly) {
   const at::Tensor plain = torch->Forward(pictures);
   EXPECT_TRUE(plain.equal(torch->Forward(pictures)));
   EXPECT_FALSE(plain.equal(torch->Forward(pictures, {.dropout = &stream, .observe = {}})));
+  const ForwardOptions none{.dropout = &stream, .dropout_permille = 0, .observe = {}};
+  EXPECT_TRUE(plain.equal(torch->Forward(pictures, none)));
 }
 
 // --- Against the pretrained network's reference -------------------------------

@@ -99,6 +99,7 @@ inline v1::Recipe StripesRecipe() {
   recipe.set_weight_decay(0.0002);
   recipe.set_label_smoothing(0);
   recipe.set_gradient_clip(2);
+  recipe.set_dropout(0.5);
   recipe.set_flip(false);
   recipe.set_shift(1);
   return recipe;

@@ -95,6 +95,15 @@ TEST_F(TrainingTest, ATeacherMakesADifference) {
   EXPECT_EQ(plain, Run(ignored)->result.weights_digest());
 }
 
+TEST_F(TrainingTest, TheRecipeSetsTheRateOfDropout) {
+  const std::string plain = Run(Task())->result.weights_digest();
+  TrainingTask task = Task();
+  task.job.mutable_recipe()->set_dropout(0);
+  EXPECT_NE(plain, Run(task)->result.weights_digest());
+  task.job.mutable_recipe()->set_dropout(1);
+  EXPECT_EQ(Run(task).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
 TEST_F(TrainingTest, NoEpochsOnlyEvaluate) {
   TrainingTask task = Task();
   task.job.mutable_recipe()->set_epochs(0);
