@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """Draws an evolution from its individuals.csv.
 
 usage: benchmarks/plot/evolution.py individuals.csv picture.png [TITLE]
