@@ -14,6 +14,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <optional>
+#include <thread>
 #include <utility>
 
 #include "absl/base/call_once.h"
@@ -132,6 +133,20 @@ class SpawnPlan {
   posix_spawn_file_actions_t actions_;
   posix_spawnattr_t attributes_;
 };
+
+// Starts the plan with options.nice added to ours. A child inherits the niceness of the
+// thread that spawns it, so that a thread of its own, which has set its own, gives it to
+// the child from its first instruction on. Returns 0 or an errno.
+int StartNicely(SpawnPlan& plan, const ChildOptions& options, pid_t* pid) {
+  if (options.nice == 0) return plan.Start(options, pid);
+  int error = 0;
+  std::thread([&] {
+    const int ours = ::getpriority(PRIO_PROCESS, 0);
+    ::setpriority(PRIO_PROCESS, 0, ours + options.nice);
+    error = plan.Start(options, pid);
+  }).join();
+  return error;
+}
 
 // A write to a child that is gone is to be an error, not the end of this process.
 void IgnoreSigpipe() {
@@ -293,13 +308,8 @@ absl::StatusOr<std::unique_ptr<Child>> Child::Spawn(const ChildOptions& options)
   const std::string& path = options.command[0];
   state->name = path.substr(path.rfind('/') + 1);
   state->maximum_line_bytes = options.maximum_line_bytes;
-  const int error = plan.Start(options, &state->pid);
+  const int error = StartNicely(plan, options, &state->pid);
   if (error != 0) return ErrnoStatus(error, "cannot start", path);
-  if (options.nice > 0) {
-    // The child has one thread yet, and those to come inherit.
-    const int ours = ::getpriority(PRIO_PROCESS, 0);
-    ::setpriority(PRIO_PROCESS, static_cast<id_t>(state->pid), ours + options.nice);
-  }
   state->input = std::move(input.write);
   state->output = std::move(output.read);
   return std::unique_ptr<Child>(new Child(std::move(state)));

@@ -14,6 +14,27 @@
 namespace squish {
 namespace {
 
+// The first 64 bits of a hash.
+uint64_t Head(Sha256&& hash) {
+  uint64_t result = 0;
+  const bool ok = absl::SimpleHexAtoi(std::move(hash).HexDigest().substr(0, 16), &result);
+  assert(ok);
+  (void)ok;
+  return result;
+}
+
+// The seed of all synthesis. A network that is given as ancestor was itself drawn,
+// maybe under this very seed: its clusters survived by numbers that must not be used
+// again, or they would survive again. So its digest goes into the seed.
+uint64_t SynthesisSeed(const v1::ExperimentSpec& spec) {
+  if (!spec.ancestor().has_network_digest()) return spec.seed();
+  Sha256 hash;
+  hash.UpdateString("synthesis");
+  hash.UpdateUint64(spec.seed());
+  hash.UpdateString(spec.ancestor().network_digest());
+  return Head(std::move(hash));
+}
+
 // The seed of a training: one for each (experiment, generation, index), so that it is
 // the same wherever and whenever the training runs.
 uint64_t TrainingSeed(uint64_t seed, int generation, int index) {
@@ -22,11 +43,7 @@ uint64_t TrainingSeed(uint64_t seed, int generation, int index) {
   hash.UpdateUint64(seed);
   hash.UpdateUint64(static_cast<uint64_t>(generation));
   hash.UpdateUint64(static_cast<uint64_t>(index));
-  uint64_t result = 0;
-  const bool ok = absl::SimpleHexAtoi(std::move(hash).HexDigest().substr(0, 16), &result);
-  assert(ok);
-  (void)ok;
-  return result;
+  return Head(std::move(hash));
 }
 
 double BudgetOf(const v1::ExperimentSpec& spec, int64_t parameters, int64_t macs) {
@@ -44,7 +61,7 @@ class JobMaker {
   v1::Job Synthesize(int index) const {
     v1::Job job = Keyed(index, v1::JobKey::SYNTHESIZE);
     v1::SynthesizeJob& work = *job.mutable_synthesize();
-    work.set_seed(spec_.seed());
+    work.set_seed(SynthesisSeed(spec_));
     *work.mutable_class_names() = dataset_.class_names();
     *work.mutable_synthesis() = spec_.synthesis();
     *work.mutable_environment() = spec_.environment();

@@ -98,6 +98,18 @@ TEST_F(PlanTest, OffspringComeFromTheirParentsOnThePathOfBudgets) {
   EXPECT_EQ(second.wanted[0].synthesize().target_budget(), 250.0);
 }
 
+TEST_F(PlanTest, GivenAncestorIsNotSampledByTheNumbersThatMadeIt) {
+  const auto seed = [&] {
+    return Make(SummaryAfter(spec_, 0), Open(spec_, 1)).wanted[0].synthesize().seed();
+  };
+  EXPECT_EQ(seed(), 9u);
+  spec_.mutable_ancestor()->set_network_digest(std::string(64, 'a'));
+  const uint64_t one = seed();
+  spec_.mutable_ancestor()->set_network_digest(std::string(64, 'b'));
+  EXPECT_NE(one, 9u);
+  EXPECT_NE(one, seed());
+}
+
 TEST_F(PlanTest, BudgetCanCountMacs) {
   spec_.mutable_environment()->set_resource(v1::EnvironmentSpec::MACS);
   EXPECT_EQ(Make(SummaryAfter(spec_, 0), Open(spec_, 1)).wanted[0].synthesize().target_budget(),
