@@ -13,7 +13,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
-#include "common/base/clock.h"
+#include "common/base/await.h"
 #include "common/base/file.h"
 #include "common/base/status_macros.h"
 
@@ -27,21 +27,6 @@ constexpr char kWorkerPrefix[] = "worker-";
 // started the process ends, also by SIGKILL, where no destructor of ours runs.
 constexpr char kSetpriv[] = "/usr/bin/setpriv";
 constexpr char kSetprivName[] = "setpriv";
-
-constexpr absl::Duration kLook = absl::Milliseconds(5);
-
-absl::Duration Steady() { return Clock::System().Steady(); }
-
-// Whether `condition` came true in time; asked every kLook.
-template <typename Condition>
-bool AwaitCondition(absl::Duration limit, Condition condition) {
-  const absl::Duration end = Steady() + limit;
-  while (!condition()) {
-    if (Steady() >= end) return false;
-    absl::SleepFor(kLook);
-  }
-  return true;
-}
 
 }  // namespace
 

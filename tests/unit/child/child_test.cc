@@ -14,7 +14,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "common/base/await.h"
 #include "common/base/file.h"
 #include "common/base/ids.h"
 #include "gmock/gmock.h"
@@ -35,17 +35,14 @@ std::unique_ptr<Child> Start(std::vector<std::string> arguments, ChildOptions op
   return child.ok() ? *std::move(child) : nullptr;
 }
 
-// Whether the process goes within `kLong`; asked every few milliseconds. A zombie that
-// nobody waits for yet counts as gone.
+// Whether the process goes within `kLong`. A zombie that nobody waits for yet counts as
+// gone.
 bool Ends(pid_t pid) {
-  const absl::Time end = absl::Now() + kLong;
-  while (absl::Now() < end) {
+  return AwaitCondition(kLong, [&] {
     if (::kill(pid, 0) != 0 && errno == ESRCH) return true;
     char link[8];  // A zombie has no executable.
-    if (::readlink(absl::StrCat("/proc/", pid, "/exe").c_str(), link, sizeof link) < 0) return true;
-    absl::SleepFor(absl::Milliseconds(5));
-  }
-  return false;
+    return ::readlink(absl::StrCat("/proc/", pid, "/exe").c_str(), link, sizeof link) < 0;
+  });
 }
 
 std::string Message(const absl::Status& status) { return std::string(status.message()); }

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include "common/base/await.h"
 #include "common/base/sha256.h"
 #include "common/rpc/rpc.h"
 #include "tests/unit/ctl/individuals.h"
@@ -14,6 +15,12 @@ std::vector<v1::Individual> AllIndividuals() {
   selected.set_selected(true);
   return {Evaluated(0, 0, 727'626, 0.9, 0.4, 1.0), selected,
           Evaluated(1, 1, 680'000, 0.8, 0.6, 1.3)};
+}
+
+// Hangs as a broken coordinator would. gRPC's synchronous services can only be asked.
+grpc::Status UntilCancelled(const grpc::ServerContext& context) {
+  AwaitCondition(absl::InfiniteDuration(), [&] { return context.IsCancelled(); });
+  return grpc::Status::CANCELLED;
 }
 
 // The bytes of the networks that the individuals name.
@@ -129,19 +136,16 @@ grpc::Status FakeExperiments::Watch(grpc::ServerContext* context, const v1::Watc
   }
   switch (experiment.spec().seed()) {
     case kHangs:
-      while (!context->IsCancelled()) ::usleep(5000);
-      return grpc::Status::CANCELLED;
+      return UntilCancelled(*context);
     case kCrashes:
       ::_exit(9);
     case kAttention:
       send_experiment(v1::Experiment::NEEDS_ATTENTION, "1:0 TRAIN is out of retries");
-      while (!context->IsCancelled()) ::usleep(5000);
-      return grpc::Status::CANCELLED;
+      return UntilCancelled(*context);
     case kWaits:
       send_experiment(v1::Experiment::WAITING_FOR_WORKER, "");
       Answer(experiment.id(), v1::Experiment::WAITING_FOR_WORKER, &experiment);
-      while (!context->IsCancelled()) ::usleep(5000);
-      return grpc::Status::CANCELLED;
+      return UntilCancelled(*context);
     case kFails:
       send_experiment(v1::Experiment::FAILED, "the ancestor diverged");
       return grpc::Status::OK;

@@ -6,9 +6,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/await.h"
 #include "common/base/file.h"
 #include "common/base/ids.h"
 #include "gmock/gmock.h"
@@ -22,6 +24,7 @@ using ::testing::ElementsAre;
 using ::testing::Field;
 using ::testing::HasSubstr;
 
+constexpr absl::Duration kLong = absl::Seconds(30);
 constexpr char kListens[] = "echo \"listening on 127.0.0.1:7001 metrics 127.0.0.1:7002\"\n";
 constexpr char kSleeps[] = "exec sleep 1000\n";
 // A runner with a child in a group of its own that ends with its stdin, as trainers do,
@@ -55,16 +58,23 @@ class LocalClusterTest : public ::testing::Test {
     ASSERT_TRUE(WriteFileDurably(path, absl::StrCat("#!/bin/sh\n", script)).ok());
     ASSERT_EQ(::chmod(path.c_str(), 0755), 0);
   }
-  // The descendants of `role` once one of that name is among them.
+  // The descendants of `role` once there are `least` and one of that name is among them.
   std::vector<ProcessInfo> AwaitChild(LocalCluster& cluster, const std::string& role,
-                                      const std::string& name) {
-    while (true) {
-      std::vector<ProcessInfo> children = cluster.ChildrenOf(role);
-      for (const ProcessInfo& child : children) {
-        if (child.name == name) return children;
-      }
-      ::usleep(1000);
-    }
+                                      const std::string& name, size_t least = 1) {
+    std::vector<ProcessInfo> children;
+    EXPECT_TRUE(AwaitCondition(kLong, [&] {
+      children = cluster.ChildrenOf(role);
+      return children.size() >= least &&
+             std::any_of(children.begin(), children.end(),
+                         [&](const ProcessInfo& child) { return child.name == name; });
+    })) << role << " never had " << least << " descendants with a " << name << " among them";
+    return children;
+  }
+
+  // Whether `text` comes into the log of `role`.
+  bool AwaitLog(LocalCluster& cluster, const std::string& role, const std::string& text) {
+    return AwaitCondition(
+        kLong, [&] { return cluster.LogTail(role).find(text) != std::string::npos; });
   }
 
   std::string root_;
@@ -103,7 +113,7 @@ TEST_F(LocalClusterTest, ProgramsGetTheirFlags) {
   LocalCluster cluster(options_);
   ASSERT_TRUE(cluster.StartAll().ok());
   const auto await = [&](const std::string& role, const std::string& flags) {
-    while (cluster.LogTail(role).find("flags: ") == std::string::npos) ::usleep(1000);
+    ASSERT_TRUE(AwaitLog(cluster, role, "flags: ")) << role;
     EXPECT_THAT(cluster.LogTail(role), HasSubstr(absl::StrCat("flags: ", flags, "\n")));
   };
   await("coordinator", absl::StrCat("--population ", options_.population,
@@ -175,9 +185,8 @@ TEST_F(LocalClusterTest, ChildrenThatDoNotNoticeAreKilledAndCounted) {
   options_.stop_limit = absl::Milliseconds(100);
   LocalCluster cluster(options_);
   ASSERT_TRUE(cluster.StartAll().ok());
-  std::vector<ProcessInfo> children;
   // The child's own sleep is below it once it is up.
-  while (children.size() < 3) children = AwaitChild(cluster, "worker-1", "sleep");
+  const std::vector<ProcessInfo> children = AwaitChild(cluster, "worker-1", "sleep", 3);
   int survivors = 0;
   cluster.Kill("worker-1", &survivors);
   EXPECT_GT(survivors, 0);
@@ -188,12 +197,11 @@ TEST_F(LocalClusterTest, ProcessThatEndsByItselfIsNamedAndItsChildrenGo) {
   Write("jetson-agent", kLeavesChild);
   LocalCluster cluster(options_);
   ASSERT_TRUE(cluster.StartAll().ok());
-  std::vector<ProcessInfo> children;
-  while (children.size() < 3) children = AwaitChild(cluster, "agent", "sleep");
+  const std::vector<ProcessInfo> children = AwaitChild(cluster, "agent", "sleep", 3);
   EXPECT_FALSE(cluster.FirstEnded().has_value());
   ASSERT_EQ(::kill(cluster.Pid("agent"), SIGKILL), 0);
   std::optional<LocalCluster::Ended> ended;
-  while (!(ended = cluster.FirstEnded()).has_value()) ::usleep(1000);
+  ASSERT_TRUE(AwaitCondition(kLong, [&] { return (ended = cluster.FirstEnded()).has_value(); }));
   EXPECT_EQ(ended->role, "agent");
   EXPECT_EQ(ended->how, "signal 9 (Killed)");
   options_.stop_limit = absl::Milliseconds(100);
@@ -205,13 +213,13 @@ TEST_F(LocalClusterTest, StopIsPoliteFirst) {
   Write("worker", "trap 'exit 5' TERM\necho ready\nwhile true; do sleep 0.01; done\n");
   LocalCluster cluster(options_);
   ASSERT_TRUE(cluster.StartAll().ok());
-  while (cluster.LogTail("worker-1").find("ready") == std::string::npos) ::usleep(1000);
+  ASSERT_TRUE(AwaitLog(cluster, "worker-1", "ready"));
   EXPECT_EQ(cluster.Stop("worker-1"), "exit status 5");
   EXPECT_EQ(cluster.Stop("worker-1"), "not running");
 }
 
 TEST_F(LocalClusterTest, ProcessesEndWithTheOneThatStartedThem) {
-  if (::access("/usr/bin/setpriv", X_OK) != 0) GTEST_SKIP() << "there is no setpriv here";
+  ASSERT_EQ(::access("/usr/bin/setpriv", X_OK), 0) << "it is part of Debian's util-linux";
   int pipe_ends[2];
   ASSERT_EQ(::pipe(pipe_ends), 0);
   const pid_t starter = ::fork();
@@ -230,9 +238,9 @@ TEST_F(LocalClusterTest, ProcessesEndWithTheOneThatStartedThem) {
   ::waitpid(starter, nullptr, 0);
   // A zombie that nobody waits for is gone, too.
   char link[8];
-  while (::readlink(absl::StrCat("/proc/", worker, "/exe").c_str(), link, sizeof link) >= 0) {
-    ::usleep(1000);
-  }
+  EXPECT_TRUE(AwaitCondition(kLong, [&] {
+    return ::readlink(absl::StrCat("/proc/", worker, "/exe").c_str(), link, sizeof link) < 0;
+  })) << "the worker outlived the process that started it";
   ::close(pipe_ends[0]);
   ::close(pipe_ends[1]);
 }
