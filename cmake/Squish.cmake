@@ -21,10 +21,13 @@ function(squish_program name)
 endfunction()
 
 # squish_test(NAME SOURCES x_test.cc … DEPS lib … [LABELS l …] [TIMEOUT seconds]
-#             [PROGRAMS target …]): a GoogleTest executable; PROGRAMS are built before.
-# Each executable is one CTest test, so that suites share their set-up.
+#             [PROGRAMS target …] [SHARED_DATA filter …]): a GoogleTest executable;
+# PROGRAMS are built before. Each executable is one CTest test, so that suites share their
+# set-up. Tests that need data from beside the checkout (tests/support/shared_data.h) are
+# named by SHARED_DATA and are a CTest test of their own, NAME.shared_data: they are there
+# all or none, so that CTest can show that they were skipped without hiding a failure.
 function(squish_test name)
-  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;DEPS;LABELS;PROGRAMS" ${ARGN})
+  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;DEPS;LABELS;PROGRAMS;SHARED_DATA" ${ARGN})
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 120)
   endif()
@@ -35,7 +38,15 @@ function(squish_test name)
     SQUISH_BIN_DIR="${CMAKE_BINARY_DIR}/bin"
     SQUISH_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
-  add_test(NAME ${name} COMMAND ${name})
+  if(ARG_SHARED_DATA)
+    string(REPLACE ";" ":" filter "${ARG_SHARED_DATA}")
+    add_test(NAME ${name} COMMAND ${name} --gtest_filter=-${filter})
+    add_test(NAME ${name}.shared_data COMMAND ${name} --gtest_filter=${filter})
+    set_tests_properties(${name}.shared_data PROPERTIES
+      TIMEOUT ${ARG_TIMEOUT} SKIP_REGULAR_EXPRESSION "\\[  SKIPPED \\]")
+  else()
+    add_test(NAME ${name} COMMAND ${name})
+  endif()
   set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}")
   if(ARG_PROGRAMS)
     add_dependencies(${name} ${ARG_PROGRAMS})

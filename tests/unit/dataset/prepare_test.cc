@@ -12,6 +12,7 @@
 #include "common/dataset/cache.h"
 #include "common/dataset/cache_slot.h"
 #include "tests/unit/dataset/test_folder.h"
+#include "tests/support/shared_data.h"
 
 namespace squish {
 namespace {
@@ -249,12 +250,9 @@ TEST_F(PrepareTest, BuiltInSetHasItsFingerprintEverywhere) {
 }
 
 TEST_F(PrepareTest, GenuineCifarRowsArePrepared) {
-  const char* shared = std::getenv("SQUISH_SHARED_DATA");
-  const std::string folder = absl::StrCat(
-      shared != nullptr ? shared : SQUISH_SOURCE_DIR "/../shared/data", "/cifar10-mini");
-  if (!std::filesystem::exists(folder)) GTEST_SKIP() << "no " << folder;
+  SQUISH_SKIP_WITHOUT_SHARED_DATA();
   v1::DecoderRequest request = CifarRequest(source_, cache_);
-  request.set_source_dir(folder);
+  request.set_source_dir(JoinPath(SharedDataFolder(), "cifar10-mini"));
   const auto done = Prepared(request);
   EXPECT_EQ(done.summary().train_images() + done.summary().selection_images(), 4000);
   EXPECT_EQ(done.summary().val_images(), 1000);

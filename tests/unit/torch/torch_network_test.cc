@@ -12,6 +12,7 @@
 #include "common/genome/ancestors.h"
 #include "common/weights/safetensors.h"
 #include "tests/support/random_genome.h"
+#include "tests/support/shared_data.h"
 
 namespace squish {
 namespace {
@@ -122,12 +123,12 @@ TEST(DropoutMaskTest, IsUsedInTrainingOnly) {
 class GoldenTest : public testing::Test {
  protected:
   void SetUp() override {
-    const char* folder = std::getenv("SQUISH_SHARED_DATA");
-    const std::string data =
-        std::string(folder ? folder : SQUISH_SOURCE_DIR "/../shared/data") + "/squeezenet1_1/";
+    SQUISH_SKIP_WITHOUT_SHARED_DATA();
+    const std::string data = JoinPath(SharedDataFolder(), "squeezenet1_1/");
     auto network = ReadFile(data + "squeezenet1_1.safetensors");
     auto golden = ReadFile(data + "golden.safetensors");
-    if (!network.ok() || !golden.ok()) GTEST_SKIP() << "no golden network in " << data;
+    ASSERT_TRUE(network.ok()) << network.status();
+    ASSERT_TRUE(golden.ok()) << golden.status();
     network_file_ = *std::move(network);
     golden_file_ = *std::move(golden);
     auto view = ParseSafetensors(golden_file_);

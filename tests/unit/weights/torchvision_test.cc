@@ -11,6 +11,7 @@
 #include "common/genome/cost.h"
 #include "common/weights/network.h"
 #include "common/weights/safetensors.h"
+#include "tests/support/shared_data.h"
 
 namespace squish {
 namespace {
@@ -74,15 +75,10 @@ TEST(TorchvisionImportTest, ImpossibleHeadsAreRefused) {
   ExpectRefused(with_head({int64_t{1} << 60, 0}, ""), "not 2 to 10000 classes");
 }
 
-std::string SharedData() {
-  if (const char* folder = std::getenv("SQUISH_SHARED_DATA")) return folder;
-  return SQUISH_SOURCE_DIR "/../shared/data";
-}
-
 TEST(TorchvisionImportTest, ReadsThePretrainedNetwork) {
-  const std::string path = JoinPath(SharedData(), "squeezenet1_1/squeezenet1_1.safetensors");
-  const auto file = ReadFile(path);
-  if (!file.ok()) GTEST_SKIP() << "needs the shared data: " << file.status();
+  SQUISH_SKIP_WITHOUT_SHARED_DATA();
+  const auto file = ReadFile(JoinPath(SharedDataFolder(), "squeezenet1_1/squeezenet1_1.safetensors"));
+  ASSERT_TRUE(file.ok()) << file.status();
   const auto imported = ImportTorchvisionSqueezeNet(*file);
   ASSERT_TRUE(imported.ok()) << imported.status();
   EXPECT_EQ(imported->weights.size(), 52);
@@ -91,9 +87,9 @@ TEST(TorchvisionImportTest, ReadsThePretrainedNetwork) {
 }
 
 TEST(TorchvisionImportTest, TheGoldenFileParsesAndIsNoNetwork) {
-  const std::string path = JoinPath(SharedData(), "squeezenet1_1/golden.safetensors");
-  const auto file = ReadFile(path);
-  if (!file.ok()) GTEST_SKIP() << "needs the shared data: " << file.status();
+  SQUISH_SKIP_WITHOUT_SHARED_DATA();
+  const auto file = ReadFile(JoinPath(SharedDataFolder(), "squeezenet1_1/golden.safetensors"));
+  ASSERT_TRUE(file.ok()) << file.status();
   const auto view = ParseSafetensors(*file);
   ASSERT_TRUE(view.ok()) << view.status();
   EXPECT_EQ(view->tensors.at("input_u8").bytes.size(), 4 * 224 * 224 * 3);
