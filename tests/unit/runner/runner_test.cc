@@ -219,21 +219,38 @@ TEST_F(RunnerTest, OtherRefusalsAreAskedAgain) {
   EXPECT_TRUE(AwaitResult("a1"));
 }
 
-TEST_F(RunnerTest, NoMoreAttemptsRunThanThereAreSlots) {
-  std::atomic<int> running = 0, most = 0;
+TEST_F(RunnerTest, AsManyAttemptsRunAsThereAreSlotsAndNoMore) {
+  absl::Mutex mutex;
+  int running = 0, most = 0;
+  bool released = false;
   RunnerOptions options = Options();
   options.info.set_slots(2);
   for (int i = 0; i < 6; ++i) {
     AssignScript(absl::StrCat("a", i), [&](Attempt&) {
-      most = std::max(most.load(), ++running);
-      std::this_thread::yield();
+      absl::MutexLock lock(&mutex);
+      most = std::max(most, ++running);
+      mutex.Await(absl::Condition(&released));
       --running;
       return Trained(0.5);
     });
   }
   StartRunner(options);
+  const auto both_run = [&] { return running >= 2; };
+  const auto release = [&] {
+    absl::MutexLock lock(&mutex);
+    const bool full = mutex.AwaitWithTimeout(absl::Condition(&both_run), absl::Seconds(30));
+    released = true;
+    return full;
+  };
+  // This coordinator offers more than there are slots. What the runner starts of it, it
+  // has started when it says that it holds all six.
+  const bool said = coordinator_.Await([](const auto& self) {
+    return !self.requests.empty() && self.requests.back().attempts_size() == 6;
+  });
+  EXPECT_TRUE(release());
+  EXPECT_TRUE(said);
   for (int i = 0; i < 6; ++i) EXPECT_TRUE(AwaitResult(absl::StrCat("a", i)));
-  EXPECT_LE(most, 2);
+  EXPECT_EQ(most, 2);
 }
 
 TEST_F(RunnerTest, ResultOfOneSlotIsNotHeldUpByTheParkedCallOfAnother) {
