@@ -51,6 +51,14 @@ std::string Sha256::HexDigest() && {
   return absl::BytesToHexString(absl::string_view(reinterpret_cast<const char*>(digest), size));
 }
 
+uint64_t Sha256::First64Bits() && {
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  Require(EVP_DigestFinal_ex(context_.get(), digest, nullptr));
+  uint64_t bits = 0;
+  for (int i = 0; i < 8; ++i) bits = bits << 8 | digest[i];
+  return bits;
+}
+
 std::string Sha256Hex(absl::string_view bytes) {
   Sha256 hash;
   hash.Update(bytes);

@@ -34,6 +34,8 @@ class Sha256 {
 
   // 64 lower-case hex digits. Call once, last.
   std::string HexDigest() &&;
+  // The first 16 of them as a number, for seeds. Call instead.
+  uint64_t First64Bits() &&;
 
  private:
   struct Deleter {

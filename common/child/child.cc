@@ -14,6 +14,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <optional>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -136,15 +137,19 @@ class SpawnPlan {
 
 // Starts the plan with options.nice added to ours. A child inherits the niceness of the
 // thread that spawns it, so that a thread of its own, which has set its own, gives it to
-// the child from its first instruction on. Returns 0 or an errno.
+// the child from its first instruction on. Returns 0 or an errno (EAGAIN: no more threads).
 int StartNicely(SpawnPlan& plan, const ChildOptions& options, pid_t* pid) {
   if (options.nice == 0) return plan.Start(options, pid);
   int error = 0;
-  std::thread([&] {
-    const int ours = ::getpriority(PRIO_PROCESS, 0);
-    ::setpriority(PRIO_PROCESS, 0, ours + options.nice);
-    error = plan.Start(options, pid);
-  }).join();
+  try {
+    std::thread([&] {
+      const int ours = ::getpriority(PRIO_PROCESS, 0);
+      ::setpriority(PRIO_PROCESS, 0, ours + options.nice);
+      error = plan.Start(options, pid);
+    }).join();
+  } catch (const std::system_error& no_thread) {
+    error = no_thread.code().value();
+  }
   return error;
 }
 

@@ -39,7 +39,9 @@ struct ChildOptions {
   std::string stderr_path;  // Appended to; empty: inherited.
   // Appended to; empty: read by ReadLine, which otherwise says ABORTED.
   std::string stdout_path;
-  int nice = 0;             // Added to ours; at least 0.
+  // Added to ours; at least 0. A nicer child is spawned by a thread that then ends: a
+  // command that asks for PR_SET_PDEATHSIG must not be nicer.
+  int nice = 0;
   size_t maximum_line_bytes = 1 << 20;
 };
 

@@ -1,7 +1,8 @@
 // The built-in set: pictures that the program draws from a seed, so that everybody can
-// evolve networks without a data set at hand. One large textured shape (its outline is
-// the class; see shape_outline.h) in any pose, size and colour, before a textured
-// ground, among and partly behind smaller pieces, under uneven light and noise.
+// evolve networks without a data set at hand. One textured shape (its outline is the
+// class; see shape_outline.h), large or now and then far away, in any pose and colour,
+// before a textured ground, among and partly behind smaller pieces, under uneven light
+// and noise.
 //
 // Pure, and the same bytes on every machine: random numbers are counter-based and the
 // arithmetic is +, −, ×, ÷, sqrt and floor on doubles, in one fixed order.

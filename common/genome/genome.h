@@ -65,7 +65,7 @@ struct GlobalAveragePool {
 };
 
 // Training only. The probability is in thousandths (0 to 999), so that JSON has
-// integers only.
+// integers only. It is the architecture's own; a training recipe's takes its place.
 struct Dropout {
   int permille = 500;
   friend bool operator==(const Dropout&, const Dropout&) = default;

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cassert>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
@@ -14,15 +13,6 @@
 namespace squish {
 namespace {
 
-// The first 64 bits of a hash.
-uint64_t Head(Sha256&& hash) {
-  uint64_t result = 0;
-  const bool ok = absl::SimpleHexAtoi(std::move(hash).HexDigest().substr(0, 16), &result);
-  assert(ok);
-  (void)ok;
-  return result;
-}
-
 // The seed of all synthesis. A network that is given as ancestor was itself drawn,
 // maybe under this very seed: its clusters survived by numbers that must not be used
 // again, or they would survive again. So its digest goes into the seed.
@@ -32,7 +22,7 @@ uint64_t SynthesisSeed(const v1::ExperimentSpec& spec) {
   hash.UpdateString("synthesis");
   hash.UpdateUint64(spec.seed());
   hash.UpdateString(spec.ancestor().network_digest());
-  return Head(std::move(hash));
+  return std::move(hash).First64Bits();
 }
 
 // The seed of a training: one for each (experiment, generation, index), so that it is
@@ -43,7 +33,7 @@ uint64_t TrainingSeed(uint64_t seed, int generation, int index) {
   hash.UpdateUint64(seed);
   hash.UpdateUint64(static_cast<uint64_t>(generation));
   hash.UpdateUint64(static_cast<uint64_t>(index));
-  return Head(std::move(hash));
+  return std::move(hash).First64Bits();
 }
 
 double BudgetOf(const v1::ExperimentSpec& spec, int64_t parameters, int64_t macs) {

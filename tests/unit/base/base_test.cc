@@ -84,6 +84,9 @@ TEST(Sha256Test, KnownAnswersWholeAndInParts) {
   hash.Update("a");
   hash.Update("bc");
   EXPECT_EQ(std::move(hash).HexDigest(), Sha256Hex("abc"));
+  Sha256 again;
+  again.Update("abc");
+  EXPECT_EQ(std::move(again).First64Bits(), 0xba7816bf8f01cfeaULL);
   EXPECT_TRUE(IsSha256Hex(Sha256Hex("")));
   EXPECT_FALSE(IsSha256Hex("ABC"));
 }
