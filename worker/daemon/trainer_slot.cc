@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/clock.h"
 #include "common/base/file.h"
 #include "common/base/status_macros.h"
 #include "worker/daemon/cancel_hook.h"
@@ -77,6 +78,8 @@ absl::StatusOr<v1::TrainResult> TrainerSlot::Converse(const v1::TrainerRequest& 
   SQUISH_RETURN_IF_ERROR(AwaitReady().status());
   SQUISH_RETURN_IF_ERROR(WriteRequest(*child_, kWho, request));
   counted_step_seconds_ = 0;
+  double furthest = -1;
+  absl::Duration advanced = Clock::System().Steady();
   v1::TrainerEvent event;
   while (true) {
     SQUISH_RETURN_IF_ERROR(ReadEvent(*child_, kWho, options_.silence_limit, event));
@@ -84,6 +87,14 @@ absl::StatusOr<v1::TrainResult> TrainerSlot::Converse(const v1::TrainerRequest& 
       case v1::TrainerEvent::kProgress:
         CountSteps(event.progress().step_seconds());
         attempt.Progress(event.progress().fraction(), event.progress().note());
+        if (event.progress().fraction() > furthest) {
+          furthest = event.progress().fraction();
+          advanced = Clock::System().Steady();
+        } else if (Clock::System().Steady() - advanced > options_.silence_limit) {
+          return absl::DeadlineExceededError(
+              absl::StrCat(kWho, " talked but did not advance for ",
+                           absl::FormatDuration(options_.silence_limit)));
+        }
         break;
       case v1::TrainerEvent::kDone:
         CountSteps(event.done().step_seconds());

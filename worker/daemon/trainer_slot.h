@@ -32,7 +32,8 @@ struct TrainerOptions {
   std::string log_folder;  // Trainers' stderr goes to trainer-N.log in here.
   // Until the first line. Long: many trainers may start at once on a slow disk.
   absl::Duration start_limit = absl::Minutes(2);
-  // Between two lines of a job; trainers report every few seconds.
+  // Between two lines of a job, and between two rises of its fraction; trainers report
+  // every few seconds.
   absl::Duration silence_limit = absl::Minutes(2);
 };
 

@@ -16,6 +16,7 @@ enum FakeTraining : uint64_t {
   kExit,             // With status 3.
   kAbort,
   kHang,
+  kStandStill,  // Reports the same progress for ever.
   kSpeakText,
   kSpeakLongLine,
   kSayReadyAgain,

@@ -99,6 +99,8 @@ void Answer(const v1::TrainerRequest& request) {
       std::abort();
     case kHang:
       Hang();
+    case kStandStill:
+      for (;; ::usleep(50'000)) SayProgress(behaviour);
     case kSpeakText:
       std::cout << "epoch 1: \x01 loss 0.5" << std::endl;
       Hang();

@@ -95,7 +95,9 @@ class MisbehavingTrainerTest : public TrainJobTest,
 
 TEST_P(MisbehavingTrainerTest, CostsOneAttemptAndIsReplaced) {
   WorkerOptions options = Options();
-  if (GetParam().behaviour == kHang) options.trainer.silence_limit = absl::Seconds(2);
+  if (GetParam().behaviour == kHang || GetParam().behaviour == kStandStill) {
+    options.trainer.silence_limit = absl::Seconds(2);
+  }
   const auto executor = MakeExecutor(options);
   const v1::AttemptResult result = Run(*executor, TrainJob(GetParam().behaviour));
   ASSERT_TRUE(result.has_failure()) << result.DebugString();
@@ -113,6 +115,8 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(Misbehaviour{"Exits", kExit, v1::Failure::CHILD_CRASHED, "exit status 3"},
                     Misbehaviour{"Aborts", kAbort, v1::Failure::CHILD_CRASHED, "signal 6"},
                     Misbehaviour{"Hangs", kHang, v1::Failure::CHILD_HUNG, "said nothing for 2s"},
+                    Misbehaviour{"StandsStill", kStandStill, v1::Failure::CHILD_HUNG,
+                                 "did not advance for 2s"},
                     Misbehaviour{"SpeaksText", kSpeakText, kBabbled, "epoch 1: \\x01 loss 0.5"},
                     Misbehaviour{"SpeaksWithoutEnd", kSpeakLongLine, kBabbled,
                                  "a line of more than"},
