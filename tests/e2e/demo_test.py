@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The quick demo as a user runs it, scraped by a real Prometheus meanwhile.
+"""The quick demo as a user runs it, scraped by a real Prometheus meanwhile; then once
+more from one of the networks that it bred, and on CIFAR-10 batches.
 
 usage: demo_test.py SQUISHCTL EXAMPLES_DIR WORK_DIR
 
@@ -10,6 +11,7 @@ left behind.
 import csv
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -100,6 +102,41 @@ def dashboard_series(source_root):
     return sorted(set(re.findall(r"squish_[a-z_]+", text)) - {"squish_"})
 
 
+def check_printed(text, rows):
+    """A line for each individual as individuals.csv has it, then what is where."""
+    for row in rows:
+        line = (rf"^ +{row['generation']} +{row['individual']} +{row['parents'] or '-'}"
+                rf" +{int(row['parameters']):,} +{float(row['megabytes']):.3f}"
+                rf" +{100 * float(row['selection_accuracy']):.1f} %"
+                rf" +{float(row['images_per_second']):.1f} +{float(row['ratio_to_ancestor']):.3f}$")
+        check(re.search(line, text, re.MULTILINE), f"no line {line} was printed")
+    for word in ("generation  individuals", "best network", "population ", "individuals ",
+                 "networks ", "logs "):
+        check(re.search(rf"^{word}", text, re.MULTILINE), f"nothing says '{word.strip()}'")
+
+
+def run_again(squishctl, examples, out, *options):
+    """The individuals of one more quick demo."""
+    demo = subprocess.run([squishctl, "demo", "--examples", examples, "--quick", "--out", out,
+                           *options], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          timeout=120)
+    check(demo.returncode == 0, f"{options}: status {demo.returncode}:\n{demo.stdout}")
+    with open(os.path.join(out, "individuals.csv"), newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def write_cifar_batches(folder):
+    """Two files of CIFAR-10 rows: label, then 1,024 R, G, B; noise on a shade for each label."""
+    os.makedirs(folder)
+    dice = random.Random(1)
+    for name, count in (("data_batch_1.bin", 300), ("test_batch.bin", 50)):
+        with open(os.path.join(folder, name), "wb") as file:
+            for row in range(count):
+                label = row % 10
+                file.write(bytes([label]) + bytes(20 * label + dice.randrange(50)
+                                                  for _ in range(3072)))
+
+
 def main():
     squishctl, examples, work = sys.argv[1:4]
     out = os.path.join(work, "demo")
@@ -128,7 +165,8 @@ def main():
             time.sleep(0.2)
         check(demo.poll() is not None, "the quick demo did not end in time")
         with open(printed) as file:
-            print(file.read())
+            text = file.read()
+        print(text)
         check(demo.returncode == 0, f"the demo ended with status {demo.returncode}")
         missing = wanted - seen_series
         check(not missing, f"Prometheus never saw {sorted(missing)}; it saw {sorted(seen_series)}")
@@ -137,6 +175,7 @@ def main():
             reader = csv.DictReader(file)
             check(reader.fieldnames[:len(COLUMNS)] == COLUMNS, f"columns: {reader.fieldnames}")
             rows = list(reader)
+        check_printed(text, rows)
         generations = {}
         for row in rows:
             generations.setdefault(int(row["generation"]), []).append(row)
@@ -157,6 +196,28 @@ def main():
         check(any(name.endswith(".safetensors") for name in networks), f"networks: {networks}")
         left = [pid for pid in seen_processes if alive(pid)]
         check(not left, f"processes left behind: {left}")
+
+        smallest = os.path.join(out, "networks", "smallest.safetensors")
+        bred = run_again(squishctl, examples, os.path.join(work, "from-network"),
+                         "--ancestor-weights", smallest, "--generations", "1", "--offspring", "3",
+                         "--seed", "1")
+        check([row["generation"] for row in bred] == ["0", "1", "1", "1"], f"generations of {bred}")
+        best = min(rows, key=lambda row: int(row["parameters"]))
+        check(bred[0]["genome_digest"] == best["genome_digest"], "the ancestor is another network")
+        aim = 0.85 * int(bred[0]["parameters"])
+        for row in bred[1:]:
+            # 12 % more came of random numbers that were used a second time.
+            check(abs(int(row["parameters"]) / aim - 1) < 0.10, f"{row['parameters']}, not {aim:.0f}")
+
+        batches = os.path.join(work, "batches")
+        write_cifar_batches(batches)
+        cifar = run_again(squishctl, examples, os.path.join(work, "on-cifar"),
+                          "--data", batches, "--generations", "1")
+        check([row["generation"] for row in cifar] == ["0", "1", "1"], f"generations of {cifar}")
+        # 300 rows, of which the selection split is a fifth of each class; six digits are told.
+        for row in cifar:
+            right = 60 * float(row["selection_accuracy"])
+            check(abs(right - round(right)) <= 60 * 5e-7, f"{right} of 60 selection pictures")
     finally:
         for process in filter(None, (prometheus, demo)):
             if process.poll() is None:

@@ -23,11 +23,11 @@ IMPURE_HEADERS = ("grpcpp/", "grpc/", "sqlite3.h", "torch/", "ATen/", "c10/", "o
 TORCH_HEADERS = ("torch/", "ATen/", "c10/", "caffe2/")
 
 # Processes that load LibTorch, and what tests and measures them.
-TORCH_ROOMS = ("common/torch", "worker/trainer", "jetson-agent/engine", "benchmarks",
+TORCH_ROOMS = ("common/torch", "worker/trainer", "jetson-agent/engine/torch", "benchmarks",
                "tests/unit/torch", "tests/unit/trainer", "tests/unit/engine")
 
 # Those of them that are shipped: they never serve or call gRPC.
-TORCH_PROCESSES = ("common/torch", "worker/trainer", "jetson-agent/engine")
+TORCH_PROCESSES = ("common/torch", "worker/trainer", "jetson-agent/engine/torch")
 
 # Folders of programs. None includes another's; `common` includes none.
 BINARIES = ("coordinator", "worker", "jetson-agent", "ctl")

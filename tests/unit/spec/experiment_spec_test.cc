@@ -189,6 +189,10 @@ TEST(ExperimentSpecTest, PathOfTheDefaultsLeadsToTheDesignsSize) {
   ASSERT_TRUE(spec.ok());
   EXPECT_NEAR(4e-6 * TargetBudget(*spec, 727'626, 15), 0.95, 0.005);
   EXPECT_EQ(TargetBudget(*spec, 727'626, 0), 727'626);
+  const auto steeper =
+      ParseExperimentSpec(absl::StrCat(kMinimal, "environment { resource_factor: 0.889 }"), "a");
+  ASSERT_TRUE(steeper.ok());
+  EXPECT_NEAR(4e-6 * TargetBudget(*steeper, 727'626, 15), 0.5, 0.005);
   const auto genome = SqueezeNetV11(10);
   ASSERT_TRUE(genome.ok());
   EXPECT_TRUE(CheckSizePath(*spec, *genome).ok());
