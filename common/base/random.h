@@ -5,7 +5,7 @@
 // Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3",
 // SC 2011). Bit-exact on every machine.
 //
-//   const RandomStream stream({seed, generation, index, RandomDomain::kSurvival, layer});
+//   const RandomStream stream(RandomDomain::kSurvival, {seed, generation, index, layer});
 //   uint32_t u = stream.Bits(cluster);
 #ifndef SQUISH_COMMON_BASE_RANDOM_H_
 #define SQUISH_COMMON_BASE_RANDOM_H_

@@ -1,5 +1,6 @@
 // Reading and checking what a user wrote. Pure. An ExperimentSpec that passed here
-// has every default filled in and every value in range; nobody checks again.
+// has every default filled in and every value in range; the coordinator need not look
+// again. Workers check what a job carries of it, since that came over the network.
 #ifndef SQUISH_COMMON_SPEC_EXPERIMENT_SPEC_H_
 #define SQUISH_COMMON_SPEC_EXPERIMENT_SPEC_H_
 

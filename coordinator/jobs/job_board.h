@@ -141,8 +141,8 @@ class JobBoard {
   // --- Deliveries.
   // `runner` must be the attempt's own, else kRefused.
   Verdict Deliver(const std::string& attempt_id, const std::string& runner, const Report& report);
-  // Whether Deliver would say kAccepted for a valid result; changes nothing. The owner
-  // checks the result's content in between.
+  // Whether Deliver would say kAccepted for a valid result; changes nothing. Only tests
+  // ask: the owner judges a result's content first and then delivers its Report.
   bool WouldAccept(const std::string& attempt_id, const std::string& runner) const;
 
   // --- Looking. Null when unknown.

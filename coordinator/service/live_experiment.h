@@ -56,7 +56,7 @@ struct LiveExperiment {
   v1::Experiment::State state() const { return stored.experiment.state(); }
 };
 
-// The experiment as it is told to others, but for waiting (see waiting.h): what is
+// The experiment as it is told to others, but for waiting (see matching.h): what is
 // stored, with generation, device class and population digest.
 v1::Experiment Describe(const LiveExperiment& experiment);
 
