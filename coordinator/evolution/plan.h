@@ -12,7 +12,7 @@
 //               absent)       selection, new summary
 //
 // Pure: no clock, no randomness, no I/O, no order of arrival. The same facts give the
-// same plan on every machine and at every time (DESIGN, invariant 3). The cost does
+// same plan on every machine and at every time. The cost does
 // not grow with the number of closed generations. Thread-safe.
 #ifndef SQUISH_COORDINATOR_EVOLUTION_PLAN_H_
 #define SQUISH_COORDINATOR_EVOLUTION_PLAN_H_

@@ -8,7 +8,7 @@
 //        │ resume                      ▼
 //        └──────────────────────── 4 EXHAUSTED        any of 1, 2, 4 ─► 5 WITHDRAWN
 //
-// Rules (DESIGN, invariant 2):
+// Rules:
 //   - a job is open (1, 2, 4) until its first valid result is accepted or it is
 //     withdrawn; any attempt of an open job may deliver, also after its lease ran out;
 //   - after that a delivery is answered OK and replaces nothing (DUPLICATE; with

@@ -46,7 +46,8 @@ class UploadCall : public grpc::ServerReadReactor<v1::UploadRequest> {
     digest_ = request_.start().digest();
     // Announced sizes and digests that cannot be are refused by the store.
     SQUISH_ASSIGN_OR_RETURN(writer_, store_.NewWriter(digest_, request_.start().size()));
-    is_here_ = store_.Contains(digest_);
+    // A file that a fault cut short is written again.
+    is_here_ = store_.SizeOf(digest_).value_or(-1) == request_.start().size();
     return absl::OkStatus();
   }
 

@@ -34,7 +34,7 @@ CoordinatorMetrics::CoordinatorMetrics(Metrics* metrics)
                                         "Images of all accepted trainings.")),
       images_wasted_(metrics->Counters(
           "squish_images_wasted_total",
-          "Images of training attempts that were lost, stopped or came too late.")),
+          "Images of training attempts that failed, were lost or stopped, or came too late.")),
       nondeterministic_(metrics->Counters(
           "squish_nondeterministic_results_total",
           "Repeated results with another digest than the accepted one.")),

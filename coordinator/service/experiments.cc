@@ -10,6 +10,7 @@
 #include "common/base/sha256.h"
 #include "common/base/status.h"
 #include "common/base/status_macros.h"
+#include "common/base/text.h"
 #include "common/spec/experiment_spec.h"
 #include "common/weights/network.h"
 #include "coordinator/service/matching.h"
@@ -254,8 +255,8 @@ absl::Status Experiments::CheckClasses(const LiveExperiment& experiment,
   }
   return absl::InvalidArgumentError(absl::StrCat(
       "the ancestor network is for ", network.class_names.size(), " classes (",
-      absl::StrJoin(network.class_names, ", ").substr(0, 200), ") and the data set has ",
-      dataset.class_names_size(), " (", absl::StrJoin(dataset.class_names(), ", ").substr(0, 200),
+      Utf8Prefix(absl::StrJoin(network.class_names, ", "), 200), ") and the data set has ",
+      dataset.class_names_size(), " (", Utf8Prefix(absl::StrJoin(dataset.class_names(), ", "), 200),
       "); they must be the same, in the same order"));
 }
 

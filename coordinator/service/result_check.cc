@@ -7,6 +7,7 @@
 #include "absl/strings/str_join.h"
 #include "common/base/sha256.h"
 #include "common/base/status_macros.h"
+#include "common/base/text.h"
 #include "google/protobuf/util/message_differencer.h"
 
 namespace squish {
@@ -143,7 +144,7 @@ std::string DigestOf(const v1::Job& work, const v1::AttemptResult& result) {
 }
 
 Report Failed(Report::Kind kind, absl::string_view error) {
-  return {kind, "", std::string(error.substr(0, kMaximumErrorBytes))};
+  return {kind, "", std::string(Utf8Prefix(error, kMaximumErrorBytes))};
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
 // Real processes on loopback: whoever is killed on the way, and however many workers
-// there are, an experiment ends with the same population (DESIGN, invariants 3 and 4).
+// there are, an experiment ends with the same population.
 #include <functional>
 #include <iostream>
 #include <map>

@@ -9,7 +9,7 @@
 namespace squish {
 namespace {
 
-constexpr int kMaximumThreads = 1024;
+constexpr int kMaximumThreads = 256;
 
 // The cache of the job's data set, if this worker has that very content.
 StepOr<std::string> FindDataset(Attempt& attempt, DatasetShelf& datasets) {

@@ -1,4 +1,4 @@
-// The calibration of κ (DESIGN, section 5). Pure; thread-safe; bit-exact.
+// The calibration of κ. Pure; thread-safe; bit-exact.
 #ifndef SQUISH_WORKER_SYNTHESIS_BUDGET_H_
 #define SQUISH_WORKER_SYNTHESIS_BUDGET_H_
 

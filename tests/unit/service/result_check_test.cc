@@ -146,5 +146,16 @@ TEST_F(ResultCheckTest, LongErrorsAreCut) {
   EXPECT_LE(JudgeResult(train_, result, nullptr, *artifacts_).error.size(), 4096u);
 }
 
+TEST_F(ResultCheckTest, LongErrorsAreCutBetweenCharacters) {
+  for (const std::string before : {"", "x"}) {  // One of them has a character at the limit.
+    std::string message = before;
+    for (int i = 0; i < 5000; ++i) message += "é";
+    v1::Experiment told;
+    told.set_reason(JudgeResult(train_, FailureAnswer(message), nullptr, *artifacts_).error);
+    EXPECT_GT(told.reason().size(), 4000u);
+    EXPECT_TRUE(v1::Experiment().ParseFromString(told.SerializeAsString())) << "is no UTF-8";
+  }
+}
+
 }  // namespace
 }  // namespace squish

@@ -288,6 +288,15 @@ TEST_F(ServerTest, ArtifactComesBackAsItWasSent) {
   EXPECT_TRUE(back == blob);
 }
 
+TEST_F(ServerTest, ArtifactThatAFaultCutShortIsTakenAgain) {
+  const std::string digest = Sha256Hex("network");
+  ASSERT_TRUE(Upload(digest, 7, {"network"}).ok());
+  const auto store = *BlobStore::Open(JoinPath(folder_, "population.db.artifacts"));
+  std::filesystem::resize_file(store->PathOf(digest), 3);
+  ASSERT_TRUE(Upload(digest, 7, {"network"}).ok());
+  EXPECT_EQ(store->Get(digest).value(), "network");
+}
+
 TEST_F(ServerTest, EmptyArtifactIsAnArtifact) {
   const std::string digest = Sha256Hex("");
   ASSERT_TRUE(Upload(digest, 0, {}).ok());
