@@ -5,6 +5,7 @@
 #include <random>
 #include <string>
 #include <utility>
+#include <variant>
 
 #include "common/genome/shapes.h"
 
@@ -147,6 +148,26 @@ Genome RandomGenome(uint64_t seed) {
     std::abort();
   }
   return *std::move(genome);
+}
+
+Genome Widened(const Genome& genome, int factor) {
+  std::vector<Layer> layers = genome.layers();
+  for (const FilterGroup& group : genome.groups()) {
+    if (!group.prunable) continue;
+    for (const int layer : group.layers) {
+      std::vector<int> lineage;
+      for (const int index : genome.conv(layer).lineage) {
+        for (int i = 0; i < factor; ++i) lineage.push_back(factor * index + i);
+      }
+      std::get<Conv2d>(layers[layer].operation).lineage = std::move(lineage);
+    }
+  }
+  auto wide = Genome::Create(std::move(layers));
+  if (!wide.ok()) {
+    std::cerr << "Widened(…, " << factor << ") is no genome: " << wide.status() << std::endl;
+    std::abort();
+  }
+  return *std::move(wide);
 }
 
 std::vector<std::vector<int>> RandomKeep(const Genome& genome, uint64_t seed) {

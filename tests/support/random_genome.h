@@ -25,6 +25,10 @@ namespace squish {
 // have 1 to 12 filters, lineages with and without gaps, 2 to 6 classes.
 Genome RandomGenome(uint64_t seed);
 
+// The same graph with `factor` filters for each that may be pruned; the classes stay. A
+// lineage keeps its gaps. For properties that are a mean over many filters.
+Genome Widened(const Genome& genome, int factor);
+
 // For Genome::Prune: of every prunable group a random subset, at least one filter;
 // about a quarter of the groups stay whole.
 std::vector<std::vector<int>> RandomKeep(const Genome& genome, uint64_t seed);

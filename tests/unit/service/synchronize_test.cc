@@ -331,6 +331,54 @@ TEST_F(SynchronizeTest, MeasurementGoesToTheNamedDeviceClass) {
   EXPECT_EQ(Get(id).state(), v1::Experiment::RUNNING);
 }
 
+TEST_F(SynchronizeTest, WithoutAnyAgentTheExperimentWaitsForADeviceOnceThereIsSomethingToMeasure) {
+  const std::string id = SubmitAndPin();
+  FakeRunner worker = BusyWorker("worker-1");
+  EXPECT_EQ(Get(id).state(), v1::Experiment::RUNNING) << "nothing is to be measured yet";
+  worker.FinishOne(artifacts());
+  Exchange(worker);  // Training; the measurement is queued.
+  const v1::Experiment waits = Get(id);
+  EXPECT_EQ(waits.state(), v1::Experiment::WAITING_FOR_DEVICE);
+  EXPECT_EQ(waits.reason(), "no agent is connected");
+  EXPECT_TRUE(worker.attempts.begin()->second.has_train()) << "meanwhile it trains on";
+  Restart();
+  EXPECT_EQ(Get(id).state(), v1::Experiment::WAITING_FOR_DEVICE) << "after a restart too";
+  EXPECT_EQ(Get(id).reason(), "no agent is connected");
+
+  FakeRunner agent = FakeAgent("agent-1");
+  Exchange(agent);
+  EXPECT_EQ(agent.attempts.size(), 1u);
+  EXPECT_EQ(Get(id).state(), v1::Experiment::RUNNING);
+  EXPECT_EQ(Get(id).reason(), "");
+}
+
+TEST_F(SynchronizeTest, WithoutAnyAgentTheReasonNamesWhatTheSpecAsksFor) {
+  spec_.mutable_measurement()->set_device_class("board/named");
+  const std::string id = SubmitAndPin();
+  FakeRunner worker = BusyWorker("worker-1");
+  worker.FinishOne(artifacts());
+  Exchange(worker);
+  EXPECT_EQ(Get(id).state(), v1::Experiment::WAITING_FOR_DEVICE);
+  EXPECT_EQ(Get(id).reason(), "no agent of device class 'board/named' is connected");
+}
+
+TEST_F(SynchronizeTest, WithoutItsOnlyAgentTheExperimentWaitsForADevice) {
+  FakeRunner worker = FakeWorker("worker-1"), agent = FakeAgent("agent-1");
+  const std::string id = Submit(spec_)->id();
+  while (Get(id).generation() == 0) {
+    Step(worker);
+    Step(agent);
+  }
+  v1::SynchronizeRequest end = agent.Request();
+  end.set_draining(true);
+  Call(end);
+  Step(worker);
+  Step(worker);  // A child is born; its measurement is queued.
+  EXPECT_EQ(Get(id).state(), v1::Experiment::WAITING_FOR_DEVICE);
+  EXPECT_EQ(Get(id).reason(),
+            "no agent of device class 'board/test' with engine torch is connected");
+}
+
 TEST_F(SynchronizeTest, AncestorsMeasurementPinsClassAndEngine) {
   FakeRunner worker = FakeWorker("worker-1"), agent = FakeAgent("agent-1");
   const std::string id = Submit(spec_)->id();

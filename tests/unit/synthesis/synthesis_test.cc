@@ -1,8 +1,10 @@
 #include "worker/synthesis/synthesis.h"
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -224,18 +226,77 @@ TEST(ChildTest, NoiseDoesNotDriftOverGenerations) {
   }
 }
 
+// Of children of `parent`, each as Synthesize makes it.
+struct Children {
+  double mean_budget = 0;
+  // The mean number of filters of the layer that comes nearest to `minimum_filters`.
+  double fewest_filters = std::numeric_limits<double>::infinity();
+};
+
+Children SynthesizeMany(const v1::SynthesizeJob& job, const Network& parent, int count) {
+  const bool macs = job.environment().resource() == v1::EnvironmentSpec::MACS;
+  Children children;
+  std::map<std::string, double> filters;
+  for (int index = 0; index < count; ++index) {
+    const auto child = Synthesize(job, Key(1, index), {&parent, 1}, nullptr);
+    EXPECT_TRUE(child.ok()) << child.status();
+    if (!child.ok()) return {};
+    const Genome& genome = child->network.genome;
+    children.mean_budget +=
+        static_cast<double>(macs ? ComputeCost(genome, job.macs_input_size())->macs
+                                 : CountParameters(genome)) /
+        count;
+    for (const FilterGroup& group : genome.groups()) {
+      if (!group.prunable) continue;
+      const int layer = group.layers.front();
+      filters[genome.layer(layer).name] += static_cast<double>(genome.conv(layer).filters()) / count;
+    }
+  }
+  for (const auto& [layer, mean] : filters) {
+    children.fewest_filters = std::min(children.fewest_filters, mean);
+  }
+  return children;
+}
+
 TEST(ChildTest, TheMeanOfAThousandIsTheTargetAlsoAtASmallT) {
   const Network parent = TrainedSqueezeNet(0.125);
   v1::SynthesizeJob job = ChildJob(parent);
   job.mutable_synthesis()->set_selectivity(0.02);
   job.mutable_synthesis()->set_minimum_filters(1);
-  double sum = 0;
-  for (int index = 0; index < 1000; ++index) {
-    const auto child = Synthesize(job, Key(1, index), {&parent, 1}, nullptr);
-    ASSERT_TRUE(child.ok()) << child.status();
-    sum += CountParameters(child->network.genome);
+  const Children children = SynthesizeMany(job, parent, 1000);
+  EXPECT_NEAR(children.mean_budget / job.target_budget(), 1.0, 0.01);
+  EXPECT_GT(children.fewest_filters, 1.5) << "a layer is at its floor";
+}
+
+// As BudgetEnvironmentTest's, with the draws of synthesis itself; of genomes that are
+// small enough for whole children to be made by the thousand.
+TEST(ChildTest, TheMeanOfAThousandIsTheTargetForRandomGenomes) {
+  constexpr int64_t kMostParameters = 20000;
+  int checked = 0;
+  for (uint64_t seed = 0; seed < 40; ++seed) {
+    const Genome genome = Widened(RandomGenome(seed), 8);
+    if (CountParameters(genome) > kMostParameters) continue;
+    const Network parent = TrainedLike(RandomNetwork(genome, seed), seed);
+    v1::SynthesizeJob job = ChildJob(parent);
+    ASSERT_EQ(job.synthesis().filter_multiple(), 1);
+    job.set_seed(seed);
+    job.set_macs_input_size(SmallestInputSize(genome));
+    const bool macs = seed % 2 == 0;
+    job.mutable_environment()->set_resource(macs ? v1::EnvironmentSpec::MACS
+                                                 : v1::EnvironmentSpec::PARAMETERS);
+    job.set_target_budget(0.928 *
+                          static_cast<double>(macs ? ComputeCost(genome, job.macs_input_size())->macs
+                                                   : CountParameters(genome)));
+    for (const double selectivity : {0.02, 1.0}) {
+      SCOPED_TRACE(testing::Message() << "seed " << seed << ", T " << selectivity);
+      job.mutable_synthesis()->set_selectivity(selectivity);
+      const Children children = SynthesizeMany(job, parent, 1000);
+      EXPECT_NEAR(children.mean_budget / job.target_budget(), 1.0, 0.01);
+      EXPECT_GT(children.fewest_filters, 4.5) << "a layer is at its floor of 4";
+      ++checked;
+    }
   }
-  EXPECT_NEAR(sum / 1000 / job.target_budget(), 1.0, 0.01);
+  EXPECT_EQ(checked, 18) << "two for each genome that is small enough";
 }
 
 TEST(ChildTest, InputsThatDoNotFitAreRefusedByName) {
