@@ -1,30 +1,37 @@
 // Real processes on loopback: whoever is killed on the way, and however many workers
 // there are, an experiment ends with the same population.
+#include <signal.h>
+
 #include <functional>
 #include <iostream>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "common/base/await.h"
 #include "common/base/file.h"
 #include "common/base/ids.h"
 #include "common/spec/experiment_spec.h"
+#include "coordinator/population/population.h"
 #include "ctl/coordinator_client.h"
 #include "ctl/local_cluster.h"
 #include "ctl/report.h"
 #include "gtest/gtest.h"
+#include "tests/fault/in_flight.h"
 
 namespace squish {
 namespace {
 
 // Small enough that a run takes seconds; the speed constraint makes selection depend
-// on what the agent says.
+// on what the agent says. The ancestor trains long enough to be caught at it.
 constexpr char kSpec[] = R"(
 name: "kill-test"
 seed: 7
@@ -39,17 +46,41 @@ offspring: 4
 parents: 2
 environment { resource_factor: 0.9 constraints { min_ratio_to_ancestor: 1.1 } }
 training {
-  ancestor { epochs: 3 batch: 32 }
+  ancestor { epochs: 8 batch: 32 }
   offspring { epochs: 3 batch: 32 distillation { teacher: PARENT } }
 }
 retry { lost_runners: 1000 failures: 1000 }
 )";
 
+constexpr int kLastGeneration = 3;
+
 constexpr absl::Duration kRunLimit = absl::Minutes(4);
+// For work and answers that are certain to come.
+constexpr absl::Duration kCatchLimit = absl::Minutes(1);
 
 struct Outcome {
   std::string population_digest;
+  int64_t images_wasted = 0;
   std::vector<v1::Individual> individuals;
+};
+
+// The answer of a coordinator that may just have been killed and started: the connection
+// to it may not be there again yet.
+template <typename Call>
+auto AskUntilAnswered(Call call) {
+  auto answer = call();
+  AwaitCondition(kCatchLimit, [&] {
+    if (absl::IsUnavailable(answer.status())) answer = call();
+    return !absl::IsUnavailable(answer.status());
+  });
+  return answer;
+}
+
+// What there is to strike at.
+struct Scene {
+  LocalCluster& cluster;
+  CoordinatorClient& client;
+  const std::string experiment;
 };
 
 class KillTest : public testing::Test {
@@ -70,7 +101,7 @@ class KillTest : public testing::Test {
   // Runs the experiment to its end. `disturb` is called after each birth, training and
   // measurement that became durable; a coordinator that it killed and started is found again.
   Outcome Run(const LocalClusterOptions& options,
-              const std::function<void(LocalCluster&)>& disturb = nullptr) {
+              const std::function<void(const Scene&)>& disturb = nullptr) {
     LocalCluster cluster(options);
     const absl::Status started = cluster.StartAll();
     EXPECT_TRUE(started.ok()) << started;
@@ -99,38 +130,60 @@ class KillTest : public testing::Test {
                                      " ", individual.weights_digest(), " ",
                                      individual.has_images_per_second()))
                 .second;
-        if (news) disturb(cluster);
+        if (news) disturb({cluster, client, submitted->id()});
       });
     }
     EXPECT_EQ(latest.state(), v1::Experiment::SUCCEEDED) << StateSentence(latest);
-    const auto individuals = client.Individuals(submitted->id());
+    // What is said of the end may have been read after the one who said it was killed.
+    const auto individuals =
+        AskUntilAnswered([&] { return client.Individuals(submitted->id()); });
     EXPECT_TRUE(individuals.ok()) << individuals.status();
     if (!individuals.ok()) return {};
-    return {latest.population_digest(), *individuals};
+    return {latest.population_digest(), latest.images_wasted(), *individuals};
   }
 
   const std::string folder_;
 };
 
-// Takes the victims in turn; each is started again at once.
+// A child in the midst of a job; it is stopped.
+struct Caught {
+  std::string role;  // Of its daemon.
+  ProcessInfo child;
+};
+
+// First a worker and a trainer in the midst of the ancestor's training, whose planned
+// images are then wasted; after that the victims in turn. Each is started again at once.
 class Killer {
  public:
-  void operator()(LocalCluster& cluster) {
+  void operator()(const Scene& scene) {
+    if (!std::exchange(struck_ancestor_, true)) {
+      KillWorkerThatHasReported(scene.cluster);
+      KillTrainerAtWork(scene.cluster);
+      return;
+    }
     switch (turn_++ % 5) {
       case 0:
-        Restart(cluster, "coordinator");
+        Restart(scene.cluster, "coordinator");
         break;
       case 1:
-        KillChild(cluster, {"worker-1", "worker-2"}, "squish-trainer");
+        KillChildren(scene.cluster, {"worker-1", "worker-2"}, "squish-trainer");
         break;
       case 2:
-        Restart(cluster, turn_ % 2 == 0 ? "worker-1" : "worker-2");
+        Restart(scene.cluster, turn_ % 2 == 0 ? "worker-1" : "worker-2");
         break;
       case 3:
-        KillChild(cluster, {"agent"}, "jetson-agent");
+        if (WillMeasureMore(scene)) {
+          KillEngineAtWork(scene.cluster);
+        } else {
+          KillChildren(scene.cluster, {"agent"}, "jetson-agent");
+        }
         break;
       case 4:
-        Restart(cluster, "agent");
+        if (WillMeasureMore(scene)) {
+          KillAgentAtWork(scene.cluster);
+        } else {
+          Restart(scene.cluster, "agent");
+        }
         break;
     }
   }
@@ -138,29 +191,167 @@ class Killer {
   const std::map<std::string, int>& killed() const { return killed_; }
 
  private:
+  // While a further generation is certain to come there will be something to catch.
+  static bool WillMeasureMore(const Scene& scene) {
+    const auto experiment =
+        AskUntilAnswered([&] { return scene.client.Get(scene.experiment); });
+    EXPECT_TRUE(experiment.ok()) << experiment.status();
+    return experiment.ok() && !HasEnded(*experiment) &&
+           experiment->generation() < kLastGeneration;
+  }
+
+  // A trainer that was seen to say `lines` lines. Its first may be that it is ready, the
+  // next that a training starts, the third that an epoch of it is done.
+  static std::optional<Caught> CatchTraining(LocalCluster& cluster, int lines) {
+    struct Seen {
+      int64_t bytes = 0;
+      int lines = 0;
+    };
+    std::map<pid_t, Seen> trainers;
+    std::optional<Caught> caught;
+    AwaitCondition(kCatchLimit, [&] {
+      for (const char* role : {"worker-1", "worker-2"}) {
+        for (const ProcessInfo& child : cluster.ChildrenOf(role)) {
+          if (!IsProgram(child, "squish-trainer")) continue;
+          const int64_t bytes = BytesWritten(child.pid);
+          const auto entry = trainers.try_emplace(child.pid, Seen{bytes, 0}).first;
+          if (entry->second.bytes == bytes) continue;
+          entry->second.bytes = bytes;
+          if (++entry->second.lines < lines) continue;
+          ::kill(child.pid, SIGSTOP);
+          caught = Caught{role, child};
+          return true;
+        }
+      }
+      return false;
+    });
+    EXPECT_TRUE(caught.has_value()) << "no training was seen";
+    return caught;
+  }
+
+  // The agent's engine, asked for something that it does not come to answer.
+  static std::optional<Caught> CatchMeasurement(LocalCluster& cluster) {
+    constexpr int kPatience = 20;  // Looks.
+    std::optional<ProcessInfo> engine;
+    int looks = 0;
+    const bool caught = AwaitCondition(kCatchLimit, [&] {
+      if (engine.has_value() && HasUnreadInput(engine->pid)) return true;
+      // It may have been stopped between a question and its answer: then no other comes
+      // before it has gone on.
+      if (engine.has_value() && ++looks < kPatience && IsAlive(*engine)) return false;
+      if (engine.has_value()) {
+        ::kill(engine->pid, SIGCONT);
+        engine.reset();
+        return false;
+      }
+      for (const ProcessInfo& child : cluster.ChildrenOf("agent")) {
+        // Before it has said that it is ready the agent does not ask for work.
+        if (!IsProgram(child, "jetson-agent") || BytesWritten(child.pid) == 0) continue;
+        ::kill(child.pid, SIGSTOP);
+        engine = child;
+        looks = 0;
+      }
+      return false;
+    });
+    EXPECT_TRUE(caught) << "no measurement was seen";
+    if (caught) return Caught{"agent", *engine};
+    if (engine.has_value()) ::kill(engine->pid, SIGCONT);
+    return std::nullopt;
+  }
+
+  // The coordinator has heard of the training's first steps: they are wasted.
+  void KillWorkerThatHasReported(LocalCluster& cluster) {
+    const std::optional<Caught> caught = CatchTraining(cluster, 3);
+    if (!caught.has_value()) return;
+    EXPECT_TRUE(AwaitCondition(kCatchLimit, [&] {
+      return ShownMetric(cluster.metrics_address(), "squish_runner_step_seconds") > 0;
+    })) << "the coordinator has not heard of the training";
+    KillDaemonOf(cluster, *caught);
+  }
+
+  void KillTrainerAtWork(LocalCluster& cluster) {
+    // Without a job a trainer says no more than that it is ready.
+    if (const auto caught = CatchTraining(cluster, 2); caught.has_value()) KillChild(*caught);
+  }
+
+  void KillEngineAtWork(LocalCluster& cluster) {
+    if (const auto caught = CatchMeasurement(cluster); caught.has_value()) KillChild(*caught);
+  }
+
+  void KillAgentAtWork(LocalCluster& cluster) {
+    if (const auto caught = CatchMeasurement(cluster); caught.has_value()) {
+      KillDaemonOf(cluster, *caught);
+    }
+  }
+
+  // The daemon is held in the child's place: the job stays under way, and the child can
+  // notice that its daemon dies.
+  void KillDaemonOf(LocalCluster& cluster, const Caught& caught) {
+    ::kill(cluster.Pid(caught.role), SIGSTOP);
+    ::kill(caught.child.pid, SIGCONT);
+    Restart(cluster, caught.role);
+  }
+
   void Restart(LocalCluster& cluster, const std::string& role) {
     if (!cluster.Running(role)) return;
-    cluster.Kill(role);
+    int survivors = -1;
+    cluster.Kill(role, &survivors);
+    EXPECT_EQ(survivors, 0) << "children of the " << role << " that did not notice its end";
     ++killed_[role];
     const absl::Status started = cluster.Start(role);
     ASSERT_TRUE(started.ok()) << started;
   }
 
   // The daemon replaces it by itself.
-  void KillChild(LocalCluster& cluster, const std::vector<std::string>& roles,
-                 const std::string& program) {
+  void KillChild(const Caught& victim) {
+    KillProcess(victim.child);
+    ++killed_[absl::StrCat("child of ", victim.role)];
+  }
+
+  void KillChildren(LocalCluster& cluster, const std::vector<std::string>& roles,
+                    const std::string& program) {
     for (const std::string& role : roles) {
       for (const ProcessInfo& child : cluster.ChildrenOf(role)) {
-        if (!absl::StartsWith(program, child.name)) continue;
-        KillProcess(child);
-        ++killed_[absl::StrCat("child of ", role)];
+        if (IsProgram(child, program)) KillChild({role, child});
       }
     }
   }
 
+  static bool IsProgram(const ProcessInfo& process, const std::string& program) {
+    return !process.name.empty() && absl::StartsWith(program, process.name);
+  }
+
+  bool struck_ancestor_ = false;
   int turn_ = 0;
   std::map<std::string, int> killed_;
 };
+
+// How many attempts at jobs of each kind ended how; every job must have been done in the
+// end. Nobody may have the population open.
+using Attempts = std::map<std::pair<v1::JobKey::Kind, AttemptState>, int>;
+
+Attempts CountAttempts(const std::string& population_path) {
+  const auto population = Population::Open(population_path);
+  EXPECT_TRUE(population.ok()) << population.status();
+  if (!population.ok()) return {};
+  const auto experiments = (*population)->ListExperiments();
+  EXPECT_TRUE(experiments.ok() && experiments->size() == 1u) << experiments.status();
+  if (!experiments.ok() || experiments->size() != 1u) return {};
+  const auto jobs = (*population)->Jobs(experiments->front().row, 0);
+  const auto attempts = (*population)->Attempts(experiments->front().row, 0);
+  EXPECT_TRUE(jobs.ok() && attempts.ok()) << jobs.status() << attempts.status();
+  if (!jobs.ok() || !attempts.ok()) return {};
+  std::map<int64_t, v1::JobKey::Kind> kinds;
+  for (const BoardJob& job : *jobs) {
+    EXPECT_EQ(job.state, JobState::kDone) << job.key.ShortDebugString();
+    kinds[job.id] = job.key.kind();
+  }
+  Attempts counts;
+  for (const StoredAttempt& stored : *attempts) {
+    ++counts[{kinds.at(stored.attempt.job), stored.attempt.state}];
+  }
+  return counts;
+}
 
 TEST_F(KillTest, PopulationIsTheSameWhoeverDiesAndHoweverManyWork) {
   // Speeds to replay, from the simulated device.
@@ -182,7 +373,7 @@ TEST_F(KillTest, PopulationIsTheSameWhoeverDiesAndHoweverManyWork) {
 
   Killer killer;
   const Outcome disturbed =
-      Run(Options("disturbed", 2, replay), [&](LocalCluster& cluster) { killer(cluster); });
+      Run(Options("disturbed", 2, replay), [&](const Scene& scene) { killer(scene); });
   EXPECT_EQ(disturbed.population_digest, calm.population_digest);
   for (const char* victim : {"coordinator", "agent", "child of agent"}) {
     EXPECT_GE(killer.killed().count(victim) ? killer.killed().at(victim) : 0, 1) << victim;
@@ -195,6 +386,21 @@ TEST_F(KillTest, PopulationIsTheSameWhoeverDiesAndHoweverManyWork) {
   }
   EXPECT_GE(workers, 1);
   EXPECT_GE(trainers, 1);
+
+  // They were struck at work, and what they had begun was done again by somebody.
+  Attempts attempts = CountAttempts(Options("disturbed", 2, replay).population);
+  for (const auto& [what, count] : attempts) {
+    std::cout << v1::JobKey::Kind_Name(what.first) << " " << AttemptStateName(what.second) << " "
+              << count << " times\n";
+  }
+  std::cout << disturbed.images_wasted << " images wasted\n";
+  EXPECT_GT(disturbed.images_wasted, 0);
+  for (const v1::JobKey::Kind kind : {v1::JobKey::TRAIN, v1::JobKey::MEASURE}) {
+    const std::string name = v1::JobKey::Kind_Name(kind);
+    EXPECT_GE((attempts[{kind, AttemptState::kLost}]), 1) << name << ": with its daemon";
+    EXPECT_GE((attempts[{kind, AttemptState::kFailed}]), 1) << name << ": with the child";
+    EXPECT_GE((attempts[{kind, AttemptState::kDelivered}]), 13) << name;
+  }
 }
 
 }  // namespace
