@@ -37,6 +37,12 @@ class DatasetCache {
   virtual absl::Span<const uint8_t> Image(v1::Split split, int index) const = 0;
   virtual int Label(v1::Split split, int index) const = 0;
 
+  // Side in pixels of this picture: image_size, or larger for training pictures that
+  // random crops are taken from.
+  virtual int Side(v1::Split /*split*/, int /*index*/) const { return image_size(); }
+  // What the source calls this picture ("val/cat/7.jpg"); empty where it has no names.
+  virtual std::string Name(v1::Split /*split*/, int /*index*/) const { return ""; }
+
   // All of them, in file order: TRAIN, SELECTION, VAL.
   virtual absl::Span<const uint8_t> labels() const = 0;
   virtual absl::Span<const uint8_t> pixels() const = 0;

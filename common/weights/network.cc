@@ -29,9 +29,12 @@ constexpr char kMean[] = "squish.mean";
 constexpr char kStd[] = "squish.std";
 constexpr char kChannelOrder[] = "squish.channel_order";
 constexpr char kRgb[] = "RGB";
+constexpr char kLicence[] = "squish.licence";
+constexpr char kNote[] = "squish.note";
 
 constexpr size_t kMaximumFloatsBytes = 4096;
 constexpr int kMaximumInputSize = 8192;
+constexpr size_t kMaximumProvenanceBytes = 4096;  // Each part.
 
 template <typename... Parts>
 absl::Status Invalid(const Parts&... parts) {
@@ -113,11 +116,24 @@ absl::StatusOr<v1::Preprocessing> ReadPreprocessing(const Metadata& metadata, in
   return preprocessing;
 }
 
+absl::StatusOr<v1::Provenance> ReadProvenance(const Metadata& metadata) {
+  v1::Provenance provenance;
+  const std::pair<const char*, std::string*> parts[] = {
+      {kLicence, provenance.mutable_licence()}, {kNote, provenance.mutable_note()}};
+  for (const auto& [key, part] : parts) {
+    const auto found = metadata.find(key);
+    if (found == metadata.end()) continue;
+    if (found->second.size() > kMaximumProvenanceBytes) return Invalid(key, " is too long");
+    *part = found->second;
+  }
+  return provenance;
+}
+
 Metadata MetadataOf(const Network& network) {
   const v1::Preprocessing& preprocessing = network.preprocessing;
   const v1::ResizeRule resize =
       preprocessing.resize() == v1::RESIZE_RULE_UNSPECIFIED ? v1::SQUASH : preprocessing.resize();
-  return {
+  Metadata metadata = {
       {"format", "pt"},
       {kGenome, network.genome.Json()},
       {kClassNames,
@@ -129,6 +145,10 @@ Metadata MetadataOf(const Network& network) {
       {kStd, FloatsToJson(preprocessing.std())},
       {kChannelOrder, kRgb},
   };
+  const v1::Provenance& provenance = network.provenance;
+  if (!provenance.licence().empty()) metadata[kLicence] = provenance.licence();
+  if (!provenance.note().empty()) metadata[kNote] = provenance.note();
+  return metadata;
 }
 
 absl::StatusOr<Network> FromView(const SafetensorsView& view) {
@@ -140,8 +160,9 @@ absl::StatusOr<Network> FromView(const SafetensorsView& view) {
                           ReadClassNames(view.metadata, genome.classes()));
   SQUISH_ASSIGN_OR_RETURN(v1::Preprocessing preprocessing,
                           ReadPreprocessing(view.metadata, genome.OutputChannels(0)));
+  SQUISH_ASSIGN_OR_RETURN(v1::Provenance provenance, ReadProvenance(view.metadata));
   return Network{std::move(genome), std::move(weights), std::move(class_names),
-                 std::move(preprocessing)};
+                 std::move(preprocessing), std::move(provenance)};
 }
 
 }  // namespace

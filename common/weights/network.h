@@ -32,17 +32,19 @@ struct Network {
   TensorMap weights;                     // Exactly NAME.weight and NAME.bias of every convolution.
   std::vector<std::string> class_names;  // In label order; as many as classes.
   v1::Preprocessing preprocessing;
+  v1::Provenance provenance = {};  // Of weights that were imported, here or in an ancestor.
 
   // The canonical file: metadata keys `squish.genome`, `squish.class_names` (JSON
   // array), `squish.input_size`, `squish.resize`, `squish.mean`, `squish.std` (JSON
-  // arrays), `squish.channel_order` ("RGB") and `format` ("pt"). Equal networks give
-  // equal bytes; an unspecified resize rule is written as SQUASH. The weights must be
+  // arrays), `squish.channel_order` ("RGB") and `format` ("pt"); `squish.licence` and
+  // `squish.note` where they are not empty. Equal networks give equal bytes; an unspecified resize rule is written as SQUASH. The weights must be
   // the genome's (CheckWeights).
   std::string ToSafetensors() const;
 
   // INVALID_ARGUMENT: not safetensors, no or bad genome, a tensor missing, extra, of
   // another shape or type, or not finite; class names that do not fit; preprocessing
-  // that is missing or impossible (it must have a mean and a std for each channel).
+  // that is missing or impossible (it must have a mean and a std for each channel);
+  // provenance that is too long.
   // Metadata that is not ours is ignored.
   static absl::StatusOr<Network> FromSafetensors(absl::string_view file);
 };

@@ -177,7 +177,8 @@ absl::StatusOr<Offspring> MakeChild(const v1::SynthesizeJob& job, const v1::JobK
                           ? InheritWeights(parent.genome, parent.weights, keep)
                           : FreshWeights(genome, job.seed(), key.generation(), key.index());
   return Offspring{
-      Network{std::move(genome), std::move(weights), parent.class_names, parent.preprocessing},
+      Network{std::move(genome), std::move(weights), parent.class_names, parent.preprocessing,
+              parent.provenance},
       std::move(birth)};
 }
 

@@ -224,7 +224,8 @@ absl::StatusOr<Trained> Train(const TrainingTask& task, const DatasetCache& data
     return trained;
   }
   trained.network = Network{task.network.genome, training.student().Weights(),
-                            task.network.class_names, task.network.preprocessing};
+                            task.network.class_names, task.network.preprocessing,
+                            task.network.provenance};
   trained.result.set_weights_digest(WeightsDigest(trained.network->weights));
   return trained;
 }
