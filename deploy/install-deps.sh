@@ -19,6 +19,7 @@ build=(
   libabsl-dev libsqlite3-dev libssl-dev prometheus-cpp-dev
   nlohmann-json3-dev libspdlog-dev libcli11-dev
   libtorch-dev
+  libopencv-core-dev libopencv-imgproc-dev libopencv-imgcodecs-dev libopencv-dnn-dev libonnx-dev
   libgtest-dev libgmock-dev
   clang-14 libclang-rt-14-dev
   curl jq prometheus docker-compose python3
@@ -26,6 +27,7 @@ build=(
 runtime=(
   ca-certificates libprotobuf32 libgrpc++1.51 libgrpc29 libsqlite3-0 libssl3
   libprometheus-cpp-core1.0 libprometheus-cpp-pull1.0 libspdlog1.10 libtorch1.13
+  libopencv-core406 libopencv-imgproc406 libopencv-imgcodecs406 libopencv-dnn406 libonnx1
 )
 bench=(python3-torch python3-torchvision python3-matplotlib)
 
