@@ -52,25 +52,39 @@ std::string MeasuredOn(const v1::MeasurementSetting& setting) {
                       setting.synthetic() ? ", not measured on hardware" : "");
 }
 
-void DescribeSpeed(const v1::MeasureResult& result, v1::Individual& individual) {
+// Whether it is the unit of ratios.
+bool IsAncestor(const v1::ExperimentSpec& spec, const v1::Individual& individual) {
+  return individual.name().generation() == 0 && !spec.ancestor().has_branch();
+}
+
+void DescribeSpeed(const v1::ExperimentSpec& spec, const v1::MeasureResult& result,
+                   v1::Individual& individual) {
   individual.set_measured_on(MeasuredOn(result.setting()));
   if (result.verdict() != v1::MeasureResult::VALID) return;
   individual.set_images_per_second(result.images_per_second());
-  // The ancestor is the unit of ratios.
-  individual.set_ratio_to_ancestor(individual.name().generation() == 0 ? 1.0 : result.ratio());
+  individual.set_ratio_to_ancestor(IsAncestor(spec, individual) ? 1.0 : result.ratio());
 }
 
-void EstimateSpeed(const v1::Individual& ancestor, v1::Individual& individual) {
-  const bool first = individual.name().generation() == 0;
-  if (!first && individual.macs() <= 0) return;
+void EstimateSpeed(const v1::ExperimentSpec& spec, const v1::Individual& first,
+                   v1::Individual& individual) {
+  const bool is_ancestor = IsAncestor(spec, individual);
+  if (!is_ancestor && individual.macs() <= 0) return;
+  const int64_t unit =
+      spec.ancestor().has_branch() ? spec.ancestor().branch().ancestor_macs() : first.macs();
   individual.set_measured_on("estimated from MACs");
   individual.set_ratio_to_ancestor(
-      first ? 1.0 : static_cast<double>(ancestor.macs()) / static_cast<double>(individual.macs()));
+      is_ancestor ? 1.0 : static_cast<double>(unit) / static_cast<double>(individual.macs()));
 }
 
 }  // namespace
 
-int GenerationSize(const v1::ExperimentSpec& spec, int generation) {
+bool IsOfChampions(const v1::ExperimentSpec& spec, int generation) {
+  return generation > spec.generations();
+}
+
+int GenerationSize(const v1::ExperimentSpec& spec, const v1::EvolutionSummary& summary,
+                   int generation) {
+  if (IsOfChampions(spec, generation)) return summary.champions_size();
   return generation == 0 ? 1 : spec.offspring();
 }
 
@@ -93,11 +107,11 @@ v1::Individual DescribeIndividual(const v1::ExperimentSpec& spec,
   if (facts.synthesize.has_value()) {
     DescribeBirth(*facts.synthesize, individual);
     if (spec.measurement().fitness() == v1::MeasurementSpec::ESTIMATED) {
-      EstimateSpeed(summary.ancestor(), individual);
+      EstimateSpeed(spec, summary.ancestor(), individual);
     }
   }
   if (facts.train.has_value()) DescribeTraining(*facts.train, individual);
-  if (facts.measure.has_value()) DescribeSpeed(*facts.measure, individual);
+  if (facts.measure.has_value()) DescribeSpeed(spec, *facts.measure, individual);
   return individual;
 }
 

@@ -8,31 +8,29 @@
 #include "absl/strings/str_join.h"
 #include "common/base/sha256.h"
 #include "common/spec/experiment_spec.h"
+#include "coordinator/evolution/champions.h"
+#include "coordinator/evolution/final_plan.h"
 #include "coordinator/evolution/selection.h"
 
 namespace squish {
 namespace {
 
+// The network of ours that the evolution starts from; empty: it starts from none.
+const std::string& StartNetwork(const v1::ExperimentSpec& spec) {
+  return spec.ancestor().has_branch() ? spec.ancestor().branch().network()
+                                      : spec.ancestor().network_digest();
+}
+
 // The seed of all synthesis. A network that is given as ancestor was itself drawn,
 // maybe under this very seed: its clusters survived by numbers that must not be used
 // again, or they would survive again. So its digest goes into the seed.
 uint64_t SynthesisSeed(const v1::ExperimentSpec& spec) {
-  if (!spec.ancestor().has_network_digest()) return spec.seed();
+  const std::string& start = StartNetwork(spec);
+  if (start.empty()) return spec.seed();
   Sha256 hash;
   hash.UpdateString("synthesis");
   hash.UpdateUint64(spec.seed());
-  hash.UpdateString(spec.ancestor().network_digest());
-  return std::move(hash).First64Bits();
-}
-
-// The seed of a training: one for each (experiment, generation, index), so that it is
-// the same wherever and whenever the training runs.
-uint64_t TrainingSeed(uint64_t seed, int generation, int index) {
-  Sha256 hash;
-  hash.UpdateString("training");
-  hash.UpdateUint64(seed);
-  hash.UpdateUint64(static_cast<uint64_t>(generation));
-  hash.UpdateUint64(static_cast<uint64_t>(index));
+  hash.UpdateString(start);
   return std::move(hash).First64Bits();
 }
 
@@ -58,6 +56,10 @@ class JobMaker {
     work.set_macs_input_size(spec_.measurement().input_size());
     if (generation_ == 0) {
       *work.mutable_ancestor() = spec_.ancestor();
+      // To the worker an individual of another experiment is a network like any other.
+      if (spec_.ancestor().has_branch()) {
+        work.mutable_ancestor()->set_network_digest(StartNetwork(spec_));
+      }
       DescribePreprocessing(*work.mutable_preprocessing());
       return job;
     }
@@ -77,18 +79,15 @@ class JobMaker {
     v1::Job job = Keyed(index, v1::JobKey::TRAIN);
     v1::TrainJob& work = *job.mutable_train();
     const v1::TrainingSpec& training = spec_.training();
+    FillTraining(spec_, dataset_, generation_ == 0 ? training.ancestor() : training.offspring(),
+                 work);
     work.set_network(born.artifact());
-    *work.mutable_dataset() = spec_.dataset();
-    work.set_dataset_fingerprint(dataset_.fingerprint());
-    *work.mutable_recipe() = generation_ == 0 ? training.ancestor() : training.offspring();
     if (work.recipe().has_distillation()) {
       const bool by_parent = work.recipe().distillation().teacher() == v1::Distillation::PARENT;
-      const v1::Individual& teacher = by_parent ? ParentOf(index) : summary_.ancestor();
-      work.set_teacher(teacher.trained_artifact());
+      work.set_teacher(by_parent ? ParentOf(index).trained_artifact()
+                                 : AncestorAsTeacher(spec_, summary_));
     }
-    work.set_seed(TrainingSeed(spec_.seed(), generation_, index));
-    work.set_threads(training.threads());
-    work.set_device(training.device());
+    work.set_seed(TrainingSeed("training", spec_.seed(), generation_, index));
     return job;
   }
 
@@ -97,12 +96,18 @@ class JobMaker {
     v1::Job job = Keyed(index, v1::JobKey::MEASURE);
     v1::MeasureJob& work = *job.mutable_measure();
     const bool first = generation_ == 0;
-    const v1::Individual& ancestor = summary_.ancestor();
     work.set_candidate(born.artifact());
     work.set_candidate_architecture(born.architecture_digest());
-    work.set_ancestor(first ? born.artifact() : ancestor.born_artifact());
-    work.set_ancestor_architecture(first ? born.architecture_digest()
-                                         : ancestor.architecture_digest());
+    if (spec_.ancestor().has_branch()) {
+      work.set_ancestor(spec_.ancestor().branch().ancestor_network());
+      work.set_ancestor_architecture(spec_.ancestor().branch().ancestor_architecture());
+    } else if (first) {
+      work.set_ancestor(born.artifact());
+      work.set_ancestor_architecture(born.architecture_digest());
+    } else {
+      work.set_ancestor(summary_.ancestor().born_artifact());
+      work.set_ancestor_architecture(summary_.ancestor().architecture_digest());
+    }
     work.set_device_class(first ? spec_.measurement().device_class() : summary_.device_class());
     *work.mutable_protocol() = spec_.measurement();
     return job;
@@ -205,7 +210,12 @@ Closing Close(const v1::ExperimentSpec& spec, const v1::EvolutionSummary& before
   for (const v1::Individual& individual : closing.individuals) {
     NoteBest(individual, closing.summary);
   }
-  closing.finished = open.generation >= spec.generations();
+  ExtendArchive(closing.individuals, closing.summary);
+  if (open.generation < spec.generations()) return closing;
+  for (v1::Champion& champion : ChooseChampions(spec, closing.summary)) {
+    *closing.summary.add_champions() = std::move(champion);
+  }
+  closing.finished = closing.summary.champions().empty();
   return closing;
 }
 
@@ -213,7 +223,9 @@ Closing Close(const v1::ExperimentSpec& spec, const v1::EvolutionSummary& before
 
 Plan MakePlan(const v1::ExperimentSpec& spec, const v1::DatasetSummary& dataset,
               const v1::EvolutionSummary& summary, const OpenGeneration& open) {
-  assert(static_cast<int>(open.individuals.size()) == GenerationSize(spec, open.generation));
+  assert(static_cast<int>(open.individuals.size()) ==
+         GenerationSize(spec, summary, open.generation));
+  if (IsOfChampions(spec, open.generation)) return MakeFinalPlan(spec, dataset, summary, open);
   const bool measures = spec.measurement().fitness() == v1::MeasurementSpec::MEASURED;
   const JobMaker make(spec, dataset, summary, open.generation);
   Plan plan;

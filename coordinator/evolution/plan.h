@@ -11,6 +11,9 @@
 //           (inserted if      generation: states,     cannot go on
 //               absent)       selection, new summary
 //
+// After the last generation comes one of champions: what the archive offers best is
+// trained further, then evaluated on `val/` and exported, in place of bred individuals.
+//
 // Pure: no clock, no randomness, no I/O, no order of arrival. The same facts give the
 // same plan on every machine and at every time. The cost does
 // not grow with the number of closed generations. Thread-safe.
@@ -34,6 +37,8 @@ struct IndividualFacts {
   std::optional<v1::SynthesizeResult> synthesize;
   std::optional<v1::TrainResult> train;
   std::optional<v1::MeasureResult> measure;
+  std::optional<v1::EvaluateResult> evaluate;  // Of champions, like the next.
+  std::optional<v1::ExportResult> export_files;
 };
 
 struct OpenGeneration {
@@ -43,9 +48,10 @@ struct OpenGeneration {
 
 // What closing a generation decided.
 struct Closing {
-  std::vector<v1::Individual> individuals;  // By index, in their final states.
+  std::vector<v1::Individual> individuals;  // By index, in their final states; none of
+                                            // the champions' generation.
   v1::EvolutionSummary summary;             // After this generation.
-  bool finished = false;                    // It was the last one.
+  bool finished = false;                    // Nothing comes after it.
 };
 
 struct Plan {
@@ -54,8 +60,13 @@ struct Plan {
   std::string failed;              // Not empty: why the experiment cannot go on.
 };
 
-// Individuals in a generation: 1 in generation 0, else spec.offspring.
-int GenerationSize(const v1::ExperimentSpec& spec, int generation);
+// Whether `generation` is the champions', which comes after the last one.
+bool IsOfChampions(const v1::ExperimentSpec& spec, int generation);
+
+// Individuals in a generation: 1 in generation 0, the summary's champions in theirs, else
+// spec.offspring.
+int GenerationSize(const v1::ExperimentSpec& spec, const v1::EvolutionSummary& summary,
+                   int generation);
 
 // `spec` has passed CompleteExperimentSpec; `summary` is of the generation before
 // `open` (default-constructed with closed_generation = -1 for generation 0).
@@ -66,6 +77,10 @@ Plan MakePlan(const v1::ExperimentSpec& spec, const v1::DatasetSummary& dataset,
 v1::Individual DescribeIndividual(const v1::ExperimentSpec& spec,
                                   const v1::EvolutionSummary& summary, v1::IndividualName name,
                                   const IndividualFacts& facts);
+
+// Champion `index` as far as it is known.
+v1::Champion DescribeChampion(const v1::ExperimentSpec& spec, const v1::EvolutionSummary& summary,
+                              int index, const IndividualFacts& facts);
 
 // The parents of offspring `index` of the generation after `summary`'s: round robin
 // over the selected.

@@ -52,9 +52,8 @@ bool IsUpperBound(const v1::Constraint& constraint) {
 
 // ln x, for ratios in whole steps of 1 %.
 double ComparedLog(const v1::Constraint& constraint, double x) {
-  const double log = ExactLog(x);
-  if (constraint.demand_case() != v1::Constraint::kMinRatioToAncestor) return log;
-  return std::floor(log / kRatioStep) * kRatioStep;
+  if (constraint.demand_case() != v1::Constraint::kMinRatioToAncestor) return ExactLog(x);
+  return RatioSteps(x) * kRatioStep;
 }
 
 // How far `value` is on the wrong side of `limit`, as a difference of logarithms.
@@ -70,6 +69,10 @@ bool IsTrained(const v1::Individual& individual) {
 
 }  // namespace
 
+double RatioSteps(double ratio) {
+  return ratio > 0 ? std::floor(ExactLog(ratio) / kRatioStep) : -kInfinity;
+}
+
 double ConstraintLimit(const v1::Constraint& constraint, const v1::Individual& ancestor,
                        int generation, int generations) {
   const double target = Target(constraint);
@@ -82,15 +85,14 @@ double ConstraintLimit(const v1::Constraint& constraint, const v1::Individual& a
 }
 
 double Violation(const v1::EnvironmentSpec& environment, const v1::Individual& individual,
-                 const v1::Individual& ancestor, int generations) {
+                 const v1::Individual& ancestor, int generation, int generations) {
   if (individual.state() == v1::Individual::UNSUPPORTED) return kInfinity;
   double violation = 0.0;
   for (const v1::Constraint& constraint : environment.constraints()) {
     const std::optional<double> value = Value(constraint, individual);
     if (!value.has_value()) return kInfinity;
     violation += Excess(constraint, *value,
-                        ConstraintLimit(constraint, ancestor, individual.name().generation(),
-                                        generations));
+                        ConstraintLimit(constraint, ancestor, generation, generations));
   }
   return violation;
 }
@@ -104,7 +106,8 @@ std::vector<int> SelectParents(const v1::ExperimentSpec& spec,
     const v1::Individual& individual = generation[i];
     if (!IsTrained(individual)) continue;
     const double loss = individual.selection_log_loss();
-    ranked.emplace_back(Violation(spec.environment(), individual, ancestor, spec.generations()),
+    ranked.emplace_back(Violation(spec.environment(), individual, ancestor,
+                                  individual.name().generation(), spec.generations()),
                         std::isfinite(loss) ? loss : kInfinity, i);
   }
   std::sort(ranked.begin(), ranked.end());

@@ -16,12 +16,15 @@ namespace squish {
 double ConstraintLimit(const v1::Constraint& constraint, const v1::Individual& ancestor,
                        int generation, int generations);
 
-// By how much an individual breaks the environment's constraints: the sum over
-// broken ones of |ln(value / limit)|; 0 is feasible, infinity when a value is missing
-// or the individual is UNSUPPORTED. Ratios are compared in steps of 1 %, as
-// ⌊ln ratio / ln 1.01⌋: less is noise.
+// ⌊ln ratio / ln 1.01⌋: ratios are compared in steps of 1 %, less is noise. -infinity for
+// 0 and below.
+double RatioSteps(double ratio);
+
+// By how much an individual breaks the environment's constraints as they are at
+// `generation`: the sum over broken ones of |ln(value / limit)|, ratios in steps of 1 %.
+// 0 is feasible, infinity when a value is missing or the individual is UNSUPPORTED.
 double Violation(const v1::EnvironmentSpec& environment, const v1::Individual& individual,
-                 const v1::Individual& ancestor, int generations);
+                 const v1::Individual& ancestor, int generation, int generations);
 
 // (μ,λ): the positions of the best μ (spec.parents) among the trained, best first:
 // feasible before infeasible, then least violation, then least log-loss on the selection

@@ -1,0 +1,182 @@
+#include "coordinator/evolution/champions.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <functional>
+#include <map>
+#include <tuple>
+#include <utility>
+
+#include "common/base/exact_math.h"
+#include "coordinator/evolution/selection.h"
+
+namespace squish {
+namespace {
+
+// A champion for s megabytes has more than this share of them.
+constexpr double kBand = 0.85;
+
+// All to be made small.
+using Objectives = std::array<double, 3>;
+
+Objectives ObjectivesOf(const v1::Individual& individual) {
+  const double ratio = individual.has_ratio_to_ancestor() ? individual.ratio_to_ancestor() : 0;
+  return {individual.selection_log_loss(), -RatioSteps(ratio),
+          static_cast<double>(individual.bytes())};
+}
+
+bool IsAtLeastAsGood(const Objectives& a, const Objectives& b) {
+  for (size_t i = 0; i < a.size(); ++i) {
+    if (!(a[i] <= b[i])) return false;
+  }
+  return true;
+}
+
+v1::Individual ArchivePart(const v1::Individual& individual) {
+  v1::Individual part = individual;
+  part.clear_birth();
+  part.clear_born_artifact();
+  return part;
+}
+
+// One member of the archive as champions are compared.
+struct Candidate {
+  const v1::Individual* individual;
+  double violation;  // Of the constraints' targets.
+  int place;         // In the archive.
+};
+
+// What a role wants least of; ties by log-loss and place.
+using Cost = std::function<double(const Candidate&)>;
+
+const Candidate& Least(const std::vector<Candidate>& candidates, const Cost& cost) {
+  return *std::min_element(
+      candidates.begin(), candidates.end(), [&](const Candidate& a, const Candidate& b) {
+        const auto rank = [&](const Candidate& c) {
+          return std::make_tuple(cost(c), c.individual->selection_log_loss(), c.place);
+        };
+        return rank(a) < rank(b);
+      });
+}
+
+// The squared distance to the ideal point, the objectives scaled to what `candidates`
+// span. Bytes count by their logarithm, as ratios do.
+Cost DistanceToIdeal(const std::vector<Candidate>& candidates) {
+  const auto point = [](const Candidate& candidate) {
+    Objectives objectives = ObjectivesOf(*candidate.individual);
+    objectives[2] = ExactLog(objectives[2]);
+    return objectives;
+  };
+  Objectives low = point(candidates.front()), high = low;
+  for (const Candidate& candidate : candidates) {
+    const Objectives objectives = point(candidate);
+    for (size_t i = 0; i < low.size(); ++i) {
+      low[i] = std::min(low[i], objectives[i]);
+      high[i] = std::max(high[i], objectives[i]);
+    }
+  }
+  return [=](const Candidate& candidate) {
+    const Objectives objectives = point(candidate);
+    double sum = 0;
+    for (size_t i = 0; i < low.size(); ++i) {
+      const double span = high[i] - low[i];
+      const double scaled = span > 0 ? (objectives[i] - low[i]) / span : 0;
+      sum += scaled * scaled;
+    }
+    return sum;
+  };
+}
+
+// How far a size is outside the band of `megabytes`, as a difference of logarithms.
+double OutsideBand(const v1::Individual& individual, double megabytes) {
+  const double size = static_cast<double>(individual.bytes()) / 1e6;
+  if (size > megabytes) return ExactLog(size / megabytes);
+  if (size < kBand * megabytes) return ExactLog(kBand * megabytes / size);
+  return 0;
+}
+
+// Champions by their individual's place in the archive.
+class Collection {
+ public:
+  void Add(const Candidate& candidate, v1::Champion::Role::Kind kind, double megabytes, bool met) {
+    v1::Champion& champion = champions_[candidate.place];
+    *champion.mutable_individual() = *candidate.individual;
+    champion.set_feasible(candidate.violation == 0);
+    v1::Champion::Role& role = *champion.add_roles();
+    role.set_kind(kind);
+    role.set_megabytes(megabytes);
+    role.set_met(met);
+  }
+
+  std::vector<v1::Champion> Take() && {
+    std::vector<v1::Champion> sorted;
+    for (auto& [place, champion] : champions_) sorted.push_back(std::move(champion));
+    std::stable_sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) {
+      return a.individual().bytes() > b.individual().bytes();
+    });
+    for (size_t i = 0; i < sorted.size(); ++i) sorted[i].set_index(static_cast<int>(i));
+    return sorted;
+  }
+
+ private:
+  std::map<int, v1::Champion> champions_;
+};
+
+}  // namespace
+
+void ExtendArchive(const std::vector<v1::Individual>& generation, v1::EvolutionSummary& summary) {
+  auto& archive = *summary.mutable_archive();
+  for (const v1::Individual& individual : generation) {
+    if (individual.state() != v1::Individual::EVALUATED) continue;
+    const Objectives objectives = ObjectivesOf(individual);
+    if (!std::isfinite(objectives[0]) || !std::isfinite(objectives[1])) continue;
+    const bool surpassed = std::any_of(archive.begin(), archive.end(), [&](const auto& member) {
+      return IsAtLeastAsGood(ObjectivesOf(member), objectives);
+    });
+    if (surpassed) continue;
+    archive.erase(std::remove_if(archive.begin(), archive.end(),
+                                 [&](const auto& member) {
+                                   return IsAtLeastAsGood(objectives, ObjectivesOf(member));
+                                 }),
+                  archive.end());
+    *archive.Add() = ArchivePart(individual);
+  }
+}
+
+std::vector<v1::Champion> ChooseChampions(const v1::ExperimentSpec& spec,
+                                          const v1::EvolutionSummary& summary) {
+  std::vector<Candidate> archive, eligible;
+  for (int i = 0; i < summary.archive_size(); ++i) {
+    const v1::Individual& individual = summary.archive(i);
+    archive.push_back({&individual,
+                       Violation(spec.environment(), individual, summary.ancestor(),
+                                 spec.generations(), spec.generations()),
+                       i});
+    if (archive.back().violation == 0) eligible.push_back(archive.back());
+  }
+  if (archive.empty()) return {};
+  const bool met = !eligible.empty();
+  if (!met) eligible = {Least(archive, [](const Candidate& c) { return c.violation; })};
+
+  using Role = v1::Champion::Role;
+  const std::pair<Role::Kind, Cost> roles[] = {
+      {Role::SMALLEST,
+       [](const Candidate& c) { return static_cast<double>(c.individual->bytes()); }},
+      {Role::FASTEST, [](const Candidate& c) { return ObjectivesOf(*c.individual)[1]; }},
+      {Role::MOST_ACCURATE,
+       [](const Candidate& c) { return -c.individual->selection_accuracy(); }},
+      {Role::KNEE, DistanceToIdeal(eligible)}};
+  Collection champions;
+  for (const auto& [kind, cost] : roles) champions.Add(Least(eligible, cost), kind, 0, met);
+  for (const double megabytes : spec.report_megabytes()) {
+    const Cost cost = [megabytes](const Candidate& c) {
+      return c.violation + OutsideBand(*c.individual, megabytes);
+    };
+    const Candidate& best = Least(archive, cost);
+    champions.Add(best, Role::SIZE, megabytes, cost(best) == 0);
+  }
+  return std::move(champions).Take();
+}
+
+}  // namespace squish

@@ -1,0 +1,30 @@
+// The archive of an evolution and the individuals that it was run for. Pure; thread-safe.
+#ifndef SQUISH_COORDINATOR_EVOLUTION_CHAMPIONS_H_
+#define SQUISH_COORDINATOR_EVOLUTION_CHAMPIONS_H_
+
+#include <vector>
+
+#include "squish/v1/evolution.pb.h"
+#include "squish/v1/experiment.pb.h"
+
+namespace squish {
+
+// Adds the EVALUATED individuals of a generation to the archive. What another one
+// surpasses leaves it: one that is at least as good in log-loss, in ratio (in steps of
+// 1 %) and in bytes, and better in one of them; of equals the earliest stays. Members
+// keep only what champions are chosen by and reported with.
+void ExtendArchive(const std::vector<v1::Individual>& generation, v1::EvolutionSummary& summary);
+
+// The champions of an evolution whose last generation is closed: of the feasible archive
+// the smallest, the fastest, the most accurate, the knee, and one for each size in
+// spec.report_megabytes, each individual once, the largest first. Feasible is what meets
+// the constraints' targets. Where nothing is, the individual with the least violation
+// takes every role, marked as not met; a size that nothing feasible has is filled by the
+// nearest, its distance from the band counting as a violation like the others. Ties go to
+// the lower log-loss, then to the earlier individual. Empty for an empty archive.
+std::vector<v1::Champion> ChooseChampions(const v1::ExperimentSpec& spec,
+                                          const v1::EvolutionSummary& summary);
+
+}  // namespace squish
+
+#endif  // SQUISH_COORDINATOR_EVOLUTION_CHAMPIONS_H_

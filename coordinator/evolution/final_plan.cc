@@ -1,0 +1,146 @@
+#include "coordinator/evolution/final_plan.h"
+
+#include <utility>
+
+#include "common/base/sha256.h"
+
+namespace squish {
+namespace {
+
+// Makes the jobs of the champions' generation.
+class FinalJobMaker {
+ public:
+  FinalJobMaker(const v1::ExperimentSpec& spec, const v1::DatasetSummary& dataset,
+                const v1::EvolutionSummary& summary, int generation)
+      : spec_(spec), dataset_(dataset), summary_(summary), generation_(generation) {}
+
+  v1::Job Train(int index) const {
+    v1::Job job = Keyed(index, v1::JobKey::TRAIN);
+    v1::TrainJob& work = *job.mutable_train();
+    const v1::Individual& individual = summary_.champions(index).individual();
+    FillTraining(spec_, dataset_, spec_.training().final(), work);
+    work.set_network(individual.trained_artifact());
+    if (work.recipe().has_distillation()) work.set_teacher(AncestorAsTeacher(spec_, summary_));
+    // Of the individual, not of its place among the champions, which hangs on the others.
+    work.set_seed(TrainingSeed("final training", spec_.seed(), individual.name().generation(),
+                               individual.name().index()));
+    return job;
+  }
+
+  v1::Job Evaluate(int index, const std::string& network) const {
+    v1::Job job = Keyed(index, v1::JobKey::EVALUATE);
+    v1::EvaluateJob& work = *job.mutable_evaluate();
+    work.set_network(network);
+    *work.mutable_dataset() = spec_.dataset();
+    work.set_dataset_fingerprint(dataset_.fingerprint());
+    work.set_split(v1::VAL);
+    work.set_threads(spec_.training().threads());
+    work.set_device(spec_.training().device());
+    return job;
+  }
+
+  v1::Job Export(int index, const std::string& network) const {
+    v1::Job job = Keyed(index, v1::JobKey::EXPORT);
+    v1::ExportJob& work = *job.mutable_export_files();
+    work.set_network(network);
+    *work.mutable_dataset() = spec_.dataset();
+    work.set_dataset_fingerprint(dataset_.fingerprint());
+    *work.mutable_batches() = spec_.exports().batches();
+    return job;
+  }
+
+ private:
+  v1::Job Keyed(int index, v1::JobKey::Kind kind) const {
+    v1::Job job;
+    job.mutable_key()->set_generation(generation_);
+    job.mutable_key()->set_index(index);
+    job.mutable_key()->set_kind(kind);
+    return job;
+  }
+
+  const v1::ExperimentSpec& spec_;
+  const v1::DatasetSummary& dataset_;
+  const v1::EvolutionSummary& summary_;
+  const int generation_;
+};
+
+v1::Champion::State StateOf(const v1::ExperimentSpec& spec, const IndividualFacts& facts) {
+  if (spec.training().has_final() && !facts.train.has_value()) return v1::Champion::TRAINING;
+  if (!facts.evaluate.has_value() || !facts.export_files.has_value()) {
+    return v1::Champion::FINISHING;
+  }
+  return v1::Champion::READY;
+}
+
+}  // namespace
+
+void FillTraining(const v1::ExperimentSpec& spec, const v1::DatasetSummary& dataset,
+                  const v1::Recipe& recipe, v1::TrainJob& job) {
+  *job.mutable_dataset() = spec.dataset();
+  job.set_dataset_fingerprint(dataset.fingerprint());
+  *job.mutable_recipe() = recipe;
+  job.set_threads(spec.training().threads());
+  job.set_device(spec.training().device());
+}
+
+const std::string& AncestorAsTeacher(const v1::ExperimentSpec& spec,
+                                     const v1::EvolutionSummary& summary) {
+  return spec.ancestor().has_branch() ? spec.ancestor().branch().ancestor_trained()
+                                      : summary.ancestor().trained_artifact();
+}
+
+uint64_t TrainingSeed(absl::string_view purpose, uint64_t seed, int generation, int index) {
+  Sha256 hash;
+  hash.UpdateString(purpose);
+  hash.UpdateUint64(seed);
+  hash.UpdateUint64(static_cast<uint64_t>(generation));
+  hash.UpdateUint64(static_cast<uint64_t>(index));
+  return std::move(hash).First64Bits();
+}
+
+v1::Champion DescribeChampion(const v1::ExperimentSpec& spec, const v1::EvolutionSummary& summary,
+                              int index, const IndividualFacts& facts) {
+  v1::Champion champion = summary.champions(index);
+  champion.set_state(StateOf(spec, facts));
+  const v1::Individual& individual = champion.individual();
+  champion.set_artifact(individual.trained_artifact());
+  champion.set_weights_digest(individual.weights_digest());
+  champion.set_selection_accuracy(individual.selection_accuracy());
+  champion.set_selection_log_loss(individual.selection_log_loss());
+  if (facts.train.has_value()) {
+    champion.set_final_images(facts.train->images_seen());
+    champion.set_final_diverged(facts.train->outcome() == v1::TrainResult::DIVERGED);
+    if (!champion.final_diverged()) {
+      champion.set_artifact(facts.train->artifact());
+      champion.set_weights_digest(facts.train->weights_digest());
+      champion.set_selection_accuracy(facts.train->selection_accuracy());
+      champion.set_selection_log_loss(facts.train->selection_log_loss());
+    }
+  }
+  if (facts.evaluate.has_value()) {
+    *champion.mutable_evaluation() = facts.evaluate->evaluation();
+    champion.set_predictions(facts.evaluate->predictions());
+  }
+  if (facts.export_files.has_value()) *champion.mutable_files() = facts.export_files->files();
+  return champion;
+}
+
+Plan MakeFinalPlan(const v1::ExperimentSpec& spec, const v1::DatasetSummary& dataset,
+                   const v1::EvolutionSummary& summary, const OpenGeneration& open) {
+  const FinalJobMaker make(spec, dataset, summary, open.generation);
+  Plan plan;
+  bool complete = true;
+  for (int i = 0; i < static_cast<int>(open.individuals.size()); ++i) {
+    const v1::Champion champion = DescribeChampion(spec, summary, i, open.individuals[i]);
+    if (spec.training().has_final()) plan.wanted.push_back(make.Train(i));
+    if (champion.state() != v1::Champion::TRAINING) {
+      plan.wanted.push_back(make.Evaluate(i, champion.artifact()));
+      plan.wanted.push_back(make.Export(i, champion.artifact()));
+    }
+    complete = complete && champion.state() == v1::Champion::READY;
+  }
+  if (complete) plan.closing = Closing{{}, summary, /*finished=*/true};
+  return plan;
+}
+
+}  // namespace squish
