@@ -10,7 +10,8 @@ namespace squish {
 namespace {
 
 constexpr v1::JobKey::Kind kKinds[] = {v1::JobKey::SYNTHESIZE, v1::JobKey::TRAIN,
-                                       v1::JobKey::MEASURE};
+                                       v1::JobKey::MEASURE, v1::JobKey::EVALUATE,
+                                       v1::JobKey::EXPORT};
 constexpr JobState kStates[] = {JobState::kQueued, JobState::kLeased, JobState::kDone,
                                 JobState::kExhausted, JobState::kWithdrawn};
 

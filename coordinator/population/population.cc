@@ -118,6 +118,12 @@ absl::StatusOr<v1::Individual> ReadIndividual(const Query& row) {
   return individual;
 }
 
+absl::StatusOr<v1::Champion> ReadChampion(const Query& row) {
+  v1::Champion champion;
+  SQUISH_RETURN_IF_ERROR(Parse(row.Text(0), "champion", &champion));
+  return champion;
+}
+
 absl::StatusOr<v1::AttemptResult> ReadResult(const Query& row) {
   v1::AttemptResult result;
   SQUISH_RETURN_IF_ERROR(Parse(row.Text(0), "result", &result));
@@ -328,6 +334,22 @@ absl::StatusOr<std::vector<v1::Individual>> Population::Individuals(int64_t expe
       "SELECT record FROM individuals WHERE experiment = ?1 ORDER BY generation, idx");
   query.Bind(experiment);
   return ReadAll(std::move(query), ReadIndividual);
+}
+
+void Population::PutChampion(int64_t experiment, const v1::Champion& champion) {
+  Write("a champion",
+        "INSERT INTO champions (experiment, idx, state, record) VALUES (?1, ?2, ?3, ?4) "
+        "ON CONFLICT (experiment, idx) DO UPDATE SET state = excluded.state, "
+        "record = excluded.record",
+        experiment, champion.index(), v1::Champion::State_Name(champion.state()),
+        Blob{Serialise(champion)});
+}
+
+absl::StatusOr<std::vector<v1::Champion>> Population::Champions(int64_t experiment) {
+  Query query =
+      database_->Prepare("SELECT record FROM champions WHERE experiment = ?1 ORDER BY idx");
+  query.Bind(experiment);
+  return ReadAll(std::move(query), ReadChampion);
 }
 
 void Population::AddJob(const BoardJob& job, const v1::Job& work) {

@@ -116,6 +116,10 @@ class Population {
   // By generation and index.
   absl::StatusOr<std::vector<v1::Individual>> Individuals(int64_t experiment);
 
+  // --- Champions: added, or replaced under the same index.
+  void PutChampion(int64_t experiment, const v1::Champion& champion);
+  absl::StatusOr<std::vector<v1::Champion>> Champions(int64_t experiment);  // By index.
+
   // --- Jobs and attempts, written as the board says. ALREADY_EXISTS: the id or the
   // key is taken. NOT_FOUND: no such job or attempt. FAILED_PRECONDITION: the state
   // machine has no such step.

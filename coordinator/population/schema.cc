@@ -124,8 +124,52 @@ WHEN (old.state = 'DELIVERED' AND new.state <> 'DELIVERED') OR
 BEGIN SELECT RAISE(ABORT, 'an attempt that has ended can only deliver late'); END;
 )sql";
 
+// Version 2: champions, and the jobs that make them. A CHECK cannot be changed in place, so
+// the table of jobs is made anew; `attempts` goes on referring to it by name.
+constexpr char kVersion2[] = R"sql(
+CREATE TABLE champions (
+  experiment INTEGER NOT NULL REFERENCES experiments(id),
+  idx        INTEGER NOT NULL CHECK (idx >= 0),
+  state      TEXT NOT NULL CHECK (state IN ('TRAINING','FINISHING','READY')),
+  record     BLOB NOT NULL,                   -- Champion
+  PRIMARY KEY (experiment, idx)
+) STRICT;
+
+CREATE TABLE jobs_of_version_2 (
+  id            INTEGER PRIMARY KEY,
+  experiment    INTEGER NOT NULL REFERENCES experiments(id),
+  generation    INTEGER NOT NULL CHECK (generation >= 0),
+  idx           INTEGER NOT NULL CHECK (idx >= 0),
+  kind          TEXT NOT NULL CHECK (kind IN
+                  ('SYNTHESIZE','TRAIN','MEASURE','EVALUATE','EXPORT')),
+  rung          INTEGER NOT NULL CHECK (rung >= 0),
+  state         TEXT NOT NULL CHECK (state IN
+                  ('QUEUED','LEASED','DONE','EXHAUSTED','WITHDRAWN')),
+  lost          INTEGER NOT NULL CHECK (lost >= 0),
+  failed        INTEGER NOT NULL CHECK (failed >= 0),
+  invalid       INTEGER NOT NULL CHECK (invalid >= 0),
+  last_error    TEXT NOT NULL,
+  result_digest TEXT NOT NULL,
+  work          BLOB NOT NULL,                -- Job
+  UNIQUE (experiment, generation, idx, kind, rung)
+) STRICT;
+INSERT INTO jobs_of_version_2
+  SELECT id, experiment, generation, idx, kind, rung, state, lost, failed, invalid, last_error,
+         result_digest, work FROM jobs;
+DROP TABLE jobs;
+ALTER TABLE jobs_of_version_2 RENAME TO jobs;
+
+CREATE TRIGGER jobs_end_once BEFORE UPDATE OF state ON jobs
+WHEN old.state IN ('DONE','WITHDRAWN') AND new.state <> old.state
+BEGIN SELECT RAISE(ABORT, 'a job that is done or withdrawn stays so'); END;
+
+CREATE TRIGGER jobs_exhausted BEFORE UPDATE OF state ON jobs
+WHEN old.state = 'EXHAUSTED' AND new.state = 'LEASED'
+BEGIN SELECT RAISE(ABORT, 'an exhausted job is queued before it is leased'); END;
+)sql";
+
 // kMigrations[v] leads from version v to version v + 1.
-constexpr const char* kMigrations[] = {kVersion1};
+constexpr const char* kMigrations[] = {kVersion1, kVersion2};
 static_assert(std::size(kMigrations) == kSchemaVersion);
 
 absl::Status NotAPopulation(absl::string_view path, absl::string_view what) {
@@ -146,6 +190,10 @@ absl::Status MigrateFrom(Database& database, int version) {
 }  // namespace
 
 absl::Status PrepareSchema(Database& database, absl::string_view path) {
+  return PrepareSchemaOfVersion(database, path, kSchemaVersion);
+}
+
+absl::Status PrepareSchemaOfVersion(Database& database, absl::string_view path, int to) {
   const absl::StatusOr<int64_t> application = database.Number("PRAGMA application_id");
   if (absl::IsInvalidArgument(application.status())) {
     return NotAPopulation(path, "it is no SQLite file");
@@ -164,7 +212,7 @@ absl::Status PrepareSchema(Database& database, absl::string_view path) {
                      ", and this program knows versions up to ", kSchemaVersion,
                      "; use the newer program that made it"));
   }
-  for (int from = static_cast<int>(version); from < kSchemaVersion; ++from) {
+  for (int from = static_cast<int>(version); from < to; ++from) {
     SQUISH_RETURN_IF_ERROR(MigrateFrom(database, from));
   }
   return absl::OkStatus();

@@ -12,13 +12,16 @@ namespace squish {
 inline constexpr int kApplicationId = 0x53717368;
 
 // The version that this program reads and writes; in the header as user_version.
-inline constexpr int kSchemaVersion = 1;
+inline constexpr int kSchemaVersion = 2;
 
 // Makes a new file a population, and brings an older one up to kSchemaVersion, each
 // version in one transaction. INVALID_ARGUMENT: the file is something else.
 // FAILED_PRECONDITION: its schema is newer than this program. Else as in
 // Database::Execute. Nothing was changed when it is refused.
 absl::Status PrepareSchema(Database& database, absl::string_view path);
+
+// The same up to an earlier version: how tests come by files of earlier programs.
+absl::Status PrepareSchemaOfVersion(Database& database, absl::string_view path, int version);
 
 }  // namespace squish
 

@@ -31,7 +31,7 @@ bool Attempts::Lease(const v1::RunnerInfo& runner, const Fits& fits) {
   const BoardJob& job = *ledger_.board().FindJob(attempt->job);
   LiveExperiment& experiment = ExperimentOf(job);
   ledger_.RecordLease(experiment, *attempt);
-  spdlog::debug("{}: {} leased to {}", experiment.id(), JobName(job.key), runner.id());
+  spdlog::debug("{}: {} leased to {}", experiment.id(), JobName(experiment, job.key), runner.id());
   return true;
 }
 
@@ -43,7 +43,9 @@ void Attempts::NoteProgress(const std::string& runner, const v1::AttemptProgress
   const BoardAttempt* attempt = ledger_.board().FindAttempt(progress.attempt_id());
   if (attempt == nullptr || attempt->runner != runner || !std::isfinite(progress.fraction())) return;
   LiveExperiment& experiment = ExperimentOf(*ledger_.board().FindJob(attempt->job));
-  experiment.attempts[attempt->id].fraction = std::clamp(progress.fraction(), 0.0, 1.0);
+  AttemptNote& note = experiment.attempts[attempt->id];
+  note.fraction = std::clamp(progress.fraction(), 0.0, 1.0);
+  note.note = progress.note();
 }
 
 void Attempts::Expire() {
@@ -55,7 +57,7 @@ void Attempts::Expire() {
 void Attempts::RecordLost(const std::vector<JobBoard::Lost>& lost) {
   for (const JobBoard::Lost& one : lost) {
     const BoardJob& job = *ledger_.board().FindJob(one.attempt.job);
-    spdlog::warn("{}: {} lost by {}: {}", ExperimentOf(job).id(), JobName(job.key),
+    spdlog::warn("{}: {} lost by {}: {}", ExperimentOf(job).id(), JobName(ExperimentOf(job), job.key),
                  one.attempt.runner, job.last_error);
     RecordFailure(ExperimentOf(job), job, one.attempt.id);
   }
@@ -77,7 +79,7 @@ void Attempts::Deliver(const std::string& runner, const v1::AttemptResult& resul
       break;
     case Verdict::kRetry:
     case Verdict::kExhausted:
-      spdlog::warn("{}: {} failed on {}: {}", experiment.id(), JobName(job.key), runner,
+      spdlog::warn("{}: {} failed on {}: {}", experiment.id(), JobName(experiment, job.key), runner,
                    absl::Utf8SafeCEscape(report.error));  // One line, whoever wrote it.
       RecordFailure(experiment, job, attempt->id);
       break;
@@ -135,7 +137,7 @@ void Attempts::RecordLate(LiveExperiment& experiment, const v1::AttemptResult& r
     ++experiment.stored.nondeterministic;
     const BoardJob& job = *ledger_.board().FindJob(note.job);
     spdlog::warn("{}: a second result of {} has another digest than the accepted one",
-                 experiment.id(), JobName(job.key));
+                 experiment.id(), JobName(experiment, job.key));
   }
   ledger_.Save(experiment);
 }

@@ -20,6 +20,11 @@ struct Changes {
     v1::Individual individual;
   };
   std::vector<IndividualChange> individuals;
+  struct ChampionChange {
+    std::string experiment;
+    v1::Champion champion;
+  };
+  std::vector<ChampionChange> champions;
 
   // Results that were accepted, with the time since their lease.
   struct Acceptance {

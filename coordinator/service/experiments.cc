@@ -85,10 +85,7 @@ absl::Status Experiments::Load(StoredExperiment stored) {
 absl::Status Experiments::LoadOpenGeneration(LiveExperiment& experiment) {
   Population& population = ledger_.population();
   const int generation = experiment.stored.summary.closed_generation() + 1;
-  const int size = GenerationSize(experiment.spec(), generation);
-  experiment.open.generation = generation;
-  experiment.open.individuals.assign(size, {});
-  experiment.individuals.assign(size, {});
+  experiment.Open(generation);
   SQUISH_ASSIGN_OR_RETURN(const std::vector<v1::Individual> individuals,
                           population.Individuals(experiment.row()));
   for (const v1::Individual& individual : individuals) {
@@ -98,6 +95,9 @@ absl::Status Experiments::LoadOpenGeneration(LiveExperiment& experiment) {
       experiment.individuals[individual.name().index()] = individual;
     }
   }
+  SQUISH_ASSIGN_OR_RETURN(const std::vector<v1::Champion> champions,
+                          population.Champions(experiment.row()));
+  std::copy(champions.begin(), champions.end(), experiment.champions.begin());
   SQUISH_ASSIGN_OR_RETURN(const std::vector<v1::AttemptResult> facts,
                           population.ResultFacts(experiment.row(), generation));
   for (const v1::AttemptResult& fact : facts) {
@@ -108,7 +108,8 @@ absl::Status Experiments::LoadOpenGeneration(LiveExperiment& experiment) {
   for (const v1::AttemptResult& fact : ancestor) {
     if (fact.has_measure()) experiment.setting = fact.measure().setting();
   }
-  for (int index = 0; index < size; ++index) ledger_.RefreshIndividual(experiment, index);
+  const int size = static_cast<int>(experiment.open.individuals.size());
+  for (int index = 0; index < size; ++index) ledger_.Refresh(experiment, index);
   return absl::OkStatus();
 }
 

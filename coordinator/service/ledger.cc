@@ -17,7 +17,9 @@ using google::protobuf::util::TimeUtil;
 // Images that one TRAIN job of the experiment is planned to see.
 double PlannedImages(const LiveExperiment& experiment, const v1::JobKey& key) {
   const v1::TrainingSpec& training = experiment.spec().training();
-  const v1::Recipe& recipe = key.generation() == 0 ? training.ancestor() : training.offspring();
+  const v1::Recipe& recipe = IsOfChampions(experiment.spec(), key.generation()) ? training.final()
+                             : key.generation() == 0 ? training.ancestor()
+                                                     : training.offspring();
   return recipe.epochs() * experiment.stored.experiment.dataset().train_images();
 }
 
@@ -31,17 +33,31 @@ void AddNumericsClass(v1::Experiment& experiment, const std::string& numerics) {
   std::rotate(classes->begin() + index, classes->end() - 1, classes->end());
 }
 
+std::string DescribeExhausted(const LiveExperiment& experiment, const BoardJob& job) {
+  return absl::StrCat(JobName(experiment, job.key), " is out of retries (", job.failed,
+                      " failed, ", job.lost, " lost): ", job.last_error,
+                      "; resume the experiment to try again");
+}
+
 }  // namespace
 
-std::string JobName(const v1::JobKey& key) {
-  return absl::StrCat(v1::JobKey::Kind_Name(key.kind()), " of individual ", key.generation(), ":",
-                      key.index());
+std::string JobName(const LiveExperiment& experiment, const v1::JobKey& key) {
+  const std::string& kind = v1::JobKey::Kind_Name(key.kind());
+  if (!IsOfChampions(experiment.spec(), key.generation())) {
+    return absl::StrCat(kind, " of individual ", key.generation(), ":", key.index());
+  }
+  const v1::IndividualName& name =
+      experiment.stored.summary.champions(key.index()).individual().name();
+  return absl::StrCat(kind, " of champion ", key.index(), " (", name.generation(), ":",
+                      name.index(), ")");
 }
 
 void ApplyResult(const v1::AttemptResult& result, IndividualFacts& facts) {
   if (result.has_synthesize()) facts.synthesize = result.synthesize();
   if (result.has_train()) facts.train = result.train();
   if (result.has_measure()) facts.measure = result.measure();
+  if (result.has_evaluate()) facts.evaluate = result.evaluate();
+  if (result.has_export_files()) facts.export_files = result.export_files();
 }
 
 bool ExhaustedByMeasurements(const BoardJob& job, const v1::RetrySpec& retry) {
@@ -67,16 +83,11 @@ void Ledger::End(LiveExperiment& experiment, v1::Experiment::State state,
   changes_.ended.push_back(experiment.id());
 }
 
-std::string Ledger::DescribeExhausted(const BoardJob& job) const {
-  return absl::StrCat(JobName(job.key), " is out of retries (", job.failed, " failed, ", job.lost,
-                      " lost): ", job.last_error, "; resume the experiment to try again");
-}
-
 void Ledger::CheckAttention(LiveExperiment& experiment) {
   std::string reason;
   for (const BoardJob* job : board_.Exhausted(experiment.row())) {
     if (ExhaustedByMeasurements(*job, experiment.spec().retry())) continue;
-    reason = DescribeExhausted(*job);
+    reason = DescribeExhausted(experiment, *job);
     break;
   }
   const bool asks = experiment.state() == v1::Experiment::NEEDS_ATTENTION;
@@ -97,6 +108,23 @@ void Ledger::RetryExhausted(const LiveExperiment& experiment) {
 
 // --- Generations -------------------------------------------------------------
 
+void Ledger::Refresh(LiveExperiment& experiment, int index) {
+  if (experiment.finishing()) {
+    RefreshChampion(experiment, index);
+  } else {
+    RefreshIndividual(experiment, index);
+  }
+}
+
+void Ledger::RefreshChampion(LiveExperiment& experiment, int index) {
+  v1::Champion champion = DescribeChampion(experiment.spec(), experiment.stored.summary, index,
+                                           experiment.open.individuals[index]);
+  if (MessageDifferencer::Equals(champion, experiment.champions[index])) return;
+  population_.PutChampion(experiment.row(), champion);
+  changes_.champions.push_back({experiment.id(), champion});
+  experiment.champions[index] = std::move(champion);
+}
+
 void Ledger::RefreshIndividual(LiveExperiment& experiment, int index) {
   v1::IndividualName name;
   name.set_generation(experiment.open.generation);
@@ -110,12 +138,10 @@ void Ledger::RefreshIndividual(LiveExperiment& experiment, int index) {
 }
 
 void Ledger::OpenGeneration(LiveExperiment& experiment, int generation) {
-  const int size = GenerationSize(experiment.spec(), generation);
-  experiment.open.generation = generation;
-  experiment.open.individuals.assign(size, {});
-  experiment.individuals.assign(size, {});
+  experiment.Open(generation);
   experiment.jobs.clear();
-  for (int index = 0; index < size; ++index) RefreshIndividual(experiment, index);
+  const int size = static_cast<int>(experiment.open.individuals.size());
+  for (int index = 0; index < size; ++index) Refresh(experiment, index);
 }
 
 void Ledger::CloseGeneration(LiveExperiment& experiment, const Closing& closing) {
@@ -179,7 +205,7 @@ void Ledger::AcceptFact(LiveExperiment& experiment, const v1::AttemptResult& res
     experiment.setting = result.measure().setting();
   }
   Save(experiment);
-  RefreshIndividual(experiment, index);
+  Refresh(experiment, index);
 }
 
 // --- Attempts --------------------------------------------------------------------

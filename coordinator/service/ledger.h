@@ -51,8 +51,9 @@ class Ledger {
   void RetryExhausted(const LiveExperiment& experiment);
 
   // --- Generations.
-  // Describes individual `index` of the open generation anew and writes it if changed.
-  void RefreshIndividual(LiveExperiment& experiment, int index);
+  // Describes individual (or champion) `index` of the open generation anew and writes it
+  // if changed.
+  void Refresh(LiveExperiment& experiment, int index);
   // Starts generation `generation`, with nothing known of it.
   void OpenGeneration(LiveExperiment& experiment, int generation);
   // Writes what closing decided and withdraws what is still open.
@@ -76,7 +77,8 @@ class Ledger {
   void RecordStopped(LiveExperiment& experiment, int64_t job);
 
  private:
-  std::string DescribeExhausted(const BoardJob& job) const;
+  void RefreshIndividual(LiveExperiment& experiment, int index);
+  void RefreshChampion(LiveExperiment& experiment, int index);
 
   Population& population_;
   Clock& clock_;
@@ -91,8 +93,8 @@ void ApplyResult(const v1::AttemptResult& result, IndividualFacts& facts);
 // about the board, and the experiment waits for one instead of asking its owner.
 bool ExhaustedByMeasurements(const BoardJob& job, const v1::RetrySpec& retry);
 
-// "TRAIN of individual 3:2".
-std::string JobName(const v1::JobKey& key);
+// "TRAIN of individual 3:2", "EXPORT of champion 0 (3:2)".
+std::string JobName(const LiveExperiment& experiment, const v1::JobKey& key);
 
 }  // namespace squish
 

@@ -4,9 +4,18 @@
 
 namespace squish {
 
+void LiveExperiment::Open(int generation) {
+  const int size = GenerationSize(spec(), stored.summary, generation);
+  open.generation = generation;
+  open.individuals.assign(size, {});
+  individuals.assign(finishing() ? 0 : size, {});
+  champions.assign(finishing() ? size : 0, {});
+}
+
 v1::Experiment Describe(const LiveExperiment& experiment) {
   v1::Experiment described = experiment.stored.experiment;
-  described.set_generation(experiment.open.generation);
+  described.set_generation(std::min(experiment.open.generation, experiment.spec().generations()));
+  described.set_finishing(experiment.finishing());
   described.set_device_class(experiment.setting.has_value()
                                  ? experiment.setting->device_class()
                                  : experiment.spec().measurement().device_class());

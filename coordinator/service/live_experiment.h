@@ -29,7 +29,8 @@ inline JobPlace PlaceOf(const v1::JobKey& key) {
 struct AttemptNote {
   int64_t job = 0;
   std::optional<absl::Duration> leased;  // Steady; unknown after a restart.
-  double fraction = 0;                   // As the runner last said.
+  double fraction = 0;                   // As the runner last said; so is the note.
+  std::string note;
   int64_t images_wasted = 0;             // Trained in vain by this attempt.
 };
 
@@ -38,7 +39,9 @@ struct LiveExperiment {
 
   // The generation after stored.summary.closed_generation.
   OpenGeneration open;
-  std::vector<v1::Individual> individuals;  // Its individuals as described, by index.
+  // Its individuals as described, by index. When it is the champions', those instead.
+  std::vector<v1::Individual> individuals;
+  std::vector<v1::Champion> champions;
   std::map<JobPlace, int64_t> jobs;         // Its jobs: their row ids.
 
   // Of closed generations, only what PopulationDigest looks at.
@@ -50,10 +53,15 @@ struct LiveExperiment {
   std::map<std::string, AttemptNote> attempts;
   std::map<int64_t, std::set<std::string>> running;  // Job to running attempts.
 
+  // Makes `generation` the open one, with nothing known of it.
+  void Open(int generation);
+
   int64_t row() const { return stored.row; }
   const std::string& id() const { return stored.experiment.id(); }
   const v1::ExperimentSpec& spec() const { return stored.experiment.spec(); }
   v1::Experiment::State state() const { return stored.experiment.state(); }
+  // Every generation is closed, and what is open is the champions'.
+  bool finishing() const { return IsOfChampions(spec(), open.generation); }
 };
 
 // The experiment as it is told to others, but for waiting (see matching.h): what is

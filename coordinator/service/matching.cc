@@ -95,7 +95,7 @@ std::string NoAgentReason(const Fleet& fleet, const LiveExperiment& experiment) 
 std::string InvalidReason(const LiveExperiment& experiment, const JobBoard& board) {
   for (const BoardJob* job : board.Exhausted(experiment.row())) {
     if (!ExhaustedByMeasurements(*job, experiment.spec().retry())) continue;
-    return absl::StrCat(JobName(job->key), " was invalid ", job->invalid, " times; the last: ",
+    return absl::StrCat(JobName(experiment, job->key), " was invalid ", job->invalid, " times; the last: ",
                         job->last_error,
                         "; start an agent anew, or resume the experiment, to try again");
   }
@@ -111,7 +111,10 @@ bool CanDo(const ConnectedRunner& runner, const LiveExperiment& experiment,
   switch (kind) {
     case v1::JobKey::SYNTHESIZE:
       return is_worker;
+    case v1::JobKey::EXPORT:
+      return is_worker && HoldsDataset(runner, experiment);
     case v1::JobKey::TRAIN:
+    case v1::JobKey::EVALUATE:
       return is_worker && HoldsDataset(runner, experiment) &&
              (runner.info.cuda() ||
               experiment.spec().training().device() != v1::TrainingSpec::CUDA);
