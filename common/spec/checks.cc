@@ -76,9 +76,47 @@ void CheckDataset(const v1::ExperimentSpec& spec, Checker& checker) {
       break;
     case v1::DatasetSpec::kCifar10:
       break;
+    case v1::DatasetSpec::kImageFolder:
+      checker.Range(dataset.image_folder().maximum_unreadable(), 0, 1,
+                    "dataset.image_folder.maximum_unreadable");
+      break;
     case v1::DatasetSpec::SOURCE_NOT_SET:
-      checker.Fail("dataset", "has no source; add built_in { … } or cifar10 { }");
+      checker.Fail("dataset", "has no source; add image_folder { }, cifar10 { } or built_in { … }");
   }
+}
+
+void CheckFreeText(const std::string& text, absl::string_view field, Checker& checker) {
+  constexpr size_t kLongest = 4096;
+  checker.Require(text.size() <= kLongest, field,
+                  absl::StrCat("has ", text.size(), " bytes; shorten it to ", kLongest));
+}
+
+void CheckImported(const v1::ImportedSqueezeNet& imported, Checker& checker) {
+  const std::string path = "ancestor.imported";
+  checker.Require(!imported.digest().empty() || !imported.file().empty(), path,
+                  "names no weights; add file: \"squeezenet1_1.safetensors\"");
+  checker.Require(imported.digest().empty() || IsSha256Hex(imported.digest()), path + ".digest",
+                  "must be the SHA-256 of an uploaded file: 64 lower-case hex digits, as "
+                  "'squishctl upload FILE' prints it");
+  checker.Require(imported.mean_size() == 3, path + ".mean",
+                  "must be three numbers (R, G, B), or left out together with std");
+  checker.Require(imported.std_size() == 3, path + ".std",
+                  "must be three numbers (R, G, B), or left out together with mean");
+  for (const float mean : imported.mean()) checker.Range(mean, -1, 2, path + ".mean");
+  for (const float std : imported.std()) checker.Positive(std, 10, path + ".std");
+  CheckFreeText(imported.file(), path + ".file", checker);
+  CheckFreeText(imported.licence(), path + ".licence", checker);
+  CheckFreeText(imported.note(), path + ".note", checker);
+}
+
+void CheckBranch(const v1::BranchPoint& branch, Checker& checker) {
+  checker.Require(IsName(branch.experiment(), 128), "ancestor.branch.experiment",
+                  "must be an experiment's id, as 'squishctl list' shows it");
+  checker.Require(branch.has_individual(), "ancestor.branch.individual",
+                  "is missing; say which, e.g. individual { generation: 3 index: 0 }");
+  checker.Range(branch.individual().generation(), 0, 1000,
+                "ancestor.branch.individual.generation");
+  checker.Range(branch.individual().index(), 0, 1000, "ancestor.branch.individual.index");
 }
 
 void CheckAncestor(const v1::ExperimentSpec& spec, Checker& checker) {
@@ -91,6 +129,12 @@ void CheckAncestor(const v1::ExperimentSpec& spec, Checker& checker) {
       checker.Require(IsSha256Hex(spec.ancestor().network_digest()), "ancestor.network_digest",
                       "must be the SHA-256 of an uploaded network: 64 lower-case hex digits, as "
                       "'squishctl upload FILE' prints it");
+      break;
+    case v1::AncestorSpec::kImported:
+      CheckImported(spec.ancestor().imported(), checker);
+      break;
+    case v1::AncestorSpec::kBranch:
+      CheckBranch(spec.ancestor().branch(), checker);
       break;
     case v1::AncestorSpec::START_NOT_SET:
       checker.Fail("ancestor", "is missing; say where to start, e.g. ancestor { squeezenet_v1_1 { } }");
@@ -150,8 +194,8 @@ void CheckSynthesis(const v1::SynthesisSpec& synthesis, Checker& checker) {
   checker.Range(synthesis.filter_multiple(), 1, 64, "synthesis.filter_multiple");
 }
 
-void CheckRecipe(const v1::Recipe& recipe, const std::string& field, bool for_ancestor,
-                 int input_size, Checker& checker) {
+void CheckRecipe(const v1::Recipe& recipe, const std::string& field, int input_size,
+                 Checker& checker) {
   checker.Range(recipe.epochs(), 0, 10'000, field + ".epochs");
   checker.Range(recipe.batch(), 1, 4096, field + ".batch");
   checker.Positive(recipe.learning_rate(), 100, field + ".learning_rate");
@@ -175,8 +219,6 @@ void CheckRecipe(const v1::Recipe& recipe, const std::string& field, bool for_an
   if (!recipe.has_distillation()) return;
   const v1::Distillation& distillation = recipe.distillation();
   const std::string path = field + ".distillation";
-  checker.Require(!for_ancestor, path,
-                  "has no teacher to learn from: the ancestor is the first network; remove it");
   checker.Require(distillation.teacher() == v1::Distillation::ANCESTOR ||
                       distillation.teacher() == v1::Distillation::PARENT,
                   path + ".teacher", "must be ANCESTOR or PARENT");
@@ -187,9 +229,16 @@ void CheckRecipe(const v1::Recipe& recipe, const std::string& field, bool for_an
 void CheckTraining(const v1::ExperimentSpec& spec, Checker& checker) {
   const v1::TrainingSpec& training = spec.training();
   const int input_size = spec.dataset().input_size();
-  CheckRecipe(training.ancestor(), "training.ancestor", /*for_ancestor=*/true, input_size, checker);
-  CheckRecipe(training.offspring(), "training.offspring", /*for_ancestor=*/false, input_size,
-              checker);
+  CheckRecipe(training.ancestor(), "training.ancestor", input_size, checker);
+  checker.Require(!training.ancestor().has_distillation(), "training.ancestor.distillation",
+                  "has no teacher to learn from: the ancestor is the first network; remove it");
+  CheckRecipe(training.offspring(), "training.offspring", input_size, checker);
+  if (training.has_final()) {
+    CheckRecipe(training.final(), "training.final", input_size, checker);
+    checker.Require(training.final().distillation().teacher() != v1::Distillation::PARENT,
+                    "training.final.distillation.teacher",
+                    "must be ANCESTOR: a champion may have outgrown its parent");
+  }
   checker.Range(training.threads(), 1, 256, "training.threads");
   checker.Require(training.device() == v1::TrainingSpec::CPU ||
                       training.device() == v1::TrainingSpec::CUDA,
@@ -218,6 +267,18 @@ void CheckMeasurement(const v1::MeasurementSpec& measurement, Checker& checker) 
                                least, "; make it more, or those less"));
 }
 
+void CheckExports(const v1::ExportSpec& exports, Checker& checker) {
+  checker.Require(exports.batches_size() <= 8, "exports.batches",
+                  "asks for more than 8 files; name fewer");
+  for (int i = 0; i < exports.batches_size(); ++i) {
+    const std::string field = absl::StrCat("exports.batches[", i, "]");
+    checker.Range(exports.batches(i), 1, 1024, field);
+    const auto before = exports.batches().begin() + i;
+    checker.Require(std::find(exports.batches().begin(), before, exports.batches(i)) == before,
+                    field, "is there twice; name each batch once");
+  }
+}
+
 }  // namespace
 
 std::optional<SpecProblem> FindProblem(const v1::ExperimentSpec& spec) {
@@ -234,6 +295,13 @@ std::optional<SpecProblem> FindProblem(const v1::ExperimentSpec& spec) {
   CheckSynthesis(spec.synthesis(), checker);
   CheckTraining(spec, checker);
   CheckMeasurement(spec.measurement(), checker);
+  checker.Require(spec.report_megabytes_size() <= 32, "report_megabytes",
+                  "asks for more than 32 sizes; name fewer");
+  for (int i = 0; i < spec.report_megabytes_size(); ++i) {
+    checker.Positive(spec.report_megabytes(i), 1e6, absl::StrCat("report_megabytes[", i, "]"));
+  }
+  CheckExports(spec.exports(), checker);
+  CheckFreeText(spec.data_terms(), "data_terms", checker);
   checker.Range(spec.retry().lost_runners(), 1, 1'000'000, "retry.lost_runners");
   checker.Range(spec.retry().failures(), 1, 1'000'000, "retry.failures");
   checker.Range(spec.retry().invalid_measurements(), 1, 1'000'000, "retry.invalid_measurements");

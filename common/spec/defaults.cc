@@ -46,6 +46,7 @@ void FillSynthesis(v1::SynthesisSpec& synthesis) {
 void FillTraining(v1::TrainingSpec& training) {
   FillRecipe(*training.mutable_ancestor());
   FillRecipe(*training.mutable_offspring());
+  if (training.has_final()) FillRecipe(*training.mutable_final());
   SQUISH_DEFAULT(training, threads, 1);
   SQUISH_DEFAULT(training, device, v1::TrainingSpec::CPU);
 }
@@ -60,6 +61,24 @@ void FillMeasurement(v1::MeasurementSpec& measurement, int input_size) {
   SQUISH_DEFAULT(measurement, warmup_seconds, 0.1);
   SQUISH_DEFAULT(measurement, maximum_spread, 0.05);
   SQUISH_DEFAULT(measurement, time_limit_seconds, 60);
+}
+
+void FillAncestor(v1::ExperimentSpec& spec) {
+  v1::AncestorSpec& ancestor = *spec.mutable_ancestor();
+  if (ancestor.has_squeezenet_v1_1()) {
+    SQUISH_DEFAULT(*ancestor.mutable_squeezenet_v1_1(), width, 1);
+  }
+  if (ancestor.has_imported()) {
+    v1::ImportedSqueezeNet& imported = *ancestor.mutable_imported();
+    if (imported.mean().empty() && imported.std().empty()) {
+      for (const float mean : {0.485f, 0.456f, 0.406f}) imported.add_mean(mean);
+      for (const float std : {0.229f, 0.224f, 0.225f}) imported.add_std(std);
+    }
+  }
+  // A branch begins with an individual as it is: trained already.
+  if (ancestor.has_branch()) {
+    SQUISH_DEFAULT(*spec.mutable_training()->mutable_ancestor(), epochs, 0);
+  }
 }
 
 void FillRetry(v1::RetrySpec& retry) {
@@ -78,14 +97,16 @@ void FillDefaults(v1::ExperimentSpec& spec) {
   if (spec.has_dataset() && spec.dataset().resize() == v1::RESIZE_RULE_UNSPECIFIED) {
     spec.mutable_dataset()->set_resize(v1::SQUASH);
   }
-  if (spec.ancestor().has_squeezenet_v1_1()) {
-    SQUISH_DEFAULT(*spec.mutable_ancestor()->mutable_squeezenet_v1_1(), width, 1);
+  if (spec.dataset().has_image_folder()) {
+    SQUISH_DEFAULT(*spec.mutable_dataset()->mutable_image_folder(), maximum_unreadable, 0.01);
   }
+  if (spec.has_ancestor()) FillAncestor(spec);
   FillEnvironment(*spec.mutable_environment());
   FillSynthesis(*spec.mutable_synthesis());
   FillTraining(*spec.mutable_training());
   FillMeasurement(*spec.mutable_measurement(), spec.dataset().input_size());
   FillRetry(*spec.mutable_retry());
+  if (spec.exports().batches().empty()) spec.mutable_exports()->add_batches(1);
 }
 
 }  // namespace squish

@@ -22,7 +22,8 @@ namespace {
 using google::protobuf::FieldDescriptor;
 using google::protobuf::TextFormat;
 
-// The built-in set and CIFAR-10 both have ten classes.
+// The built-in set and CIFAR-10 both have ten classes. How many a folder has is not known
+// before a worker has looked; the size path is checked again then.
 constexpr int kClasses = 10;
 constexpr size_t kLongestText = 1 << 20;
 
@@ -83,8 +84,10 @@ std::optional<SpecProblem> FindShapeProblem(const v1::ExperimentSpec& spec, cons
 std::optional<SpecProblem> Complete(v1::ExperimentSpec& spec) {
   FillDefaults(spec);
   if (auto problem = FindProblem(spec)) return problem;
-  if (!spec.ancestor().has_squeezenet_v1_1()) return std::nullopt;
-  const auto ancestor = SqueezeNetV11(kClasses, spec.ancestor().squeezenet_v1_1().width());
+  const bool imported = spec.ancestor().has_imported();
+  if (!spec.ancestor().has_squeezenet_v1_1() && !imported) return std::nullopt;
+  const auto ancestor =
+      SqueezeNetV11(kClasses, imported ? 1 : spec.ancestor().squeezenet_v1_1().width());
   if (!ancestor.ok()) {
     return SpecProblem{"ancestor.squeezenet_v1_1", std::string(ancestor.status().message())};
   }

@@ -336,6 +336,13 @@ absl::StatusOr<std::vector<v1::Individual>> Population::Individuals(int64_t expe
   return ReadAll(std::move(query), ReadIndividual);
 }
 
+absl::StatusOr<std::vector<v1::Individual>> Population::NewestIndividuals(int limit) {
+  Query query =
+      database_->Prepare("SELECT record FROM individuals ORDER BY rowid DESC LIMIT ?1");
+  query.Bind(limit);
+  return ReadAll(std::move(query), ReadIndividual);
+}
+
 void Population::PutChampion(int64_t experiment, const v1::Champion& champion) {
   Write("a champion",
         "INSERT INTO champions (experiment, idx, state, record) VALUES (?1, ?2, ?3, ?4) "

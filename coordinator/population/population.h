@@ -115,6 +115,8 @@ class Population {
   void PutIndividual(int64_t experiment, const v1::Individual& individual);
   // By generation and index.
   absl::StatusOr<std::vector<v1::Individual>> Individuals(int64_t experiment);
+  // The last ones that were added, of any experiment, the newest first.
+  absl::StatusOr<std::vector<v1::Individual>> NewestIndividuals(int limit);
 
   // --- Champions: added, or replaced under the same index.
   void PutChampion(int64_t experiment, const v1::Champion& champion);

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
+#include "coordinator/service/fleet_report.h"
 #include "coordinator/service/matching.h"
 #include "spdlog/spdlog.h"
 
@@ -104,6 +105,9 @@ void Coordinator::Publish() {
   for (const Changes::IndividualChange& change : changes.individuals) {
     hub_.Tell(change.experiment, change.individual);
   }
+  for (const Changes::ChampionChange& change : changes.champions) {
+    hub_.Tell(change.experiment, change.champion);
+  }
   for (const auto& [row, experiment] : parts_->live) {
     if (hub_.IsWatched(experiment.id())) hub_.Tell(DescribeNow(experiment));
   }
@@ -187,6 +191,29 @@ absl::StatusOr<v1::ListIndividualsResponse> Coordinator::ListIndividuals(
   return response;
 }
 
+absl::StatusOr<v1::ListChampionsResponse> Coordinator::ListChampions(
+    const Caller&, const v1::ListChampionsRequest& request) {
+  SQUISH_ASSIGN_OR_RETURN(const StoredExperiment stored,
+                          population_.FindExperiment(request.experiment()));
+  SQUISH_ASSIGN_OR_RETURN(std::vector<v1::Champion> champions, population_.Champions(stored.row));
+  v1::ListChampionsResponse response;
+  for (v1::Champion& champion : champions) *response.add_champions() = std::move(champion);
+  return response;
+}
+
+absl::StatusOr<v1::ListRunnersResponse> Coordinator::ListRunners(const Caller&,
+                                                                 const v1::ListRunnersRequest&) {
+  return DescribeRunners(parts_->fleet, parts_->ledger.board(), parts_->live);
+}
+
+absl::StatusOr<v1::EstimateResponse> Coordinator::Estimate(const Caller&,
+                                                           const v1::EstimateRequest& request) {
+  SQUISH_ASSIGN_OR_RETURN(const v1::ExperimentSpec spec,
+                          parts_->experiments.Complete(request.spec()));
+  return EstimateOnFleet(spec, request.train_images(), parts_->fleet, parts_->experiments,
+                         population_);
+}
+
 absl::StatusOr<v1::Experiment> Coordinator::Pause(const Caller&, const v1::PauseRequest& request) {
   SQUISH_RETURN_IF_ERROR(parts_->experiments.Pause(request.id()));
   return DescribeFor(request.id());
@@ -220,7 +247,9 @@ absl::Status Coordinator::StartWatch(const std::string& id,
   SQUISH_ASSIGN_OR_RETURN(const StoredExperiment stored, population_.FindExperiment(id));
   SQUISH_ASSIGN_OR_RETURN(const std::vector<v1::Individual> individuals,
                           population_.Individuals(stored.row));
-  hub_.Add(sink, experiment, individuals);
+  SQUISH_ASSIGN_OR_RETURN(const std::vector<v1::Champion> champions,
+                          population_.Champions(stored.row));
+  hub_.Add(sink, experiment, individuals, champions);
   return absl::OkStatus();
 }
 

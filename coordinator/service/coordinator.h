@@ -75,6 +75,12 @@ class Coordinator {
                                                    const v1::ListExperimentsRequest& request);
   absl::StatusOr<v1::ListIndividualsResponse> ListIndividuals(
       const Caller& caller, const v1::ListIndividualsRequest& request);
+  absl::StatusOr<v1::ListChampionsResponse> ListChampions(const Caller& caller,
+                                                          const v1::ListChampionsRequest& request);
+  absl::StatusOr<v1::ListRunnersResponse> ListRunners(const Caller& caller,
+                                                      const v1::ListRunnersRequest& request);
+  absl::StatusOr<v1::EstimateResponse> Estimate(const Caller& caller,
+                                                const v1::EstimateRequest& request);
   absl::StatusOr<v1::Experiment> Pause(const Caller& caller, const v1::PauseRequest& request);
   absl::StatusOr<v1::Experiment> Resume(const Caller& caller, const v1::ResumeRequest& request);
   absl::StatusOr<v1::Experiment> Cancel(const Caller& caller, const v1::CancelRequest& request);

@@ -40,6 +40,24 @@ grpc::ServerWriteReactor<v1::WatchEvent>* ExperimentServiceAdapter::Watch(
   return WatchStream::Start(loop_, CallerOf(*context), *request);
 }
 
+ServerUnaryReactor* ExperimentServiceAdapter::ListChampions(CallbackServerContext* context,
+                                                     const v1::ListChampionsRequest* request,
+                                                     v1::ListChampionsResponse* response) {
+  return CallOnLoop(loop_, context, request, response, &Coordinator::ListChampions);
+}
+
+ServerUnaryReactor* ExperimentServiceAdapter::ListRunners(CallbackServerContext* context,
+                                                     const v1::ListRunnersRequest* request,
+                                                     v1::ListRunnersResponse* response) {
+  return CallOnLoop(loop_, context, request, response, &Coordinator::ListRunners);
+}
+
+ServerUnaryReactor* ExperimentServiceAdapter::Estimate(CallbackServerContext* context,
+                                                     const v1::EstimateRequest* request,
+                                                     v1::EstimateResponse* response) {
+  return CallOnLoop(loop_, context, request, response, &Coordinator::Estimate);
+}
+
 ServerUnaryReactor* ExperimentServiceAdapter::Pause(CallbackServerContext* context,
                                                     const v1::PauseRequest* request,
                                                     v1::Experiment* response) {

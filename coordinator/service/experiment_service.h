@@ -26,6 +26,15 @@ class ExperimentServiceAdapter : public v1::ExperimentService::CallbackService {
                                             v1::ListIndividualsResponse* response) override;
   grpc::ServerWriteReactor<v1::WatchEvent>* Watch(grpc::CallbackServerContext* context,
                                                   const v1::WatchRequest* request) override;
+  grpc::ServerUnaryReactor* ListChampions(grpc::CallbackServerContext* context,
+                                          const v1::ListChampionsRequest* request,
+                                          v1::ListChampionsResponse* response) override;
+  grpc::ServerUnaryReactor* ListRunners(grpc::CallbackServerContext* context,
+                                        const v1::ListRunnersRequest* request,
+                                        v1::ListRunnersResponse* response) override;
+  grpc::ServerUnaryReactor* Estimate(grpc::CallbackServerContext* context,
+                                     const v1::EstimateRequest* request,
+                                     v1::EstimateResponse* response) override;
   grpc::ServerUnaryReactor* Pause(grpc::CallbackServerContext* context,
                                   const v1::PauseRequest* request,
                                   v1::Experiment* response) override;

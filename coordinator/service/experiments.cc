@@ -11,8 +11,10 @@
 #include "common/base/status.h"
 #include "common/base/status_macros.h"
 #include "common/base/text.h"
+#include "common/genome/ancestors.h"
 #include "common/spec/experiment_spec.h"
 #include "common/weights/network.h"
+#include "coordinator/evolution/champions.h"
 #include "coordinator/service/matching.h"
 #include "google/protobuf/util/time_util.h"
 #include "spdlog/spdlog.h"
@@ -46,18 +48,30 @@ absl::Status CheckSummary(const v1::DatasetSummary& summary) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<Network> ReadAncestor(const BlobStore& artifacts, const std::string& digest) {
+// A file that an ancestor comes from.
+absl::StatusOr<std::string> ReadAncestorFile(const BlobStore& artifacts,
+                                             const std::string& digest) {
   const absl::StatusOr<int64_t> size = artifacts.SizeOf(digest);
   if (!size.ok()) {
     return absl::InvalidArgumentError(
-        absl::StrCat("there is no artifact ", digest, " here; upload the network first"));
+        absl::StrCat("there is no artifact ", digest, " here; upload the file first"));
   }
   if (*size > kMaximumAncestorBytes) {
-    return absl::InvalidArgumentError(absl::StrCat("the network has ", *size, " bytes; at most ",
+    return absl::InvalidArgumentError(absl::StrCat("the file has ", *size, " bytes; at most ",
                                                    kMaximumAncestorBytes, " are read"));
   }
-  SQUISH_ASSIGN_OR_RETURN(const std::string file, artifacts.Get(digest));
+  return artifacts.Get(digest);
+}
+
+absl::StatusOr<Network> ReadAncestor(const BlobStore& artifacts, const std::string& digest) {
+  SQUISH_ASSIGN_OR_RETURN(const std::string file, ReadAncestorFile(artifacts, digest));
   return Network::FromSafetensors(file);
+}
+
+// The network of ours that an experiment starts from; empty: it starts from none.
+const std::string& StartNetwork(const v1::ExperimentSpec& spec) {
+  return spec.ancestor().has_branch() ? spec.ancestor().branch().network()
+                                      : spec.ancestor().network_digest();
 }
 
 }  // namespace
@@ -88,12 +102,18 @@ absl::Status Experiments::LoadOpenGeneration(LiveExperiment& experiment) {
   experiment.Open(generation);
   SQUISH_ASSIGN_OR_RETURN(const std::vector<v1::Individual> individuals,
                           population.Individuals(experiment.row()));
+  std::vector<v1::Individual> closed;
   for (const v1::Individual& individual : individuals) {
     if (individual.name().generation() < generation) {
+      closed.push_back(individual);
       experiment.closed.push_back(DigestPart(individual));
     } else {
       experiment.individuals[individual.name().index()] = individual;
     }
+  }
+  // The population of an earlier program has no archive yet; it follows from the others.
+  if (experiment.stored.summary.archive().empty()) {
+    ExtendArchive(closed, experiment.stored.summary);
   }
   SQUISH_ASSIGN_OR_RETURN(const std::vector<v1::Champion> champions,
                           population.Champions(experiment.row()));
@@ -141,6 +161,64 @@ absl::Status Experiments::LoadJobs(LiveExperiment& experiment) {
 
 // --- Owners ----------------------------------------------------------------------
 
+absl::StatusOr<v1::ExperimentSpec> Experiments::Complete(const v1::ExperimentSpec& spec) {
+  SQUISH_ASSIGN_OR_RETURN(v1::ExperimentSpec complete, CompleteExperimentSpec(spec));
+  if (complete.ancestor().has_branch()) {
+    SQUISH_RETURN_IF_ERROR(FillBranch(*complete.mutable_ancestor()->mutable_branch()));
+  }
+  SQUISH_RETURN_IF_ERROR(CheckAncestor(complete));
+  return complete;
+}
+
+absl::StatusOr<Genome> Experiments::FirstGenome(const v1::ExperimentSpec& spec, int classes) {
+  const std::string& digest = StartNetwork(spec);
+  if (digest.empty()) {
+    return SqueezeNetV11(classes, spec.ancestor().has_squeezenet_v1_1()
+                                      ? spec.ancestor().squeezenet_v1_1().width()
+                                      : 1);
+  }
+  SQUISH_ASSIGN_OR_RETURN(Network network,
+                          ReadAncestor(ledger_.population().artifacts(), digest));
+  return std::move(network.genome);
+}
+
+absl::Status Experiments::FillBranch(v1::BranchPoint& branch) {
+  Population& population = ledger_.population();
+  const absl::StatusOr<StoredExperiment> origin = population.FindExperiment(branch.experiment());
+  if (absl::IsNotFound(origin.status())) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("ancestor.branch.experiment: ", origin.status().message()));
+  }
+  SQUISH_RETURN_IF_ERROR(origin.status());
+  SQUISH_ASSIGN_OR_RETURN(const std::vector<v1::Individual> individuals,
+                          population.Individuals(origin->row));
+  const v1::IndividualName& name = branch.individual();
+  const auto found = std::find_if(individuals.begin(), individuals.end(), [&](const auto& one) {
+    return one.name().generation() == name.generation() && one.name().index() == name.index();
+  });
+  if (found == individuals.end() || found->trained_artifact().empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "ancestor.branch.individual: ", branch.experiment(), " has no trained individual ",
+        name.generation(), ":", name.index(), "; 'squishctl individuals ", branch.experiment(),
+        "' shows what it has"));
+  }
+  branch.set_network(found->trained_artifact());
+  const v1::AncestorSpec& earlier = origin->experiment.spec().ancestor();
+  if (earlier.has_branch()) {  // A branch of a branch: the ancestor stays.
+    branch.set_ancestor_network(earlier.branch().ancestor_network());
+    branch.set_ancestor_trained(earlier.branch().ancestor_trained());
+    branch.set_ancestor_architecture(earlier.branch().ancestor_architecture());
+    branch.set_ancestor_macs(earlier.branch().ancestor_macs());
+    return absl::OkStatus();
+  }
+  const v1::Individual& ancestor = individuals.front();
+  branch.set_ancestor_network(ancestor.born_artifact());
+  branch.set_ancestor_trained(ancestor.trained_artifact());
+  branch.set_ancestor_architecture(ancestor.architecture_digest());
+  branch.set_ancestor_macs(ancestor.macs());
+  return absl::OkStatus();
+}
+
 absl::StatusOr<StoredExperiment> Experiments::Submit(const v1::ExperimentSpec& spec,
                                                      absl::string_view idempotency_key) {
   Population& population = ledger_.population();
@@ -153,8 +231,7 @@ absl::StatusOr<StoredExperiment> Experiments::Submit(const v1::ExperimentSpec& s
                             population.FindByIdempotencyKey(idempotency_key));
     if (earlier.has_value()) return *std::move(earlier);
   }
-  SQUISH_ASSIGN_OR_RETURN(v1::ExperimentSpec complete, CompleteExperimentSpec(spec));
-  SQUISH_RETURN_IF_ERROR(CheckAncestor(complete));
+  SQUISH_ASSIGN_OR_RETURN(v1::ExperimentSpec complete, Complete(spec));
 
   const int64_t row = population.NewExperimentRow();
   LiveExperiment& experiment = live_[row];
@@ -174,10 +251,24 @@ absl::StatusOr<StoredExperiment> Experiments::Submit(const v1::ExperimentSpec& s
 }
 
 absl::Status Experiments::CheckAncestor(const v1::ExperimentSpec& spec) {
-  const std::string& digest = spec.ancestor().network_digest();
+  const BlobStore& artifacts = ledger_.population().artifacts();
+  if (spec.ancestor().has_imported()) {
+    const v1::ImportedSqueezeNet& imported = spec.ancestor().imported();
+    if (imported.digest().empty()) {
+      return absl::InvalidArgumentError(
+          "ancestor.imported.digest: is missing; 'squishctl submit' uploads ancestor.imported.file "
+          "and fills it in, 'squishctl upload FILE' prints it");
+    }
+    const absl::StatusOr<std::string> file = ReadAncestorFile(artifacts, imported.digest());
+    SQUISH_RETURN_IF_ERROR(Annotate(file.status(), "ancestor.imported"));
+    return Annotate(ImportTorchvisionSqueezeNet(*file).status(), "ancestor.imported");
+  }
+  const std::string& digest = StartNetwork(spec);
   if (digest.empty()) return absl::OkStatus();
-  const absl::StatusOr<Network> network = ReadAncestor(ledger_.population().artifacts(), digest);
-  SQUISH_RETURN_IF_ERROR(Annotate(network.status(), "ancestor.network_digest"));
+  const absl::StatusOr<Network> network = ReadAncestor(artifacts, digest);
+  SQUISH_RETURN_IF_ERROR(Annotate(network.status(), spec.ancestor().has_branch()
+                                                        ? "ancestor.branch"
+                                                        : "ancestor.network_digest"));
   return CheckSizePath(spec, network->genome);
 }
 
@@ -246,8 +337,13 @@ void Experiments::PinDataset(const v1::DatasetReport& report) {
 
 absl::Status Experiments::CheckClasses(const LiveExperiment& experiment,
                                        const v1::DatasetSummary& dataset) {
-  const std::string& digest = experiment.spec().ancestor().network_digest();
-  if (digest.empty()) return absl::OkStatus();
+  const std::string& digest = StartNetwork(experiment.spec());
+  if (digest.empty()) {
+    // Only now it is known how many filters the head has.
+    SQUISH_ASSIGN_OR_RETURN(const Genome first,
+                            FirstGenome(experiment.spec(), dataset.class_names_size()));
+    return CheckSizePath(experiment.spec(), first);
+  }
   SQUISH_ASSIGN_OR_RETURN(const Network network,
                           ReadAncestor(ledger_.population().artifacts(), digest));
   if (std::equal(network.class_names.begin(), network.class_names.end(),

@@ -16,6 +16,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "common/genome/genome.h"
 #include "coordinator/service/attempts.h"
 #include "coordinator/service/fleet.h"
 #include "coordinator/service/ledger.h"
@@ -40,8 +41,15 @@ class Experiments {
   // population's reads.
   absl::Status Load();
 
+  // The spec with every default, and what a branch begins with, filled in; checked as far
+  // as can be without the data set. INVALID_ARGUMENT names the field and what to do.
+  absl::StatusOr<v1::ExperimentSpec> Complete(const v1::ExperimentSpec& spec);
+
+  // The genome of generation 0 of a complete spec, for so many classes.
+  absl::StatusOr<Genome> FirstGenome(const v1::ExperimentSpec& spec, int classes);
+
   // Starts an experiment, or returns the one that was made with this key. `spec` may
-  // be incomplete. INVALID_ARGUMENT names the field and what to do.
+  // be incomplete. Errors as Complete.
   absl::StatusOr<StoredExperiment> Submit(const v1::ExperimentSpec& spec,
                                           absl::string_view idempotency_key);
 
@@ -71,6 +79,7 @@ class Experiments {
   absl::Status LoadJobs(LiveExperiment& experiment);
   absl::StatusOr<LiveExperiment*> FindToChange(absl::string_view id);
   absl::Status CheckAncestor(const v1::ExperimentSpec& spec);
+  absl::Status FillBranch(v1::BranchPoint& branch);
   absl::Status CheckClasses(const LiveExperiment& experiment, const v1::DatasetSummary& dataset);
 
   Ledger& ledger_;

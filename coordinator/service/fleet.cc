@@ -109,7 +109,9 @@ absl::StatusOr<bool> Fleet::Hear(const v1::SynchronizeRequest& request, absl::Du
     v1::DatasetReport& kept = runner.datasets[DatasetKey(report.spec())];
     kept.set_state(report.state());
     kept.set_message(report.message());
+    *kept.mutable_spec() = report.spec();
     kept.mutable_summary()->set_fingerprint(report.summary().fingerprint());
+    kept.mutable_summary()->set_train_images(report.summary().train_images());
   }
   return is_new || restarted;
 }

@@ -23,8 +23,8 @@ struct ConnectedRunner {
   v1::RunnerInfo info;
   bool draining = false;
   absl::Duration heard;
-  std::map<std::string, v1::DatasetReport> datasets;  // By DatasetKey; no more of a
-                                                      // summary than its fingerprint.
+  // By DatasetKey; of a summary only its fingerprint and training pictures.
+  std::map<std::string, v1::DatasetReport> datasets;
   // The incarnation before this one: it must not come back.
   std::optional<uint64_t> superseded;
 

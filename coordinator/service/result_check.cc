@@ -1,8 +1,12 @@
 #include "coordinator/service/result_check.h"
 
+#include <algorithm>
 #include <cmath>
+#include <set>
 #include <string>
+#include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/base/sha256.h"
@@ -18,6 +22,10 @@ using google::protobuf::util::MessageDifferencer;
 constexpr size_t kMaximumErrorBytes = 4096;
 constexpr size_t kMaximumNameBytes = 512;
 constexpr int kMaximumBlocks = 100'000;
+constexpr size_t kMaximumFileNameBytes = 100;
+constexpr int kMaximumFiles = 64;
+// Of exported files' outputs, in units of the network's largest.
+constexpr double kMaximumDifference = 1e-4;
 // Beyond any network and training; keeps sums of them far from overflow.
 constexpr int64_t kMaximumCount = 1'000'000'000'000'000;
 
@@ -33,7 +41,7 @@ absl::Status CheckDigest(absl::string_view name, absl::string_view digest) {
 absl::Status CheckArtifact(absl::string_view digest, const BlobStore& artifacts) {
   SQUISH_RETURN_IF_ERROR(CheckDigest("artifact", digest));
   if (artifacts.Contains(digest)) return absl::OkStatus();
-  return Bad(absl::StrCat("its network ", digest, " was not uploaded"));
+  return Bad(absl::StrCat("its artifact ", digest, " was not uploaded"));
 }
 
 absl::Status CheckNumber(absl::string_view name, double value, double least) {
@@ -120,6 +128,74 @@ absl::Status CheckMeasurement(const v1::MeasureJob& work, const v1::MeasureResul
   return absl::OkStatus();
 }
 
+bool IsFraction(double value) { return value >= 0 && value <= 1; }
+
+absl::Status CheckEvaluation(const v1::EvaluateResult& result, const BlobStore& artifacts) {
+  const v1::Evaluation& evaluation = result.evaluation();
+  SQUISH_RETURN_IF_ERROR(CheckCount("images", evaluation.images(), 1));
+  SQUISH_RETURN_IF_ERROR(CheckNumber("log_loss", evaluation.log_loss(), 0));
+  if (!IsFraction(evaluation.accuracy()) || !IsFraction(evaluation.balanced_accuracy())) {
+    return Bad("an accuracy is no fraction");
+  }
+  int64_t classes = 0, counted = 0, correct = 0;
+  while (classes * classes < evaluation.confusion_size()) ++classes;
+  if (classes < 2 || classes * classes != evaluation.confusion_size()) {
+    return Bad(absl::StrCat("its confusion has ", evaluation.confusion_size(),
+                            " counts, which is no square of two or more classes"));
+  }
+  for (int i = 0; i < evaluation.confusion_size(); ++i) {
+    SQUISH_RETURN_IF_ERROR(CheckCount("a count of its confusion", evaluation.confusion(i), 0));
+    counted += evaluation.confusion(i);
+    if (i % (classes + 1) == 0) correct += evaluation.confusion(i);
+  }
+  const double accuracy = static_cast<double>(correct) / evaluation.images();
+  if (counted != evaluation.images() || std::abs(accuracy - evaluation.accuracy()) > 1e-9) {
+    return Bad("its confusion does not add up to its images and accuracy");
+  }
+  SQUISH_RETURN_IF_ERROR(CheckText("numerics_class", result.numerics_class()));
+  SQUISH_RETURN_IF_ERROR(CheckNumber("wall_seconds", result.wall_seconds(), 0));
+  return CheckArtifact(result.predictions(), artifacts);
+}
+
+// Names become those of files on somebody's disk.
+bool IsFileName(absl::string_view name) {
+  return !name.empty() && name.size() <= kMaximumFileNameBytes && name[0] != '.' &&
+         std::all_of(name.begin(), name.end(), [](char c) {
+           return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '-' ||
+                  c == '_';
+         });
+}
+
+absl::Status CheckFile(const v1::ExportedFile& file, const BlobStore& artifacts) {
+  SQUISH_RETURN_IF_ERROR(CheckArtifact(file.artifact(), artifacts));
+  const absl::StatusOr<int64_t> size = artifacts.SizeOf(file.artifact());
+  if (!size.ok() || *size != file.bytes()) {
+    return Bad(absl::StrCat(file.name(), " has another size than it says"));
+  }
+  for (const double difference : {file.difference(), file.difference_at_100()}) {
+    if (!(difference >= 0 && difference <= kMaximumDifference)) {
+      return Bad(absl::StrCat("the outputs of ", file.name(), " differ from the network's by ",
+                              difference, ", more than ", kMaximumDifference));
+    }
+  }
+  return CheckText("checked_with", file.checked_with());
+}
+
+absl::Status CheckExport(const v1::ExportResult& result, const BlobStore& artifacts) {
+  SQUISH_RETURN_IF_ERROR(CheckNumber("wall_seconds", result.wall_seconds(), 0));
+  if (result.files().empty() || result.files_size() > kMaximumFiles) {
+    return Bad(absl::StrCat("it has ", result.files_size(), " files"));
+  }
+  std::set<std::string> names;
+  for (const v1::ExportedFile& file : result.files()) {
+    if (!IsFileName(file.name()) || !names.insert(file.name()).second) {
+      return Bad("a file's name is not usable, or there twice");
+    }
+    SQUISH_RETURN_IF_ERROR(CheckFile(file, artifacts));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckContent(const v1::Job& work, const v1::AttemptResult& result,
                           const v1::MeasurementSetting* pinned, const BlobStore& artifacts) {
   if (result.experiment() != work.experiment() ||
@@ -133,11 +209,28 @@ absl::Status CheckContent(const v1::Job& work, const v1::AttemptResult& result,
   if (work.has_measure() && result.has_measure()) {
     return CheckMeasurement(work.measure(), result.measure(), pinned);
   }
+  if (work.has_evaluate() && result.has_evaluate()) {
+    return CheckEvaluation(result.evaluate(), artifacts);
+  }
+  if (work.has_export_files() && result.has_export_files()) {
+    return CheckExport(result.export_files(), artifacts);
+  }
   return Bad("it answers another kind of job");
 }
 
 std::string DigestOf(const v1::Job& work, const v1::AttemptResult& result) {
   if (result.has_synthesize()) return result.synthesize().artifact();
+  if (result.has_evaluate()) {
+    return work.evaluate().device() == v1::TrainingSpec::CPU ? result.evaluate().predictions() : "";
+  }
+  if (result.has_export_files()) {
+    Sha256 hash;
+    for (const v1::ExportedFile& file : result.export_files().files()) {
+      hash.UpdateString(file.name());
+      hash.UpdateString(file.artifact());
+    }
+    return std::move(hash).HexDigest();
+  }
   if (!result.has_train() || work.train().device() != v1::TrainingSpec::CPU) return "";
   return result.train().outcome() == v1::TrainResult::DIVERGED ? "DIVERGED"
                                                                : result.train().weights_digest();

@@ -15,7 +15,8 @@ namespace squish {
 
 // What the board is to be told of `result`, delivered for `work`. `setting`: what the
 // ancestor was measured on; null before. The report's digest is the artifact of a
-// synthesis, the weights of a training on CPU, and empty where repetitions may differ.
+// synthesis, the weights of a training on CPU, the predictions of an evaluation on CPU, that
+// of all files of an export, and empty where repetitions may differ.
 Report JudgeResult(const v1::Job& work, const v1::AttemptResult& result,
                    const v1::MeasurementSetting* setting, const BlobStore& artifacts);
 

@@ -8,9 +8,11 @@
 namespace squish {
 
 void WatchHub::Add(std::shared_ptr<WatchSink> sink, const v1::Experiment& experiment,
-                   const std::vector<v1::Individual>& individuals) {
+                   const std::vector<v1::Individual>& individuals,
+                   const std::vector<v1::Champion>& champions) {
   sink->Push(experiment);
   for (const v1::Individual& individual : individuals) sink->Push(individual);
+  for (const v1::Champion& champion : champions) sink->Push(champion);
   if (HasEnded(experiment.state())) {
     sink->End(absl::OkStatus());
     return;
@@ -21,10 +23,19 @@ void WatchHub::Add(std::shared_ptr<WatchSink> sink, const v1::Experiment& experi
   watched.sinks.push_back(std::move(sink));
 }
 
-void WatchHub::Tell(const std::string& experiment, const v1::Individual& individual) {
+template <typename Event>
+void WatchHub::TellAll(const std::string& experiment, const Event& event) {
   const auto found = watched_.find(experiment);
   if (found == watched_.end()) return;
-  for (const auto& sink : found->second.sinks) sink->Push(individual);
+  for (const auto& sink : found->second.sinks) sink->Push(event);
+}
+
+void WatchHub::Tell(const std::string& experiment, const v1::Individual& individual) {
+  TellAll(experiment, individual);
+}
+
+void WatchHub::Tell(const std::string& experiment, const v1::Champion& champion) {
+  TellAll(experiment, champion);
 }
 
 void WatchHub::Tell(const v1::Experiment& experiment) {

@@ -19,6 +19,7 @@ class WatchSink {
   virtual ~WatchSink() = default;
   virtual void Push(const v1::Experiment& experiment) = 0;
   virtual void Push(const v1::Individual& individual) = 0;
+  virtual void Push(const v1::Champion& champion) = 0;
   // Nothing comes after it.
   virtual void End(const absl::Status& status) = 0;
   // True once the caller has gone; the sink is dropped.
@@ -27,15 +28,17 @@ class WatchSink {
 
 class WatchHub {
  public:
-  // Begins with the experiment and all individuals as they are. Ends at once when the
-  // experiment has ended.
+  // Begins with the experiment, all individuals and all champions as they are. Ends at
+  // once when the experiment has ended.
   void Add(std::shared_ptr<WatchSink> sink, const v1::Experiment& experiment,
-           const std::vector<v1::Individual>& individuals);
+           const std::vector<v1::Individual>& individuals,
+           const std::vector<v1::Champion>& champions);
 
   // Whether anybody watches the experiment.
   bool IsWatched(const std::string& experiment) const { return watched_.contains(experiment); }
 
   void Tell(const std::string& experiment, const v1::Individual& individual);
+  void Tell(const std::string& experiment, const v1::Champion& champion);
   // Tells of the experiment when it differs from what was told last; ends the watch
   // when it has ended.
   void Tell(const v1::Experiment& experiment);
@@ -43,6 +46,9 @@ class WatchHub {
   void EndAll(const absl::Status& status);
 
  private:
+  template <typename Event>
+  void TellAll(const std::string& experiment, const Event& event);
+
   struct Watched {
     std::string told;  // The experiment, serialised.
     std::vector<std::shared_ptr<WatchSink>> sinks;

@@ -24,6 +24,12 @@ void WatchStream::Push(const v1::Individual& individual) {
   WriteNext();
 }
 
+void WatchStream::Push(const v1::Champion& champion) {
+  absl::MutexLock lock(&mutex_);
+  champions_[champion.index()] = champion;
+  WriteNext();
+}
+
 void WatchStream::End(const absl::Status& status) {
   absl::MutexLock lock(&mutex_);
   end_ = status;
@@ -65,16 +71,21 @@ void WatchStream::WriteNext() {
 
 bool WatchStream::TakeNext() {
   event_.Clear();
-  if (experiment_.has_value() && (!started_ || individuals_.empty())) {
+  const bool others = !individuals_.empty() || !champions_.empty();
+  if (experiment_.has_value() && (!started_ || !others)) {
     *event_.mutable_experiment() = *std::move(experiment_);
     experiment_.reset();
     started_ = true;
     return true;
   }
-  if (individuals_.empty()) return false;
-  const auto first = individuals_.begin();
-  *event_.mutable_individual() = std::move(first->second);
-  individuals_.erase(first);
+  if (!others) return false;
+  if (!individuals_.empty()) {
+    *event_.mutable_individual() = std::move(individuals_.begin()->second);
+    individuals_.erase(individuals_.begin());
+  } else {
+    *event_.mutable_champion() = std::move(champions_.begin()->second);
+    champions_.erase(champions_.begin());
+  }
   return true;
 }
 

@@ -1,6 +1,6 @@
 // One Watch call: a queue between the loop and a gRPC stream. A slow reader costs a
-// bounded amount of memory: of an individual, and of the experiment, only the latest
-// state waits.
+// bounded amount of memory: of an individual, a champion and the experiment only the
+// latest state waits.
 #ifndef SQUISH_COORDINATOR_SERVICE_WATCH_STREAM_H_
 #define SQUISH_COORDINATOR_SERVICE_WATCH_STREAM_H_
 
@@ -29,6 +29,7 @@ class WatchStream : public WatchSink, public grpc::ServerWriteReactor<v1::WatchE
 
   void Push(const v1::Experiment& experiment) override ABSL_LOCKS_EXCLUDED(mutex_);
   void Push(const v1::Individual& individual) override ABSL_LOCKS_EXCLUDED(mutex_);
+  void Push(const v1::Champion& champion) override ABSL_LOCKS_EXCLUDED(mutex_);
   void End(const absl::Status& status) override ABSL_LOCKS_EXCLUDED(mutex_);
   bool gone() const override ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -39,8 +40,9 @@ class WatchStream : public WatchSink, public grpc::ServerWriteReactor<v1::WatchE
  private:
   WatchStream() = default;
 
-  // Writes the next event, or finishes after the last. Individuals go before the
-  // experiment, so that its last state comes last; only at the start it comes first.
+  // Writes the next event, or finishes after the last. Individuals, then champions, go
+  // before the experiment, so that its last state comes last; only at the start it comes
+  // first.
   void WriteNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool TakeNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Finish(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -49,6 +51,7 @@ class WatchStream : public WatchSink, public grpc::ServerWriteReactor<v1::WatchE
   mutable absl::Mutex mutex_;
   std::optional<v1::Experiment> experiment_ ABSL_GUARDED_BY(mutex_);
   std::map<std::pair<int, int>, v1::Individual> individuals_ ABSL_GUARDED_BY(mutex_);
+  std::map<int, v1::Champion> champions_ ABSL_GUARDED_BY(mutex_);
   std::optional<absl::Status> end_ ABSL_GUARDED_BY(mutex_);
   v1::WatchEvent event_ ABSL_GUARDED_BY(mutex_);  // Being written.
   bool started_ ABSL_GUARDED_BY(mutex_) = false;

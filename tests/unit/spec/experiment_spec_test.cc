@@ -61,6 +61,87 @@ TEST(ExperimentSpecTest, WhatWasSaidIsKept) {
   EXPECT_FALSE(spec->training().offspring().flip());
 }
 
+// kMinimal with another ancestor and more.
+std::string WithAncestor(const std::string& ancestor, const std::string& more = "") {
+  return absl::StrCat(
+      absl::StrReplaceAll(kMinimal, {{"ancestor { squeezenet_v1_1 { } }", ancestor}}), more);
+}
+
+TEST(ExperimentSpecTest, ImportedWeightsAreNormalisedAsImageNetsUnlessSaidOtherwise) {
+  const auto usual = ParseExperimentSpec(
+      WithAncestor("ancestor { imported { file: \"weights.safetensors\" } }"), "a");
+  ASSERT_TRUE(usual.ok()) << usual.status();
+  EXPECT_THAT(usual->ancestor().imported().mean(), testing::ElementsAre(0.485f, 0.456f, 0.406f));
+  EXPECT_THAT(usual->ancestor().imported().std(), testing::ElementsAre(0.229f, 0.224f, 0.225f));
+  const auto own = ParseExperimentSpec(
+      WithAncestor("ancestor { imported { file: \"w\" mean: [0, 0, 0] std: [1, 1, 1] } }"), "a");
+  ASSERT_TRUE(own.ok()) << own.status();
+  EXPECT_THAT(own->ancestor().imported().mean(), testing::ElementsAre(0, 0, 0));
+}
+
+TEST(ExperimentSpecTest, ImportedWeightsThatCannotBeAreRefused) {
+  const auto error = [](const std::string& imported) {
+    return ErrorOf(WithAncestor(absl::StrCat("ancestor { imported { ", imported, " } }")));
+  };
+  EXPECT_THAT(error(""), HasSubstr("names no weights"));
+  EXPECT_THAT(error("digest: \"abc\""), HasSubstr("ancestor.imported.digest"));
+  EXPECT_THAT(error("file: \"w\" mean: [0, 0]"), HasSubstr("ancestor.imported.mean"));
+  EXPECT_THAT(error("file: \"w\" mean: [0, 0, 0]"), HasSubstr("ancestor.imported.std"));
+  EXPECT_THAT(error("file: \"w\" mean: [0, 0, 0] std: [1, 0, 1]"), HasSubstr("above 0"));
+  EXPECT_THAT(error("file: \"w\" mean: [0, nan, 0] std: [1, 1, 1]"), HasSubstr("mean"));
+}
+
+TEST(ExperimentSpecTest, ABranchIsNotTrainedAgainUnlessSaid) {
+  const std::string branch =
+      "ancestor { branch { experiment: \"old-1234\" individual { generation: 3 index: 1 } } }";
+  const auto spec = ParseExperimentSpec(WithAncestor(branch), "a");
+  ASSERT_TRUE(spec.ok()) << spec.status();
+  EXPECT_EQ(spec->training().ancestor().epochs(), 0);
+  const auto trained =
+      ParseExperimentSpec(WithAncestor(branch, "training { ancestor { epochs: 3 } }"), "a");
+  ASSERT_TRUE(trained.ok());
+  EXPECT_EQ(trained->training().ancestor().epochs(), 3);
+  EXPECT_THAT(ErrorOf(WithAncestor("ancestor { branch { individual { } } }")),
+              HasSubstr("ancestor.branch.experiment"));
+  EXPECT_THAT(ErrorOf(WithAncestor("ancestor { branch { experiment: \"a\" } }")),
+              HasSubstr("ancestor.branch.individual"));
+  EXPECT_THAT(ErrorOf(WithAncestor(
+                  "ancestor { branch { experiment: \"a\" individual { generation: -1 } } }")),
+              HasSubstr("generation"));
+}
+
+TEST(ExperimentSpecTest, TheFinalRecipeIsOptionalAndItsTeacherTheAncestor) {
+  const auto without = ParseExperimentSpec(kMinimal, "a");
+  ASSERT_TRUE(without.ok());
+  EXPECT_FALSE(without->training().has_final());
+  const auto with = ParseExperimentSpec(absl::StrCat(kMinimal, "training { final { } }"), "a");
+  ASSERT_TRUE(with.ok());
+  EXPECT_EQ(with->training().final().batch(), 64);
+  EXPECT_THAT(ErrorOf(absl::StrCat(
+                  kMinimal, "training { final { distillation { teacher: PARENT } } }")),
+              HasSubstr("training.final.distillation.teacher"));
+  EXPECT_EQ(ErrorOf(absl::StrCat(
+                kMinimal, "training { final { distillation { teacher: ANCESTOR } } }")),
+            "OK");
+}
+
+TEST(ExperimentSpecTest, ReportedSizesAndExportedBatchesAreChecked) {
+  const auto spec = ParseExperimentSpec(absl::StrCat(kMinimal, "report_megabytes: [0.95, 0.5]"), "a");
+  ASSERT_TRUE(spec.ok()) << spec.status();
+  EXPECT_THAT(spec->exports().batches(), testing::ElementsAre(1));
+  EXPECT_THAT(ErrorOf(absl::StrCat(kMinimal, "report_megabytes: [1, 0]")),
+              HasSubstr("report_megabytes[1]"));
+  EXPECT_THAT(ErrorOf(absl::StrCat(kMinimal, "report_megabytes: [inf]")),
+              HasSubstr("report_megabytes[0]"));
+  EXPECT_THAT(ErrorOf(absl::StrCat(kMinimal, "exports { batches: [1, 0] }")),
+              HasSubstr("exports.batches[1]"));
+  EXPECT_THAT(ErrorOf(absl::StrCat(kMinimal, "exports { batches: [1, 4, 1] }")),
+              HasSubstr("is there twice"));
+  std::string many = "exports { batches: [1";
+  for (int i = 2; i < 10; ++i) absl::StrAppend(&many, ", ", i);
+  EXPECT_THAT(ErrorOf(absl::StrCat(kMinimal, many, "] }")), HasSubstr("more than 8"));
+}
+
 TEST(ExperimentSpecTest, CompletingTwiceChangesNothing) {
   const auto once = ParseExperimentSpec(kMinimal, "a");
   ASSERT_TRUE(once.ok());

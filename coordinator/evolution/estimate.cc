@@ -1,0 +1,82 @@
+#include "coordinator/evolution/estimate.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "common/spec/experiment_spec.h"
+
+namespace squish {
+namespace {
+
+constexpr int kRoles = 4;  // Smallest, fastest, most accurate, knee.
+// A champion is handed out as .safetensors, TorchScript and ONNX with any batch, beside
+// those with a fixed one.
+constexpr int kFilesOfAnyBatch = 3;
+// A teacher's forward pass beside the student's forward and backward ones, which cost
+// about three.
+constexpr double kTeacherShare = 1.0 / 3;
+
+class Sum {
+ public:
+  Sum(const v1::ExperimentSpec& spec, const EstimateBasis& basis) : spec_(spec), basis_(basis) {}
+
+  void Add(const v1::Recipe& recipe, int generation, int networks) {
+    const double images = recipe.epochs() * static_cast<double>(basis_.train_images) * networks;
+    images_ += images;
+    const double student = static_cast<double>(basis_.first.macs) * SizeShare(generation);
+    const double teacher =
+        recipe.has_distillation() ? kTeacherShare * static_cast<double>(basis_.first.macs) : 0;
+    macs_ += images * (student + teacher);
+  }
+  void AddFiles(int generation, int files) {
+    bytes_ += static_cast<double>(basis_.first.bytes) * SizeShare(generation) * files;
+  }
+
+  double images() const { return images_; }
+  double macs() const { return macs_; }
+  double bytes() const { return bytes_; }
+
+ private:
+  double SizeShare(int generation) const {
+    if (spec_.environment().calibration() != v1::EnvironmentSpec::BUDGET) return 1;
+    return TargetBudget(spec_, 1, std::min(generation, spec_.generations()));
+  }
+
+  const v1::ExperimentSpec& spec_;
+  const EstimateBasis& basis_;
+  double images_ = 0, macs_ = 0, bytes_ = 0;
+};
+
+}  // namespace
+
+v1::EstimateResponse EstimateCost(const v1::ExperimentSpec& spec, const EstimateBasis& basis) {
+  const int individuals = 1 + spec.generations() * spec.offspring();
+  const int champions = std::min(individuals, kRoles + spec.report_megabytes_size());
+  const int finals = spec.training().has_final() ? champions : 0;
+  v1::EstimateResponse estimate;
+  estimate.set_synthesize_jobs(individuals);
+  estimate.set_train_jobs(individuals + finals);
+  estimate.set_measure_jobs(
+      spec.measurement().fitness() == v1::MeasurementSpec::MEASURED ? individuals : 0);
+  estimate.set_evaluate_jobs(champions);
+  estimate.set_export_jobs(champions);
+
+  Sum sum(spec, basis);
+  sum.Add(spec.training().ancestor(), 0, 1);
+  sum.AddFiles(0, 2);  // As born and as trained.
+  for (int g = 1; g <= spec.generations(); ++g) {
+    sum.Add(spec.training().offspring(), g, spec.offspring());
+    sum.AddFiles(g, 2 * spec.offspring());
+  }
+  if (finals > 0) sum.Add(spec.training().final(), spec.generations(), finals);
+  sum.AddFiles(spec.generations(),
+               champions * (kFilesOfAnyBatch + spec.exports().batches_size()));
+  estimate.set_images(std::llround(sum.images()));
+  estimate.set_disk_bytes(std::llround(sum.bytes()));
+  if (basis.train_images > 0 && basis.slots > 0 && basis.macs_per_second.has_value()) {
+    estimate.set_hours(sum.macs() / (*basis.macs_per_second * basis.slots) / 3600);
+  }
+  return estimate;
+}
+
+}  // namespace squish

@@ -1,0 +1,117 @@
+#include "coordinator/service/fleet_report.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/status_macros.h"
+#include "common/genome/cost.h"
+#include "coordinator/evolution/estimate.h"
+
+namespace squish {
+namespace {
+
+// Enough trainings to tell a fleet's speed, few enough to be read at once.
+constexpr int kTrainingsLookedAt = 200;
+// Of the head while the data set is not known. It is a small part of the network.
+constexpr int kClassesAssumed = 10;
+
+v1::WorkInHand DescribeWork(const BoardAttempt& attempt, const JobBoard& board,
+                            const LiveExperiments& live) {
+  const BoardJob& job = *board.FindJob(attempt.job);
+  const LiveExperiment& experiment = live.at(job.experiment);
+  v1::WorkInHand work;
+  work.set_experiment(experiment.id());
+  *work.mutable_key() = job.key;
+  const auto note = experiment.attempts.find(attempt.id);
+  if (note != experiment.attempts.end()) {
+    work.set_fraction(note->second.fraction);
+    work.set_note(note->second.note);
+  }
+  return work;
+}
+
+// Multiply-adds a second and slot of recent trainings; nothing when there are none.
+absl::StatusOr<std::optional<double>> RecentSpeed(Population& population) {
+  SQUISH_ASSIGN_OR_RETURN(const std::vector<v1::Individual> newest,
+                          population.NewestIndividuals(kTrainingsLookedAt));
+  double macs = 0, seconds = 0;
+  for (const v1::Individual& individual : newest) {
+    if (individual.images_seen() == 0) continue;
+    macs += static_cast<double>(individual.images_seen()) * static_cast<double>(individual.macs());
+    seconds += individual.training_seconds();
+  }
+  if (!(macs > 0) || !(seconds > 0)) return std::nullopt;
+  return macs / seconds;
+}
+
+// The data set as a connected worker has it; null when none does.
+const v1::DatasetSummary* FindSummary(const v1::DatasetSpec& spec, const Fleet& fleet) {
+  for (const auto& [id, runner] : fleet.runners()) {
+    const v1::DatasetReport* report = runner.FindDataset(spec);
+    if (report != nullptr && report->state() == v1::DatasetReport::READY) return &report->summary();
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+v1::ListRunnersResponse DescribeRunners(const Fleet& fleet, const JobBoard& board,
+                                        const LiveExperiments& live) {
+  v1::ListRunnersResponse response;
+  for (const v1::RunnerInfo::Kind kind : {v1::RunnerInfo::WORKER, v1::RunnerInfo::AGENT}) {
+    for (const auto& [id, runner] : fleet.runners()) {
+      if (runner.info.kind() != kind) continue;
+      v1::RunnerStatus& status = *response.add_runners();
+      *status.mutable_info() = runner.info;
+      status.set_draining(runner.draining);
+      for (const BoardAttempt& attempt : board.Running(id)) {
+        *status.add_work() = DescribeWork(attempt, board, live);
+      }
+      for (const auto& [key, report] : runner.datasets) *status.add_datasets() = report;
+    }
+  }
+  return response;
+}
+
+absl::StatusOr<v1::EstimateResponse> EstimateOnFleet(const v1::ExperimentSpec& spec,
+                                                     int train_images, const Fleet& fleet,
+                                                     Experiments& experiments,
+                                                     Population& population) {
+  EstimateBasis basis;
+  int agents = 0;
+  for (const auto& [id, runner] : fleet.runners()) {
+    if (runner.draining) continue;
+    if (runner.info.kind() == v1::RunnerInfo::WORKER) basis.slots += runner.info.slots();
+    if (runner.info.kind() == v1::RunnerInfo::AGENT) ++agents;
+  }
+  const v1::DatasetSummary* const summary = FindSummary(spec.dataset(), fleet);
+  basis.train_images = summary != nullptr ? summary->train_images() : train_images;
+  SQUISH_ASSIGN_OR_RETURN(basis.macs_per_second, RecentSpeed(population));
+  SQUISH_ASSIGN_OR_RETURN(const Genome genome, experiments.FirstGenome(spec, kClassesAssumed));
+  SQUISH_ASSIGN_OR_RETURN(basis.first, ComputeCost(genome, spec.dataset().input_size()));
+
+  v1::EstimateResponse estimate = EstimateCost(spec, basis);
+  if (basis.train_images <= 0) {
+    estimate.add_notes(absl::StrCat(
+        "images and hours are unknown: no connected worker has the data set '",
+        spec.dataset().name(), "'; name its folder with --data DIR"));
+  }
+  if (basis.slots == 0) {
+    estimate.add_notes("hours are unknown and nothing would run: no worker is connected");
+  } else if (!basis.macs_per_second.has_value()) {
+    estimate.add_notes("hours are unknown: nothing has been trained on this coordinator yet");
+  } else {
+    estimate.add_notes(absl::StrCat("hours are for ", basis.slots,
+                                    basis.slots == 1 ? " slot" : " slots",
+                                    " of the connected workers, at the speed of the last trainings"));
+  }
+  if (spec.measurement().fitness() == v1::MeasurementSpec::MEASURED && agents == 0) {
+    estimate.add_notes("no agent is connected: measurements would wait for one");
+  }
+  return estimate;
+}
+
+}  // namespace squish
