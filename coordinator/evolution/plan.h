@@ -34,11 +34,11 @@ namespace squish {
 // What has been accepted about one individual. A measurement here is VALID or
 // UNSUPPORTED; an INVALID one is about the board and never becomes a fact.
 struct IndividualFacts {
-  std::optional<v1::SynthesizeResult> synthesize;
-  std::optional<v1::TrainResult> train;
-  std::optional<v1::MeasureResult> measure;
-  std::optional<v1::EvaluateResult> evaluate;  // Of champions, like the next.
-  std::optional<v1::ExportResult> export_files;
+  std::optional<v1::SynthesizeResult> synthesize = {};
+  std::optional<v1::TrainResult> train = {};
+  std::optional<v1::MeasureResult> measure = {};
+  std::optional<v1::EvaluateResult> evaluate = {};  // Of champions, like the next.
+  std::optional<v1::ExportResult> export_files = {};
 };
 
 struct OpenGeneration {

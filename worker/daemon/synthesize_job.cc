@@ -18,6 +18,24 @@ v1::AttemptResult Internal(const absl::Status& status) {
   return FailedAttempt(MakeFailure(v1::Failure::INTERNAL, status.message()));
 }
 
+// The weights that the ancestor is to be made of, with their new head.
+StepOr<Network> FetchImported(Attempt& attempt) {
+  constexpr absl::string_view kWhat = "the imported weights";
+  const v1::SynthesizeJob& job = attempt.job().synthesize();
+  StepOr<std::string> path = FetchFile(attempt, job.ancestor().imported().digest(), kWhat);
+  if (std::holds_alternative<v1::Failure>(path)) return std::get<v1::Failure>(std::move(path));
+  const absl::StatusOr<std::string> file = ReadFile(std::get<std::string>(path));
+  if (!file.ok()) return MakeFailure(v1::Failure::LOCAL_RESOURCES, file.status().message());
+  absl::StatusOr<ImportedNetwork> imported = ImportTorchvisionSqueezeNet(*file);
+  if (!imported.ok()) {
+    return MakeFailure(v1::Failure::BAD_ARTIFACT,
+                       absl::StrCat(kWhat, ": ", imported.status().message()));
+  }
+  absl::StatusOr<Network> network = AdoptImported(job, attempt.job().key(), *std::move(imported));
+  if (!network.ok()) return MakeFailure(v1::Failure::INTERNAL, network.status().message());
+  return *std::move(network);
+}
+
 v1::SynthesizeResult Describe(Offspring offspring, const Cost& cost) {
   v1::SynthesizeResult result;
   result.set_genome_digest(offspring.network.genome.Digest());
@@ -45,6 +63,9 @@ v1::AttemptResult RunSynthesize(Attempt& attempt, const std::string& output_path
   if (parents.empty() && job.ancestor().has_network_digest()) {
     SQUISH_ASSIGN_OR_FAIL(
         ancestor, FetchNetwork(attempt, job.ancestor().network_digest(), "the ancestor's network"));
+  }
+  if (parents.empty() && job.ancestor().has_imported()) {
+    SQUISH_ASSIGN_OR_FAIL(ancestor, FetchImported(attempt));
   }
   absl::StatusOr<Offspring> offspring =
       Synthesize(job, attempt.job().key(), parents, ancestor.has_value() ? &*ancestor : nullptr);

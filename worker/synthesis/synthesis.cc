@@ -61,7 +61,7 @@ absl::StatusOr<Offspring> MakeAncestor(const v1::SynthesizeJob& job, const v1::J
                                        const Network* file) {
   v1::BirthRecord birth;
   birth.set_seed(job.seed());
-  if (job.ancestor().has_network_digest()) {
+  if (job.ancestor().has_network_digest() || job.ancestor().has_imported()) {
     if (file == nullptr) {
       return absl::InvalidArgumentError("the ancestor's network file is missing");
     }
@@ -183,6 +183,29 @@ absl::StatusOr<Offspring> MakeChild(const v1::SynthesizeJob& job, const v1::JobK
 }
 
 }  // namespace
+
+absl::StatusOr<Network> AdoptImported(const v1::SynthesizeJob& job, const v1::JobKey& key,
+                                      ImportedNetwork imported) {
+  // The same layers with another head: what is imported is always a whole SqueezeNet v1.1.
+  SQUISH_ASSIGN_OR_RETURN(Genome genome, SqueezeNetV11(job.class_names_size()));
+  const std::string head = genome.layer(genome.head()).name;
+  TensorMap fresh = FreshWeights(genome, job.seed(), key.generation(), key.index());
+  TensorMap weights = std::move(imported.weights);
+  for (const char* part : {".weight", ".bias"}) {
+    const std::string name = absl::StrCat(head, part);
+    weights[name] = std::move(fresh[name]);
+  }
+  const v1::ImportedSqueezeNet& spec = job.ancestor().imported();
+  Network network{std::move(genome),
+                  std::move(weights),
+                  {job.class_names().begin(), job.class_names().end()},
+                  job.preprocessing()};
+  *network.preprocessing.mutable_mean() = spec.mean();
+  *network.preprocessing.mutable_std() = spec.std();
+  network.provenance.set_licence(spec.licence());
+  network.provenance.set_note(spec.note());
+  return network;
+}
 
 absl::StatusOr<Offspring> Synthesize(const v1::SynthesizeJob& job, const v1::JobKey& key,
                                      absl::Span<const Network> parents, const Network* ancestor) {

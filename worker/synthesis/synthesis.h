@@ -67,8 +67,16 @@ std::vector<int> SampleSurvivors(const GroupPlan& plan, absl::Span<const uint32_
 absl::StatusOr<double> ExpectedBudget(const Genome& genome, const std::vector<GroupPlan>& plans,
                                       v1::EnvironmentSpec::Resource resource, int input_size);
 
+// The network that job.ancestor.imported stands for: the imported weights, but for the
+// head, which is drawn afresh for the job's classes. What the weights were normalised with
+// and where they come from is taken from the spec. INVALID_ARGUMENT: a number of classes that
+// no network can have.
+absl::StatusOr<Network> AdoptImported(const v1::SynthesizeJob& job, const v1::JobKey& key,
+                                      ImportedNetwork imported);
+
 // Synthesises one individual: the ancestor when `parents` is empty, else a child of
-// the first parent. `ancestor` is the network file that AncestorSpec names, or null.
+// the first parent. `ancestor` is the network that AncestorSpec names (read from its file,
+// or adopted), or null.
 // INVALID_ARGUMENT: inputs that do not fit each other. FAILED_PRECONDITION: B_g cannot
 // be reached above the floors.
 struct Offspring {

@@ -104,17 +104,19 @@ inline IndividualFacts AllFacts(int generation, int index) {
           Measured(1.0 + generation + 0.1 * index)};
 }
 
-inline OpenGeneration Open(const v1::ExperimentSpec& spec, int generation) {
+// With nothing known; `summary` is read for the champions' generation only.
+inline OpenGeneration Open(const v1::ExperimentSpec& spec, int generation,
+                           const v1::EvolutionSummary& summary = {}) {
   OpenGeneration open;
   open.generation = generation;
-  open.individuals.resize(static_cast<size_t>(GenerationSize(spec, generation)));
+  open.individuals.resize(static_cast<size_t>(GenerationSize(spec, summary, generation)));
   return open;
 }
 
 inline OpenGeneration Complete(const v1::ExperimentSpec& spec, int generation) {
   OpenGeneration open = Open(spec, generation);
-  for (int i = 0; i < GenerationSize(spec, generation); ++i) {
-    open.individuals[i] = AllFacts(generation, i);
+  for (size_t i = 0; i < open.individuals.size(); ++i) {
+    open.individuals[i] = AllFacts(generation, static_cast<int>(i));
   }
   return open;
 }
@@ -123,6 +125,22 @@ inline v1::EvolutionSummary Beginning() {
   v1::EvolutionSummary summary;
   summary.set_closed_generation(-1);
   return summary;
+}
+
+inline v1::EvaluateResult Evaluated(int champion) {
+  v1::EvaluateResult result;
+  result.mutable_evaluation()->set_images(10);
+  result.mutable_evaluation()->set_accuracy(0.7);
+  result.set_predictions(absl::StrCat("predictions ", champion));
+  return result;
+}
+
+inline v1::ExportResult Exported(int champion) {
+  v1::ExportResult result;
+  v1::ExportedFile& file = *result.add_files();
+  file.set_name("model.onnx");
+  file.set_artifact(absl::StrCat("onnx ", champion));
+  return result;
 }
 
 // The summary after generations 0 to `generation`, all of them complete.

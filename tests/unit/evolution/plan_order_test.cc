@@ -54,8 +54,8 @@ History Evolve(const v1::ExperimentSpec& spec, uint64_t order) {
   History history;
   std::vector<v1::Individual> individuals;
   v1::EvolutionSummary summary = Beginning();
-  for (int g = 0; g <= kGenerations; ++g) {
-    OpenGeneration open = Open(spec, g);
+  for (int g = 0; g <= kGenerations + 1; ++g) {
+    OpenGeneration open = Open(spec, g, summary);
     std::vector<v1::JobKey> outstanding;
     History generation;
     Plan plan = MakePlan(spec, TestDataset(), summary, open);
@@ -76,6 +76,8 @@ History Evolve(const v1::ExperimentSpec& spec, uint64_t order) {
       if (arrived->kind() == v1::JobKey::SYNTHESIZE) facts.synthesize = all.synthesize;
       if (arrived->kind() == v1::JobKey::TRAIN) facts.train = all.train;
       if (arrived->kind() == v1::JobKey::MEASURE) facts.measure = all.measure;
+      if (arrived->kind() == v1::JobKey::EVALUATE) facts.evaluate = Evaluated(arrived->index());
+      if (arrived->kind() == v1::JobKey::EXPORT) facts.export_files = Exported(arrived->index());
       outstanding.erase(arrived);
       plan = MakePlan(spec, TestDataset(), summary, open);
       EXPECT_EQ(plan.failed, "");
@@ -83,7 +85,7 @@ History Evolve(const v1::ExperimentSpec& spec, uint64_t order) {
     EXPECT_TRUE(outstanding.empty()) << "closed with jobs outstanding";
     history.jobs.merge(generation.jobs);
     summary = plan.closing->summary;
-    EXPECT_EQ(plan.closing->finished, g == kGenerations);
+    EXPECT_EQ(plan.closing->finished, g == kGenerations + 1);
     for (const v1::Individual& individual : plan.closing->individuals) {
       individuals.push_back(individual);
       history.individuals += individual.SerializeAsString();
@@ -95,9 +97,12 @@ History Evolve(const v1::ExperimentSpec& spec, uint64_t order) {
 }
 
 TEST(PlanOrderTest, ArrivalOrderChangesNothing) {
-  const v1::ExperimentSpec spec = TestSpec();
+  v1::ExperimentSpec spec = TestSpec();
+  spec.mutable_training()->mutable_final()->set_epochs(1);
   const History first = Evolve(spec, 0);
-  EXPECT_EQ(first.jobs.size(), 3u * (1 + kGenerations * 4));
+  v1::EvolutionSummary summary;
+  ASSERT_TRUE(summary.ParseFromString(first.summary));
+  EXPECT_EQ(first.jobs.size(), 3u * (1 + kGenerations * 4 + summary.champions_size()));
   for (uint64_t order = 1; order < 200; ++order) {
     const History other = Evolve(spec, order);
     ASSERT_EQ(other.jobs, first.jobs) << order;
@@ -113,7 +118,9 @@ TEST(PlanOrderTest, ReplayOfAllFactsGivesTheSameSummary) {
   v1::EvolutionSummary replayed = Beginning();
   for (int g = 0; g <= kGenerations; ++g) {
     OpenGeneration open = Open(spec, g);
-    for (int i = 0; i < GenerationSize(spec, g); ++i) open.individuals[i] = EventfulFacts(g, i);
+    for (int i = 0; i < static_cast<int>(open.individuals.size()); ++i) {
+      open.individuals[i] = EventfulFacts(g, i);
+    }
     replayed = MakePlan(spec, TestDataset(), replayed, open).closing.value().summary;
   }
   EXPECT_EQ(replayed.SerializeAsString(), Evolve(spec, 5).summary);

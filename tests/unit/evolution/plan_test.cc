@@ -165,10 +165,11 @@ TEST_F(PlanTest, TeacherIsTheTrainedAncestorOrParent) {
               testing::ElementsAre("trained 1:0", "trained 1:3", "trained 1:0", "trained 1:3"));
 }
 
-TEST_F(PlanTest, LastGenerationFinishes) {
+TEST_F(PlanTest, LastGenerationClosesLikeTheOthersAndLeavesChampions) {
   const Plan plan = Make(SummaryAfter(spec_, 2), Complete(spec_, 3));
   ASSERT_TRUE(plan.closing.has_value());
-  EXPECT_TRUE(plan.closing->finished);
+  EXPECT_FALSE(plan.closing->finished);
+  EXPECT_GT(plan.closing->summary.champions_size(), 0);
   EXPECT_EQ(plan.closing->individuals.size(), 4u);
 }
 

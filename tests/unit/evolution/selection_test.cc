@@ -114,27 +114,27 @@ TEST(ConstraintLimitTest, ScheduleNeverAsksForMoreThanTheTarget) {
 // --- Violation --------------------------------------------------------------------
 
 TEST(ViolationTest, NoConstraintsAreNeverBroken) {
-  EXPECT_EQ(Violation({}, Trained(1), Ancestor(), 4), 0.0);
+  EXPECT_EQ(Violation({}, Trained(1), Ancestor(), 3, 4), 0.0);
 }
 
 TEST(ViolationTest, IsTheSumOfLogarithmsOverBrokenConstraints) {
   // 1 MB with 0.5 allowed, accuracy 0.8 with 0.9 asked for; the speed is kept.
   const auto spec = Spec(1, {MaxMegabytes(0.5, false), MinAccuracy(0.9, false),
                              MinImagesPerSecond(150, false)});
-  EXPECT_NEAR(Violation(spec.environment(), Trained(1), Ancestor(), 4),
+  EXPECT_NEAR(Violation(spec.environment(), Trained(1), Ancestor(), 3, 4),
               std::log(2.0) + std::log(0.9 / 0.8), 1e-12);
 }
 
 TEST(ViolationTest, LimitIsThatOfTheIndividualsGeneration) {
   const auto spec = Spec(1, {MaxMegabytes(0.25, true)});
-  EXPECT_EQ(Violation(spec.environment(), Trained(1, 2), Ancestor(), 4), 0.0);  // 1 of 1 MB
-  EXPECT_NEAR(Violation(spec.environment(), Trained(1, 3), Ancestor(), 4), std::log(2.0), 1e-12);
+  EXPECT_EQ(Violation(spec.environment(), Trained(1, 2), Ancestor(), 2, 4), 0.0);  // 1 of 1 MB
+  EXPECT_NEAR(Violation(spec.environment(), Trained(1, 3), Ancestor(), 3, 4), std::log(2.0), 1e-12);
 }
 
 TEST(ViolationTest, ValueEqualToTheLimitIsFeasible) {
   const auto spec = Spec(1, {MaxMegabytes(1, false), MinRatio(2, false), MinAccuracy(0.8, false),
                              MinImagesPerSecond(200, false)});
-  EXPECT_EQ(Violation(spec.environment(), Trained(1), Ancestor(), 4), 0.0);
+  EXPECT_EQ(Violation(spec.environment(), Trained(1), Ancestor(), 3, 4), 0.0);
 }
 
 TEST(ViolationTest, RatiosAreComparedInStepsOfOnePercent) {
@@ -142,35 +142,35 @@ TEST(ViolationTest, RatiosAreComparedInStepsOfOnePercent) {
   v1::Individual individual = Trained(1);
   // ln 2 / ln 1.01 = 69.66: 69 whole steps; 1.01^69 = 1.9868, 1.01^68 = 1.9672.
   individual.set_ratio_to_ancestor(1.99);
-  EXPECT_EQ(Violation(spec.environment(), individual, Ancestor(), 4), 0.0);
+  EXPECT_EQ(Violation(spec.environment(), individual, Ancestor(), 3, 4), 0.0);
   individual.set_ratio_to_ancestor(1.98);
-  EXPECT_NEAR(Violation(spec.environment(), individual, Ancestor(), 4), std::log(1.01), 1e-9);
+  EXPECT_NEAR(Violation(spec.environment(), individual, Ancestor(), 3, 4), std::log(1.01), 1e-9);
   individual.set_ratio_to_ancestor(1.97);
-  EXPECT_NEAR(Violation(spec.environment(), individual, Ancestor(), 4), std::log(1.01), 1e-9);
+  EXPECT_NEAR(Violation(spec.environment(), individual, Ancestor(), 3, 4), std::log(1.01), 1e-9);
   individual.set_ratio_to_ancestor(1.96);
-  EXPECT_NEAR(Violation(spec.environment(), individual, Ancestor(), 4), 2 * std::log(1.01), 1e-9);
+  EXPECT_NEAR(Violation(spec.environment(), individual, Ancestor(), 3, 4), 2 * std::log(1.01), 1e-9);
 }
 
 TEST(ViolationTest, MissingValueIsInfinite) {
   v1::Individual individual = Trained(1);
   individual.clear_ratio_to_ancestor();
   const auto spec = Spec(1, {MinRatio(1.1, false)});
-  EXPECT_EQ(Violation(spec.environment(), individual, Ancestor(), 4), kInfinity);
+  EXPECT_EQ(Violation(spec.environment(), individual, Ancestor(), 3, 4), kInfinity);
 }
 
 TEST(ViolationTest, ZeroAndNegativeValuesAreInfinite) {
   v1::Individual individual = Trained(1);
   const auto spec = Spec(1, {MinAccuracy(0.5, false)});
   individual.set_selection_accuracy(0.0);
-  EXPECT_EQ(Violation(spec.environment(), individual, Ancestor(), 4), kInfinity);
+  EXPECT_EQ(Violation(spec.environment(), individual, Ancestor(), 3, 4), kInfinity);
   individual.set_selection_accuracy(-1.0);
-  EXPECT_EQ(Violation(spec.environment(), individual, Ancestor(), 4), kInfinity);
+  EXPECT_EQ(Violation(spec.environment(), individual, Ancestor(), 3, 4), kInfinity);
 }
 
 TEST(ViolationTest, UnsupportedIsInfinite) {
   v1::Individual individual = Trained(1);
   individual.set_state(v1::Individual::UNSUPPORTED);
-  EXPECT_EQ(Violation({}, individual, Ancestor(), 4), kInfinity);
+  EXPECT_EQ(Violation({}, individual, Ancestor(), 3, 4), kInfinity);
 }
 
 // --- (μ,λ) ------------------------------------------------------------------------

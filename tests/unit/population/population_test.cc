@@ -491,14 +491,98 @@ TEST_F(PopulationTest, MissingFolderIsNamed) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("no/such/p.db"));
 }
 
-TEST_F(PopulationTest, EveryEarlierSchemaIsUpgraded) {
-  // Version 0 is the empty file; there are no earlier versions yet.
+TEST_F(PopulationTest, ChampionsAreAddedAndReplaced) {
+  v1::Champion champion;
+  champion.set_index(1);
+  champion.set_state(v1::Champion::TRAINING);
+  auto population = Open();
+  Fill(*population);
+  ASSERT_TRUE(Committed(*population, [&] {
+                population->PutChampion(1, champion);
+                champion.set_index(0);
+                population->PutChampion(1, champion);
+                champion.set_state(v1::Champion::READY);
+                champion.set_artifact("network");
+                population->PutChampion(1, champion);
+              }).ok());
+  population.reset();
+  const auto champions = Open()->Champions(1);
+  ASSERT_TRUE(champions.ok()) << champions.status();
+  ASSERT_EQ(champions->size(), 2u);
+  EXPECT_TRUE(MessageDifferencer::Equals((*champions)[0], champion));
+  EXPECT_EQ((*champions)[1].state(), v1::Champion::TRAINING);
+}
+
+TEST_F(PopulationTest, NewestIndividualsComeFirst) {
+  auto population = Open();
+  Fill(*population);
+  v1::Individual individual;
+  individual.set_state(v1::Individual::EVALUATED);
+  ASSERT_TRUE(Committed(*population, [&] {
+                for (int i = 0; i < 5; ++i) {
+                  individual.mutable_name()->set_index(i);
+                  population->PutIndividual(1, individual);
+                }
+              }).ok());
+  const auto newest = population->NewestIndividuals(2);
+  ASSERT_TRUE(newest.ok()) << newest.status();
+  ASSERT_EQ(newest->size(), 2u);
+  EXPECT_EQ((*newest)[0].name().index(), 4);
+}
+
+TEST_F(PopulationTest, NewFileHasTheSchemaOfThisProgram) {
   auto database = Database::Open(path());
   ASSERT_TRUE(database.ok());
   ASSERT_TRUE(PrepareSchema(**database, path()).ok());
   EXPECT_EQ(*(*database)->Number("PRAGMA user_version"), kSchemaVersion);
   EXPECT_EQ(*(*database)->Number("PRAGMA application_id"), kApplicationId);
   EXPECT_TRUE(PrepareSchema(**database, path()).ok()) << "must be idempotent";
+}
+
+// What a file holds is there after the upgrade, and its rules still bind.
+TEST_F(PopulationTest, EveryEarlierSchemaIsUpgraded) {
+  for (int version = 1; version < kSchemaVersion; ++version) {
+    std::filesystem::remove(path());
+    {
+      auto database = Database::Open(path());
+      ASSERT_TRUE(database.ok());
+      ASSERT_TRUE(PrepareSchemaOfVersion(**database, path(), version).ok());
+      ASSERT_EQ(*(*database)->Number("PRAGMA user_version"), version);
+      const absl::Status filled = (*database)->Execute(R"(
+        INSERT INTO experiments VALUES (1, 'old-1', 'key', 'RUNNING', '', x'', NULL, x'', 0, 0, 0,
+                                        '', 5, NULL);
+        INSERT INTO jobs VALUES (7, 1, 2, 3, 'TRAIN', 0, 'LEASED', 1, 2, 0, 'it fell', 'd', x'');
+        INSERT INTO jobs VALUES (8, 1, 2, 4, 'MEASURE', 0, 'DONE', 0, 0, 0, '', 'e', x'');
+        INSERT INTO attempts VALUES ('a', 7, 'worker', 9, 'RUNNING', 0, 5, NULL);)");
+      ASSERT_TRUE(filled.ok()) << filled;
+    }
+    auto population = Open();
+    ASSERT_NE(population, nullptr);
+    const auto jobs = population->Jobs(1, 0);
+    ASSERT_TRUE(jobs.ok()) << jobs.status();
+    ASSERT_EQ(jobs->size(), 2u) << "from version " << version;
+    EXPECT_EQ((*jobs)[0].id, 7);
+    EXPECT_EQ((*jobs)[0].key.index(), 3);
+    EXPECT_EQ((*jobs)[0].last_error, "it fell");
+    EXPECT_EQ(population->Attempts(1, 0)->size(), 1u);
+    EXPECT_EQ(population->NewJobId(), 9);
+    EXPECT_TRUE(Committed(*population, [&] {
+                  population->AddJob(Job(9, 1, v1::JobKey::EVALUATE, 3), {});
+                  population->PutChampion(1, [] {
+                    v1::Champion champion;
+                    champion.set_state(v1::Champion::TRAINING);
+                    return champion;
+                  }());
+                }).ok());
+    BoardJob undone = (*jobs)[1];
+    undone.state = JobState::kQueued;
+    EXPECT_FALSE(Committed(*population, [&] { population->UpdateJob(undone); }).ok())
+        << "a job that is done stays so";
+    EXPECT_FALSE(Committed(*population, [&] {
+                   population->AddJob(Job(10, 77, v1::JobKey::TRAIN), {});
+                 }).ok())
+        << "a job belongs to an experiment";
+  }
 }
 
 }  // namespace

@@ -80,6 +80,15 @@ v1::Experiment CoordinatorFixture::Get(const std::string& id) {
   return answer.ok() ? *answer : v1::Experiment();
 }
 
+std::vector<v1::Champion> CoordinatorFixture::Champions(const std::string& id) {
+  v1::ListChampionsRequest request;
+  request.set_experiment(id);
+  const auto response = Ask(&Coordinator::ListChampions, request);
+  EXPECT_TRUE(response.ok()) << response.status();
+  if (!response.ok()) return {};
+  return {response->champions().begin(), response->champions().end()};
+}
+
 std::vector<v1::Individual> CoordinatorFixture::Individuals(const std::string& id) {
   v1::ListIndividualsRequest request;
   request.set_experiment(id);

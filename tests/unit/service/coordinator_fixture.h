@@ -50,6 +50,7 @@ class CoordinatorFixture : public testing::Test {
   // The experiment now; the test fails when there is none.
   v1::Experiment Get(const std::string& id);
   std::vector<v1::Individual> Individuals(const std::string& id);
+  std::vector<v1::Champion> Champions(const std::string& id);
   absl::Status Resume(const std::string& id);
 
   // One call, without waiting: nothing when it is parked.

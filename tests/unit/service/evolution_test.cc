@@ -1,6 +1,7 @@
 // Whole experiments with a scripted fleet: to the end, and to the same end whatever
 // happens on the way.
 #include <random>
+#include <set>
 
 #include "absl/strings/str_cat.h"
 #include "coordinator/evolution/plan.h"
@@ -15,13 +16,25 @@ using testing::HasSubstr;
 
 class EvolutionTest : public CoordinatorFixture {
  protected:
-  // The digest of an undisturbed run by one worker and one agent.
-  std::string UndisturbedDigest() {
+  // The outcome of an undisturbed run by one worker and one agent.
+  std::string UndisturbedOutcome() {
     FakeRunner worker = FakeWorker("worker-1"), agent = FakeAgent("agent-1");
     const std::string id = Submit(SmallSpec())->id();
     undisturbed_steps_ = RunToEnd(id, {&worker, &agent});
     EXPECT_EQ(Get(id).state(), v1::Experiment::SUCCEEDED);
-    return Get(id).population_digest();
+    return Outcome(id);
+  }
+  // Of every training in a finished small experiment, each once.
+  int64_t PlannedImages(const std::string& id) {
+    return 100 * static_cast<int64_t>(5 + Champions(id).size());
+  }
+  // What must not differ: the population and what became of its champions.
+  std::string Outcome(const std::string& id) {
+    std::string outcome = Get(id).population_digest();
+    for (const v1::Champion& champion : Champions(id)) {
+      absl::StrAppend(&outcome, " ", champion.SerializeAsString());
+    }
+    return outcome;
   }
   int undisturbed_steps_ = 0;
 };
@@ -34,8 +47,9 @@ TEST_F(EvolutionTest, RunsToTheEnd) {
   EXPECT_EQ(experiment.state(), v1::Experiment::SUCCEEDED);
   EXPECT_EQ(experiment.generation(), 2);
   EXPECT_EQ(experiment.device_class(), "board/test");
-  EXPECT_EQ(experiment.images_planned(), 500);
+  EXPECT_EQ(experiment.images_planned(), PlannedImages(id));
   EXPECT_EQ(experiment.images_wasted(), 0);
+  EXPECT_FALSE(experiment.finishing());
   EXPECT_TRUE(experiment.has_finished());
   ASSERT_EQ(experiment.numerics_classes_size(), 1);
   EXPECT_EQ(experiment.numerics_classes(0), "fake");
@@ -48,8 +62,79 @@ TEST_F(EvolutionTest, RunsToTheEnd) {
   EXPECT_EQ(individuals[0].ratio_to_ancestor(), 1.0);
 }
 
+TEST_F(EvolutionTest, ChampionsAreTrainedFurtherEvaluatedOnceAndExported) {
+  FakeRunner worker = FakeWorker("worker-1"), agent = FakeAgent("agent-1");
+  const std::string id = Submit(SmallSpec())->id();
+  RunToEnd(id, {&worker, &agent});
+  const std::vector<v1::Champion> champions = Champions(id);
+  ASSERT_GE(champions.size(), 1u);
+  std::set<int> roles;
+  for (size_t i = 0; i < champions.size(); ++i) {
+    const v1::Champion& champion = champions[i];
+    EXPECT_EQ(champion.index(), static_cast<int>(i));
+    EXPECT_EQ(champion.state(), v1::Champion::READY);
+    EXPECT_EQ(champion.evaluation().images(), 10);
+    EXPECT_EQ(champion.files_size(), 2);
+    EXPECT_TRUE(artifacts().Contains(champion.predictions()));
+    EXPECT_NE(champion.artifact(), champion.individual().trained_artifact());
+    for (const auto& role : champion.roles()) roles.insert(role.kind());
+  }
+  EXPECT_EQ(roles.size(), 4u);
+}
+
+TEST_F(EvolutionTest, WhileChampionsAreFinishedTheExperimentSaysSo) {
+  FakeRunner worker = FakeWorker("worker-1"), agent = FakeAgent("agent-1");
+  const std::string id = Submit(SmallSpec())->id();
+  for (int step = 0; step < 1000 && !Get(id).finishing(); ++step) {
+    Step(step % 2 == 0 ? worker : agent);
+  }
+  EXPECT_TRUE(Get(id).finishing());
+  EXPECT_EQ(Get(id).state(), v1::Experiment::RUNNING);
+  EXPECT_EQ(Get(id).generation(), 2) << "the champions' generation is nobody's business";
+  ASSERT_FALSE(Champions(id).empty());
+  EXPECT_EQ(Champions(id)[0].state(), v1::Champion::TRAINING);
+  Restart();
+  EXPECT_TRUE(Get(id).finishing());
+  RunToEnd(id, {&worker, &agent});
+  EXPECT_EQ(Get(id).state(), v1::Experiment::SUCCEEDED);
+}
+
+TEST_F(EvolutionTest, FailedExportAsksTheOwnerNamingTheChampion) {
+  FakeRunner worker = FakeWorker("worker-1"), agent = FakeAgent("agent-1");
+  const std::string id = Submit(SmallSpec())->id();
+  for (int step = 0; step < 1000 && Get(id).state() != v1::Experiment::NEEDS_ATTENTION; ++step) {
+    FakeRunner& runner = step % 2 == 0 ? worker : agent;
+    if (!runner.waiting) Exchange(runner);
+    if (runner.attempts.empty()) continue;
+    if (runner.attempts.begin()->second.has_export_files()) {
+      runner.Finish(FailureAnswer("model.onnx differs"));
+      Exchange(runner);
+    } else {
+      Step(runner);
+    }
+  }
+  EXPECT_EQ(Get(id).state(), v1::Experiment::NEEDS_ATTENTION);
+  EXPECT_THAT(Get(id).reason(), HasSubstr("EXPORT of champion 0 ("));
+  EXPECT_THAT(Get(id).reason(), HasSubstr("model.onnx differs"));
+  ASSERT_TRUE(Resume(id).ok());
+  RunToEnd(id, {&worker, &agent});
+  EXPECT_EQ(Get(id).state(), v1::Experiment::SUCCEEDED);
+}
+
+TEST_F(EvolutionTest, AncestorAloneIsTrainedAndReported) {
+  FakeRunner worker = FakeWorker("worker-1"), agent = FakeAgent("agent-1");
+  v1::ExperimentSpec spec = SmallSpec();
+  spec.set_generations(0);
+  const std::string id = Submit(spec)->id();
+  RunToEnd(id, {&worker, &agent});
+  EXPECT_EQ(Get(id).state(), v1::Experiment::SUCCEEDED);
+  ASSERT_EQ(Champions(id).size(), 1u);
+  EXPECT_EQ(Champions(id)[0].individual().name().generation(), 0);
+  EXPECT_TRUE(Champions(id)[0].has_evaluation());
+}
+
 TEST_F(EvolutionTest, NumberAndOrderOfRunnersChangeNothing) {
-  const std::string expected = UndisturbedDigest();
+  const std::string expected = UndisturbedOutcome();
   StartOver();
   std::vector<FakeRunner> fleet;
   for (int i = 0; i < 3; ++i) fleet.push_back(FakeWorker(absl::StrCat("worker-", i)));
@@ -57,11 +142,11 @@ TEST_F(EvolutionTest, NumberAndOrderOfRunnersChangeNothing) {
   fleet[0].info.set_slots(4);
   const std::string id = Submit(SmallSpec())->id();
   RunToEnd(id, {&fleet[4], &fleet[0], &fleet[3], &fleet[1], &fleet[2]});
-  EXPECT_EQ(Get(id).population_digest(), expected);
+  EXPECT_EQ(Outcome(id), expected);
 }
 
 TEST_F(EvolutionTest, RestartAfterAnyStepEndsInTheSamePopulation) {
-  const std::string expected = UndisturbedDigest();
+  const std::string expected = UndisturbedOutcome();
   for (int at = 0; at < undisturbed_steps_; ++at) {
     StartOver();
     FakeRunner worker = FakeWorker("worker-1"), agent = FakeAgent("agent-1");
@@ -70,8 +155,8 @@ TEST_F(EvolutionTest, RestartAfterAnyStepEndsInTheSamePopulation) {
     Restart();
     RunToEnd(id, {&worker, &agent});
     const v1::Experiment experiment = Get(id);
-    EXPECT_EQ(experiment.population_digest(), expected) << "restart after step " << at;
-    EXPECT_EQ(experiment.images_planned(), 500) << "nothing may be trained twice; step " << at;
+    EXPECT_EQ(Outcome(id), expected) << "restart after step " << at;
+    EXPECT_EQ(experiment.images_planned(), PlannedImages(id)) << "nothing may be trained twice; step " << at;
     EXPECT_EQ(experiment.images_wasted(), 0) << "step " << at;
   }
 }
@@ -79,7 +164,7 @@ TEST_F(EvolutionTest, RestartAfterAnyStepEndsInTheSamePopulation) {
 // Everything that can go wrong, at random: runners that die, answers that get lost,
 // coordinators that are killed, leases that run out.
 TEST_F(EvolutionTest, DisturbancesEndInTheSamePopulation) {
-  const std::string expected = UndisturbedDigest();
+  const std::string expected = UndisturbedOutcome();
   v1::ExperimentSpec spec = SmallSpec();
   spec.mutable_retry()->set_lost_runners(1000);
   for (uint32_t seed = 1; seed <= 12; ++seed) {
@@ -114,8 +199,8 @@ TEST_F(EvolutionTest, DisturbancesEndInTheSamePopulation) {
       }
     }
     EXPECT_EQ(Get(id).state(), v1::Experiment::SUCCEEDED) << "seed " << seed;
-    EXPECT_EQ(Get(id).population_digest(), expected) << "seed " << seed;
-    EXPECT_EQ(Get(id).images_planned(), 500) << "seed " << seed;
+    EXPECT_EQ(Outcome(id), expected) << "seed " << seed;
+    EXPECT_EQ(Get(id).images_planned(), PlannedImages(id)) << "seed " << seed;
   }
 }
 
@@ -127,10 +212,10 @@ TEST_F(EvolutionTest, ReplayedFactsGiveTheStoredSummary) {
   const v1::ExperimentSpec& spec = stored.experiment.spec();
   v1::EvolutionSummary summary;
   summary.set_closed_generation(-1);
-  for (int generation = 0; generation <= spec.generations(); ++generation) {
+  for (int generation = 0; generation <= spec.generations() + 1; ++generation) {
     OpenGeneration open;
     open.generation = generation;
-    open.individuals.resize(GenerationSize(spec, generation));
+    open.individuals.resize(GenerationSize(spec, summary, generation));
     const auto facts = population_->ResultFacts(stored.row, generation);
     ASSERT_TRUE(facts.ok()) << facts.status();
     for (const v1::AttemptResult& fact : *facts) {

@@ -60,6 +60,31 @@ void AnswerMeasurement(const v1::Job& job, const v1::RunnerInfo& runner,
   setting.set_protocol_version(1);
 }
 
+void AnswerEvaluation(const v1::Job& job, BlobStore& artifacts, v1::EvaluateResult& result) {
+  const std::string essence = Essence(job);
+  const int correct = static_cast<int>(10 * Fraction(absl::StrCat("val", essence)));
+  v1::Evaluation& evaluation = *result.mutable_evaluation();
+  evaluation.set_images(10);
+  for (const int count : {correct, 10 - correct, 0, 0}) evaluation.add_confusion(count);
+  evaluation.set_accuracy(correct / 10.0);
+  evaluation.set_balanced_accuracy(correct / 20.0);
+  evaluation.set_log_loss(Fraction(absl::StrCat("val loss", essence)));
+  result.set_predictions(*artifacts.Put(absl::StrCat("predictions", essence)));
+  result.set_numerics_class("fake");
+}
+
+void AnswerExport(const v1::Job& job, BlobStore& artifacts, v1::ExportResult& result) {
+  for (const char* name : {"model.onnx", "model.pt"}) {
+    const std::string content = absl::StrCat(name, Essence(job));
+    v1::ExportedFile& file = *result.add_files();
+    file.set_name(name);
+    file.set_artifact(*artifacts.Put(content));
+    file.set_bytes(static_cast<int64_t>(content.size()));
+    file.set_difference(1e-6);
+    file.set_checked_with("nothing");
+  }
+}
+
 v1::RunnerInfo Info(v1::RunnerInfo::Kind kind, const std::string& id) {
   v1::RunnerInfo info;
   info.set_kind(kind);
@@ -156,6 +181,8 @@ v1::AttemptResult GoodAnswer(const v1::Job& job, const v1::RunnerInfo& runner,
   if (job.has_synthesize()) AnswerSynthesis(job, artifacts, *result.mutable_synthesize());
   if (job.has_train()) AnswerTraining(job, artifacts, *result.mutable_train());
   if (job.has_measure()) AnswerMeasurement(job, runner, *result.mutable_measure());
+  if (job.has_evaluate()) AnswerEvaluation(job, artifacts, *result.mutable_evaluate());
+  if (job.has_export_files()) AnswerExport(job, artifacts, *result.mutable_export_files());
   return result;
 }
 
@@ -178,6 +205,7 @@ v1::ExperimentSpec SmallSpec() {
   dataset.mutable_built_in()->set_train_images(100);
   dataset.mutable_built_in()->set_val_images(100);
   spec.mutable_ancestor()->mutable_squeezenet_v1_1();
+  spec.mutable_training()->mutable_final()->set_epochs(1);
   return spec;
 }
 

@@ -44,7 +44,8 @@ v1::AttemptResult GoodAnswer(const v1::Job& job, const v1::RunnerInfo& runner,
                              BlobStore& artifacts);
 v1::AttemptResult FailureAnswer(const std::string& message);
 
-// A small experiment on the built-in set: 2 generations of 2, one parent.
+// A small experiment on the built-in set: 2 generations of 2, one parent, champions that
+// are trained further.
 v1::ExperimentSpec SmallSpec();
 
 }  // namespace squish

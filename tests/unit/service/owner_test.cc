@@ -11,6 +11,8 @@
 #include "common/base/sha256.h"
 #include "common/genome/ancestors.h"
 #include "common/weights/network.h"
+#include "common/weights/safetensors.h"
+#include "common/weights/tensors.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/unit/service/coordinator_fixture.h"
@@ -113,6 +115,179 @@ TEST_F(OwnerTest, AncestorOfOtherClassesFailsWhenTheDataIsKnown) {
   EXPECT_THAT(Get(experiment->id()).reason(), HasSubstr("cat, dog"));
 }
 
+TEST_F(OwnerTest, ImportedWeightsMustBeHereAndBeASqueezeNet) {
+  v1::ExperimentSpec spec = SmallSpec();
+  v1::ImportedSqueezeNet& imported = *spec.mutable_ancestor()->mutable_imported();
+  imported.set_file("weights.safetensors");
+  absl::Status status = Submit(spec).status();
+  EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("ancestor.imported.digest"));
+  imported.set_digest(Sha256Hex("nothing"));
+  EXPECT_THAT(std::string(Submit(spec).status().message()), HasSubstr("upload"));
+  Network other{*SqueezeNetV11(5, 0.5), {}, {}, {}};
+  other.weights = FreshWeights(other.genome, 1, 0, 0);
+  imported.set_digest(*artifacts().Put(SerializeSafetensors({}, ViewOfTensors(other.weights))));
+  status = Submit(spec).status();
+  EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("tensor ")) << "which does not fit";
+  const TensorMap weights = FreshWeights(*SqueezeNetV11(5), 1, 0, 0);
+  imported.set_digest(*artifacts().Put(SerializeSafetensors({}, ViewOfTensors(weights))));
+  EXPECT_TRUE(Submit(spec).ok()) << Submit(spec).status();
+}
+
+// --- Branches ----------------------------------------------------------------------------
+
+class BranchTest : public OwnerTest {
+ protected:
+  // An experiment whose trained networks are networks.
+  std::string Finished() {
+    const std::string id = Submit(SmallSpec())->id();
+    for (int step = 0; step < 1000 && !HasEnded(Get(id).state()); ++step) {
+      FakeRunner& runner = step % 2 == 0 ? worker_ : agent_;
+      if (!runner.waiting) Exchange(runner);
+      if (runner.attempts.empty()) continue;
+      const v1::Job& job = runner.attempts.begin()->second;
+      v1::AttemptResult result = GoodAnswer(job, runner.info, artifacts());
+      if (job.has_train()) {
+        result.mutable_train()->set_artifact(*artifacts().Put(NetworkOf(job.train().seed())));
+      }
+      runner.Finish(result);
+      Exchange(runner);
+    }
+    EXPECT_EQ(Get(id).state(), v1::Experiment::SUCCEEDED);
+    return id;
+  }
+  static std::string NetworkOf(uint64_t seed) {
+    Network network{*SqueezeNetV11(2, 0.1), {}, {"cat", "dog"}, {}};
+    network.weights = FreshWeights(network.genome, seed, 0, 0);
+    network.preprocessing.set_input_size(32);
+    for (int channel = 0; channel < 3; ++channel) {
+      network.preprocessing.add_mean(0.5f);
+      network.preprocessing.add_std(0.25f);
+    }
+    return network.ToSafetensors();
+  }
+  static v1::ExperimentSpec Branch(const std::string& id, int generation, int index) {
+    v1::ExperimentSpec spec = SmallSpec();
+    v1::BranchPoint& branch = *spec.mutable_ancestor()->mutable_branch();
+    branch.set_experiment(id);
+    branch.mutable_individual()->set_generation(generation);
+    branch.mutable_individual()->set_index(index);
+    return spec;
+  }
+  FakeRunner worker_ = FakeWorker("worker-1"), agent_ = FakeAgent("agent-1");
+};
+
+TEST_F(BranchTest, BeginsWithTheIndividualAndKeepsTheAncestor) {
+  const std::string id = Finished();
+  const std::vector<v1::Individual> individuals = Individuals(id);
+  const auto branched = Submit(Branch(id, 1, 1));
+  ASSERT_TRUE(branched.ok()) << branched.status();
+  const v1::BranchPoint& branch = branched->spec().ancestor().branch();
+  EXPECT_EQ(branch.network(), individuals[2].trained_artifact());
+  EXPECT_EQ(branch.ancestor_network(), individuals[0].born_artifact());
+  EXPECT_EQ(branch.ancestor_trained(), individuals[0].trained_artifact());
+  EXPECT_EQ(branch.ancestor_architecture(), individuals[0].architecture_digest());
+  EXPECT_EQ(branch.ancestor_macs(), individuals[0].macs());
+  RunToEnd(branched->id(), {&worker_, &agent_});
+  EXPECT_EQ(Get(branched->id()).state(), v1::Experiment::SUCCEEDED);
+}
+
+TEST_F(BranchTest, OfABranchKeepsTheFirstAncestor) {
+  const std::string first = Finished();
+  const auto second = Submit(Branch(first, 1, 1));
+  ASSERT_TRUE(second.ok());
+  for (int step = 0; step < 100 && Individuals(second->id())[0].trained_artifact().empty(); ++step) {
+    FakeRunner& runner = step % 2 == 0 ? worker_ : agent_;
+    if (!runner.waiting) Exchange(runner);
+    if (runner.attempts.empty()) continue;
+    v1::AttemptResult result =
+        GoodAnswer(runner.attempts.begin()->second, runner.info, artifacts());
+    if (result.has_train()) result.mutable_train()->set_artifact(*artifacts().Put(NetworkOf(7)));
+    runner.Finish(result);
+    Exchange(runner);
+  }
+  const auto third = Submit(Branch(second->id(), 0, 0));
+  ASSERT_TRUE(third.ok()) << third.status();
+  EXPECT_EQ(third->spec().ancestor().branch().ancestor_network(),
+            Individuals(first)[0].born_artifact());
+}
+
+TEST_F(BranchTest, FromNowhereIsRefused) {
+  absl::Status status = Submit(Branch("nobody-1", 0, 0)).status();
+  EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("ancestor.branch.experiment"));
+  const std::string id = Submit(SmallSpec())->id();
+  status = Submit(Branch(id, 0, 0)).status();
+  EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("no trained individual 0:0"));
+  EXPECT_THAT(std::string(Submit(Branch(id, 5, 0)).status().message()),
+              HasSubstr("no trained individual 5:0"));
+}
+
+// --- Looking -----------------------------------------------------------------------------
+
+TEST_F(OwnerTest, RunnersAreListedWithTheirWork) {
+  FakeRunner worker = FakeWorker("worker-1"), agent = FakeAgent("agent-1");
+  const std::string id = Submit(SmallSpec())->id();
+  Exchange(agent);
+  GiveWork(worker);
+  v1::SynchronizeRequest request = worker.Request();
+  request.mutable_attempts(0)->set_fraction(0.5);
+  request.mutable_attempts(0)->set_note("half way");
+  Call(request);
+  const auto runners = Ask(&Coordinator::ListRunners, v1::ListRunnersRequest());
+  ASSERT_TRUE(runners.ok()) << runners.status();
+  ASSERT_EQ(runners->runners_size(), 2);
+  const v1::RunnerStatus& first = runners->runners(0);
+  EXPECT_EQ(first.info().id(), "worker-1");
+  ASSERT_EQ(first.work_size(), 1);
+  EXPECT_EQ(first.work(0).experiment(), id);
+  EXPECT_EQ(first.work(0).key().kind(), v1::JobKey::SYNTHESIZE);
+  EXPECT_EQ(first.work(0).fraction(), 0.5);
+  EXPECT_EQ(first.work(0).note(), "half way");
+  ASSERT_EQ(first.datasets_size(), 1);
+  EXPECT_EQ(first.datasets(0).spec().name(), "shapes");
+  EXPECT_EQ(runners->runners(1).info().id(), "agent-1");
+  EXPECT_EQ(runners->runners(1).work_size(), 0);
+}
+
+TEST_F(OwnerTest, EstimateKnowsMoreTheMoreIsConnected) {
+  v1::EstimateRequest request;
+  *request.mutable_spec() = SmallSpec();
+  const auto alone = Ask(&Coordinator::Estimate, request);
+  ASSERT_TRUE(alone.ok()) << alone.status();
+  EXPECT_EQ(alone->train_jobs(), 5 + 4);
+  EXPECT_EQ(alone->images(), 0);
+  EXPECT_FALSE(alone->has_hours());
+  EXPECT_EQ(alone->notes_size(), 3) << "data set, worker and agent are missing";
+  request.set_train_images(50);
+  EXPECT_EQ(Ask(&Coordinator::Estimate, request)->images(), (5 * 2 + 4) * 50)
+      << "two epochs for each, one more for champions";
+  request.set_train_images(0);
+
+  FakeRunner worker = FakeWorker("worker-1"), agent = FakeAgent("agent-1");
+  const std::string id = Submit(SmallSpec())->id();
+  for (int step = 0; step < 1000 && !HasEnded(Get(id).state()); ++step) {
+    FakeRunner& runner = step % 2 == 0 ? worker : agent;
+    if (!runner.waiting) Exchange(runner);
+    if (runner.attempts.empty()) continue;
+    v1::AttemptResult result =
+        GoodAnswer(runner.attempts.begin()->second, runner.info, artifacts());
+    if (result.has_train()) result.mutable_train()->set_wall_seconds(3);
+    runner.Finish(result);
+    Exchange(runner);
+  }
+  const auto known = Ask(&Coordinator::Estimate, request);
+  ASSERT_TRUE(known.ok()) << known.status();
+  EXPECT_EQ(known->images(), (5 * 2 + 4) * 80);
+  EXPECT_GT(known->hours(), 0);
+  ASSERT_EQ(known->notes_size(), 1);
+  EXPECT_THAT(known->notes(0), HasSubstr("1 slot of the connected workers"));
+  request.mutable_spec()->set_offspring(0);
+  EXPECT_TRUE(absl::IsInvalidArgument(Ask(&Coordinator::Estimate, request).status()));
+}
+
 TEST_F(OwnerTest, UnknownExperimentIsNotFoundEverywhere) {
   v1::GetExperimentRequest get;
   get.set_id("nobody");
@@ -120,6 +295,9 @@ TEST_F(OwnerTest, UnknownExperimentIsNotFoundEverywhere) {
   v1::ListIndividualsRequest list;
   list.set_experiment("nobody");
   EXPECT_TRUE(absl::IsNotFound(Ask(&Coordinator::ListIndividuals, list).status()));
+  v1::ListChampionsRequest champions;
+  champions.set_experiment("nobody");
+  EXPECT_TRUE(absl::IsNotFound(Ask(&Coordinator::ListChampions, champions).status()));
   EXPECT_TRUE(absl::IsNotFound(Pause("nobody").status()));
   EXPECT_TRUE(absl::IsNotFound(Cancel("nobody").status()));
   EXPECT_TRUE(absl::IsNotFound(Resume("nobody")));
@@ -367,11 +545,16 @@ class RecordingSink : public WatchSink {
     individuals.push_back(individual);
     order += "i";
   }
+  void Push(const v1::Champion& champion) override {
+    champions.push_back(champion);
+    order += "c";
+  }
   void End(const absl::Status& status) override { end = status; }
   bool gone() const override { return has_gone; }
 
   std::vector<v1::Experiment> experiments;
   std::vector<v1::Individual> individuals;
+  std::vector<v1::Champion> champions;
   std::string order;
   std::optional<absl::Status> end;
   bool has_gone = false;
@@ -400,6 +583,11 @@ TEST_F(WatchTest, BeginsWithASnapshotThenTellsEachChangeAndEnds) {
   EXPECT_TRUE(sink->end->ok());
   EXPECT_EQ(sink->experiments.back().state(), v1::Experiment::SUCCEEDED);
   EXPECT_EQ(sink->order.back(), 'e') << "the end comes last";
+  ASSERT_FALSE(sink->champions.empty());
+  EXPECT_EQ(sink->champions.front().state(), v1::Champion::TRAINING);
+  EXPECT_EQ(sink->champions.back().state(), v1::Champion::READY);
+  const auto late = Watch(id);
+  EXPECT_EQ(late->champions.size(), Champions(id).size()) << "the snapshot has them too";
   EXPECT_EQ(sink->experiments.back().population_digest(), Get(id).population_digest());
 }
 
@@ -457,7 +645,8 @@ TEST_F(OwnerTest, MetricsTellOfExperimentsJobsAndRunners) {
         std::string("squish_result_latency_seconds_count{kind=\"MEASURE\"} 5"),
         std::string("squish_runner_resident_bytes{kind=\"WORKER\",runner=\"worker-1\"} 12345"),
         absl::StrCat("squish_generation", label, " 2"),
-        absl::StrCat("squish_images_planned_total", label, " 500"),
+        absl::StrCat("squish_images_planned_total", label, " ",
+                     100 * (5 + Champions(id).size())),
         absl::StrCat("squish_smallest_megabytes", label, " 0.7"),
         absl::StrCat("squish_best_ratio_to_ancestor", label, " 1."),
         absl::StrCat("squish_best_selection_accuracy", label, " 0.")}) {

@@ -28,6 +28,8 @@ class ResultCheckTest : public testing::Test {
       : folder_(JoinPath(testing::TempDir(), absl::StrCat("results-", RandomHex(8)))),
         artifacts_(*BlobStore::Open(folder_)) {
     train_.mutable_train()->set_device(v1::TrainingSpec::CPU);
+    evaluate_.mutable_evaluate()->set_device(v1::TrainingSpec::CPU);
+    export_.mutable_export_files();
     measure_.mutable_measure()->mutable_protocol()->set_batch(1);
     measure_.mutable_measure()->mutable_protocol()->set_threads(1);
     measure_.mutable_measure()->mutable_protocol()->set_input_size(32);
@@ -51,7 +53,13 @@ class ResultCheckTest : public testing::Test {
   const std::string folder_;
   const std::unique_ptr<BlobStore> artifacts_;
   FakeRunner agent_ = FakeAgent("agent-1");
-  v1::Job train_, measure_;
+  std::string EvaluateError(const std::function<void(v1::EvaluateResult&)>& change) {
+    return Judge(evaluate_, [&](auto& r) { change(*r.mutable_evaluate()); }).error;
+  }
+  std::string ExportError(const std::function<void(v1::ExportResult&)>& change) {
+    return Judge(export_, [&](auto& r) { change(*r.mutable_export_files()); }).error;
+  }
+  v1::Job train_, measure_, evaluate_, export_;
   std::optional<v1::MeasurementSetting> pinned_;
 };
 
@@ -62,6 +70,73 @@ TEST_F(ResultCheckTest, GoodAnswersAreResults) {
   const Report measurement = Judge(measure_, [](auto&) {});
   EXPECT_EQ(measurement.kind, Report::Kind::kResult) << measurement.error;
   EXPECT_EQ(measurement.digest, "") << "measurements differ by nature";
+}
+
+TEST_F(ResultCheckTest, EvaluationsAndExportsAreResults) {
+  const Report evaluation = Judge(evaluate_, [](auto&) {});
+  EXPECT_EQ(evaluation.kind, Report::Kind::kResult) << evaluation.error;
+  EXPECT_TRUE(IsSha256Hex(evaluation.digest));
+  const Report exported = Judge(export_, [](auto&) {});
+  EXPECT_EQ(exported.kind, Report::Kind::kResult) << exported.error;
+  EXPECT_TRUE(IsSha256Hex(exported.digest));
+  EXPECT_NE(exported.digest, Judge(export_, [](auto& r) {
+                               r.mutable_export_files()->mutable_files()->RemoveLast();
+                             }).digest);
+  evaluate_.mutable_evaluate()->set_device(v1::TrainingSpec::CUDA);
+  EXPECT_EQ(Judge(evaluate_, [](auto&) {}).digest, "");
+}
+
+TEST_F(ResultCheckTest, ImpossibleEvaluationIsAFailure) {
+  EXPECT_THAT(EvaluateError([](auto& r) { r.clear_evaluation(); }), HasSubstr("images"));
+  EXPECT_THAT(EvaluateError([](auto& r) { r.mutable_evaluation()->set_log_loss(kNan); }),
+              HasSubstr("log_loss"));
+  EXPECT_THAT(EvaluateError([](auto& r) { r.mutable_evaluation()->set_accuracy(1.1); }),
+              HasSubstr("no fraction"));
+  EXPECT_THAT(EvaluateError([](auto& r) { r.mutable_evaluation()->set_balanced_accuracy(kNan); }),
+              HasSubstr("no fraction"));
+  EXPECT_THAT(EvaluateError([](auto& r) { r.mutable_evaluation()->add_confusion(0); }),
+              HasSubstr("no square"));
+  EXPECT_THAT(EvaluateError([](auto& r) { r.mutable_evaluation()->clear_confusion(); }),
+              HasSubstr("no square"));
+  EXPECT_THAT(EvaluateError([](auto& r) {
+                v1::Evaluation& e = *r.mutable_evaluation();
+                e.set_confusion(2, e.confusion(2) - 1);
+              }),
+              HasSubstr("confusion"));
+  EXPECT_THAT(EvaluateError([](auto& r) {
+                v1::Evaluation& e = *r.mutable_evaluation();
+                e.set_confusion(1, e.confusion(1) + 1);
+              }),
+              HasSubstr("add up"));
+  EXPECT_THAT(EvaluateError([](auto& r) {
+                v1::Evaluation& e = *r.mutable_evaluation();
+                e.set_accuracy(e.accuracy() > 0.5 ? 0 : 1);
+              }),
+              HasSubstr("add up"));
+  EXPECT_THAT(EvaluateError([](auto& r) { r.set_predictions(Sha256Hex("x")); }),
+              HasSubstr("not uploaded"));
+  EXPECT_THAT(EvaluateError([](auto& r) { r.clear_numerics_class(); }),
+              HasSubstr("numerics_class"));
+}
+
+TEST_F(ResultCheckTest, ImpossibleExportIsAFailure) {
+  EXPECT_THAT(ExportError([](auto& r) { r.clear_files(); }), HasSubstr("0 files"));
+  for (const char* name : {"", "../model.onnx", "a/b", ".hidden", "a b"}) {
+    EXPECT_THAT(ExportError([&](auto& r) { r.mutable_files(0)->set_name(name); }),
+                HasSubstr("name"))
+        << name;
+  }
+  EXPECT_THAT(ExportError([](auto& r) { *r.add_files() = r.files(0); }), HasSubstr("twice"));
+  EXPECT_THAT(ExportError([](auto& r) { r.mutable_files(0)->set_artifact(Sha256Hex("x")); }),
+              HasSubstr("not uploaded"));
+  EXPECT_THAT(ExportError([](auto& r) { r.mutable_files(0)->set_bytes(1); }),
+              HasSubstr("another size"));
+  EXPECT_THAT(ExportError([](auto& r) { r.mutable_files(0)->set_difference(2e-4); }),
+              HasSubstr("differ"));
+  EXPECT_THAT(ExportError([](auto& r) { r.mutable_files(1)->set_difference_at_100(kNan); }),
+              HasSubstr("differ"));
+  EXPECT_THAT(ExportError([](auto& r) { r.mutable_files(1)->clear_checked_with(); }),
+              HasSubstr("checked_with"));
 }
 
 TEST_F(ResultCheckTest, TrainingOnCudaIsNotCompared) {

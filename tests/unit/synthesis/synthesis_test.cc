@@ -87,6 +87,72 @@ TEST(AncestorTest, ANetworkFileForOtherClassesIsRefused) {
             absl::StatusCode::kInvalidArgument);
 }
 
+// Somebody's weights for five classes.
+ImportedNetwork Somebodys() {
+  Genome genome = *SqueezeNetV11(5);
+  TensorMap weights = FreshWeights(genome, 99, 0, 0);
+  return {std::move(genome), std::move(weights)};
+}
+
+v1::SynthesizeJob ImportJob() {
+  v1::SynthesizeJob job = AncestorJob();
+  v1::ImportedSqueezeNet& imported = *job.mutable_ancestor()->mutable_imported();
+  for (int i = 0; i < 3; ++i) {
+    imported.add_mean(0.1f * i);
+    imported.add_std(0.2f);
+  }
+  imported.set_licence("Apache-2.0");
+  imported.set_note("has seen everything");
+  return job;
+}
+
+TEST(ImportedAncestorTest, KeepsEveryWeightButTheHeads) {
+  const v1::SynthesizeJob job = ImportJob();
+  const ImportedNetwork somebodys = Somebodys();
+  const auto network = AdoptImported(job, Key(0, 0), somebodys);
+  ASSERT_TRUE(network.ok()) << network.status();
+  EXPECT_EQ(network->genome, *SqueezeNetV11(10));
+  ASSERT_TRUE(CheckWeights(network->genome, network->weights).ok());
+  const TensorMap fresh = FreshWeights(network->genome, job.seed(), 0, 0);
+  int kept = 0;
+  for (const auto& [name, tensor] : network->weights) {
+    if (absl::StartsWith(name, "classifier.1.")) {
+      EXPECT_EQ(tensor, fresh.at(name)) << "a new head for the data's classes";
+    } else {
+      EXPECT_EQ(tensor, somebodys.weights.at(name)) << name;
+      ++kept;
+    }
+  }
+  EXPECT_EQ(kept, 50);
+}
+
+TEST(ImportedAncestorTest, IsNormalisedAsItsWeightsWereAndCarriesWhereTheyComeFrom) {
+  const v1::SynthesizeJob job = ImportJob();
+  const Network network = *AdoptImported(job, Key(0, 0), Somebodys());
+  const auto ancestor = Synthesize(job, Key(0, 0), {}, &network);
+  ASSERT_TRUE(ancestor.ok()) << ancestor.status();
+  EXPECT_EQ(ancestor->network.preprocessing.mean(1), 0.1f) << "not the data set's 0.5";
+  EXPECT_EQ(ancestor->network.preprocessing.std(1), 0.2f);
+  EXPECT_EQ(ancestor->network.preprocessing.input_size(), 64);
+  EXPECT_EQ(ancestor->network.provenance.licence(), "Apache-2.0");
+  v1::SynthesizeJob child_job = ChildJob(ancestor->network);
+  *child_job.mutable_class_names() = job.class_names();
+  const auto child = Synthesize(child_job, Key(1, 0), {&ancestor->network, 1}, nullptr);
+  ASSERT_TRUE(child.ok()) << child.status();
+  EXPECT_EQ(child->network.provenance.note(), "has seen everything");
+  const auto read = Network::FromSafetensors(child->network.ToSafetensors());
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(read->provenance.note(), "has seen everything");
+  EXPECT_EQ(read->provenance.licence(), "Apache-2.0");
+}
+
+TEST(ImportedAncestorTest, ForAnImpossibleNumberOfClassesIsRefused) {
+  v1::SynthesizeJob job = ImportJob();
+  job.clear_class_names();
+  EXPECT_EQ(AdoptImported(job, Key(0, 0), Somebodys()).status().code(),
+            absl::StatusCode::kInvalidArgument);
+}
+
 TEST(ChildTest, WithNothingToRemoveIsItsParentBitForBit) {
   for (const double selectivity : {0.02, 1.0}) {
     const Network parent = TrainedSqueezeNet(0.25);

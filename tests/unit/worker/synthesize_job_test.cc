@@ -1,4 +1,6 @@
 #include "absl/status/status.h"
+#include "common/weights/safetensors.h"
+#include "common/weights/tensors.h"
 #include "tests/unit/worker/worker_fixture.h"
 
 namespace squish {
@@ -42,6 +44,38 @@ TEST_F(SynthesizeJobTest, AnAncestorFromAFileIsThatNetwork) {
   ASSERT_TRUE(result.has_synthesize()) << result.DebugString();
   EXPECT_EQ(result.synthesize().weights_digest(), WeightsDigest(TwoClasses().weights));
   EXPECT_EQ(result.synthesize().artifact(), job.synthesize().ancestor().network_digest());
+}
+
+TEST_F(SynthesizeJobTest, AnImportedAncestorIsThoseWeightsWithAnotherHead) {
+  const TensorMap weights = FreshWeights(*SqueezeNetV11(5), 99, 0, 0);
+  v1::Job job = AncestorJob();
+  v1::ImportedSqueezeNet& imported =
+      *job.mutable_synthesize()->mutable_ancestor()->mutable_imported();
+  imported.set_digest(PutArtifact(SerializeSafetensors({}, ViewOfTensors(weights))));
+  for (int i = 0; i < 3; ++i) {
+    imported.add_mean(0.5f);
+    imported.add_std(0.2f);
+  }
+  const v1::AttemptResult result = Run(*executor_, job);
+  ASSERT_TRUE(result.has_synthesize()) << result.DebugString();
+  const Network network = Artifact(result.synthesize().artifact());
+  EXPECT_EQ(network.genome, *SqueezeNetV11(2));
+  EXPECT_EQ(network.weights.at("features.0.weight"), weights.at("features.0.weight"));
+  EXPECT_EQ(network.preprocessing.std(0), 0.2f);
+}
+
+TEST_F(SynthesizeJobTest, ImportedWeightsThatDoNotFitAreABadArtifactNamingTheTensor) {
+  TensorMap weights = FreshWeights(*SqueezeNetV11(5), 99, 0, 0);
+  weights.erase("features.3.squeeze.bias");
+  v1::Job job = AncestorJob();
+  job.mutable_synthesize()->mutable_ancestor()->mutable_imported()->set_digest(
+      PutArtifact(SerializeSafetensors({}, ViewOfTensors(weights))));
+  const v1::AttemptResult result = Run(*executor_, job);
+  EXPECT_EQ(result.failure().code(), v1::Failure::BAD_ARTIFACT);
+  EXPECT_THAT(result.failure().message(), HasSubstr("features.3.squeeze.bias"));
+  job.mutable_synthesize()->mutable_ancestor()->mutable_imported()->set_digest(
+      Sha256Hex("nothing"));
+  EXPECT_EQ(Run(*executor_, job).failure().code(), v1::Failure::BAD_ARTIFACT);
 }
 
 TEST_F(SynthesizeJobTest, AChildIsSmallerThanItsParentAndTheSameEachTime) {

@@ -1,0 +1,75 @@
+#include "coordinator/evolution/estimate.h"
+
+#include <cmath>
+
+#include "gtest/gtest.h"
+#include "tests/unit/evolution/evolution_fixture.h"
+
+namespace squish {
+namespace {
+
+class EstimateTest : public testing::Test {
+ protected:
+  v1::EstimateResponse Estimate() { return EstimateCost(spec_, basis_); }
+
+  v1::ExperimentSpec spec_ = TestSpec();  // 3 generations of 4, R = 0.5; 3 and 1 epochs.
+  EstimateBasis basis_{.train_images = 100,
+                       .first = {.parameters = 1000, .macs = 10'000, .bytes = 4000},
+                       .slots = 2,
+                       .macs_per_second = 1e6};
+};
+
+TEST_F(EstimateTest, JobsAreCounted) {
+  spec_.add_report_megabytes(1);
+  EXPECT_EQ(Estimate().synthesize_jobs(), 13);
+  EXPECT_EQ(Estimate().train_jobs(), 13);
+  EXPECT_EQ(Estimate().measure_jobs(), 13);
+  EXPECT_EQ(Estimate().evaluate_jobs(), 5);
+  EXPECT_EQ(Estimate().export_jobs(), 5);
+  spec_.mutable_training()->mutable_final()->set_epochs(2);
+  EXPECT_EQ(Estimate().train_jobs(), 18);
+  spec_.mutable_measurement()->set_fitness(v1::MeasurementSpec::ESTIMATED);
+  EXPECT_EQ(Estimate().measure_jobs(), 0);
+}
+
+TEST_F(EstimateTest, ThereAreNoMoreChampionsThanIndividuals) {
+  spec_.set_generations(0);
+  EXPECT_EQ(Estimate().evaluate_jobs(), 1);
+}
+
+TEST_F(EstimateTest, ImagesAreThoseOfEveryTraining) {
+  EXPECT_EQ(Estimate().images(), 300 + 3 * 4 * 100);
+  spec_.mutable_training()->mutable_final()->set_epochs(2);
+  EXPECT_EQ(Estimate().images(), 300 + 3 * 4 * 100 + 4 * 200);
+}
+
+TEST_F(EstimateTest, HoursFollowTheSizePath) {
+  // MACs: 300 pictures of 10^4, then 400 of 5000, 2500 and 1250; two slots of 10^6/s.
+  EXPECT_DOUBLE_EQ(Estimate().hours(), (3e6 + 400 * 8750.0) / 2e6 / 3600);
+  spec_.mutable_training()->mutable_offspring()->mutable_distillation()->set_teacher(
+      v1::Distillation::ANCESTOR);
+  EXPECT_DOUBLE_EQ(Estimate().hours(), (3e6 + 400 * (8750.0 + 1e4)) / 2e6 / 3600)
+      << "the teacher's forward pass is a third of what its training would be";
+}
+
+TEST_F(EstimateTest, WhatIsUnknownIsLeftOut) {
+  basis_.macs_per_second.reset();
+  EXPECT_FALSE(Estimate().has_hours());
+  basis_.macs_per_second = 1e6;
+  basis_.slots = 0;
+  EXPECT_FALSE(Estimate().has_hours());
+  basis_.slots = 1;
+  basis_.train_images = 0;
+  EXPECT_FALSE(Estimate().has_hours());
+  EXPECT_EQ(Estimate().images(), 0);
+  EXPECT_EQ(Estimate().train_jobs(), 13);
+}
+
+TEST_F(EstimateTest, DiskHoldsEveryNetworkTwiceAndTheChampionsFiles) {
+  spec_.mutable_exports()->add_batches(1);
+  // 4000 B at first, then 4 a generation of 2000, 1000, 500; four champions of 500 as 4 files.
+  EXPECT_EQ(Estimate().disk_bytes(), 2 * (4000 + 4 * 3500) + 4 * 4 * 500);
+}
+
+}  // namespace
+}  // namespace squish
