@@ -54,6 +54,7 @@ std::string Locate(const std::string& path, const google::protobuf::Descriptor* 
     }
     const FieldDescriptor* field = message->FindFieldByName(std::string(part));
     if (field == nullptr) break;
+    if (field->is_repeated()) index = std::max(index, 0);  // All of them: where they start.
     const TextFormat::ParseLocation here = tree->GetLocation(field, index);
     if (here.line < 0) break;
     best = here;
