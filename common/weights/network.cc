@@ -129,7 +129,23 @@ absl::StatusOr<v1::Provenance> ReadProvenance(const Metadata& metadata) {
   return provenance;
 }
 
-Metadata MetadataOf(const Network& network) {
+absl::StatusOr<Network> FromView(const SafetensorsView& view) {
+  SQUISH_ASSIGN_OR_RETURN(const std::string json, Find(view.metadata, kGenome));
+  SQUISH_ASSIGN_OR_RETURN(Genome genome, Genome::FromJson(json));
+  SQUISH_ASSIGN_OR_RETURN(TensorMap weights, TensorsFromView(view));
+  SQUISH_RETURN_IF_ERROR(CheckWeights(genome, weights));
+  SQUISH_ASSIGN_OR_RETURN(std::vector<std::string> class_names,
+                          ReadClassNames(view.metadata, genome.classes()));
+  SQUISH_ASSIGN_OR_RETURN(v1::Preprocessing preprocessing,
+                          ReadPreprocessing(view.metadata, genome.OutputChannels(0)));
+  SQUISH_ASSIGN_OR_RETURN(v1::Provenance provenance, ReadProvenance(view.metadata));
+  return Network{std::move(genome), std::move(weights), std::move(class_names),
+                 std::move(preprocessing), std::move(provenance)};
+}
+
+}  // namespace
+
+std::map<std::string, std::string> NetworkMetadata(const Network& network) {
   const v1::Preprocessing& preprocessing = network.preprocessing;
   const v1::ResizeRule resize =
       preprocessing.resize() == v1::RESIZE_RULE_UNSPECIFIED ? v1::SQUASH : preprocessing.resize();
@@ -151,24 +167,8 @@ Metadata MetadataOf(const Network& network) {
   return metadata;
 }
 
-absl::StatusOr<Network> FromView(const SafetensorsView& view) {
-  SQUISH_ASSIGN_OR_RETURN(const std::string json, Find(view.metadata, kGenome));
-  SQUISH_ASSIGN_OR_RETURN(Genome genome, Genome::FromJson(json));
-  SQUISH_ASSIGN_OR_RETURN(TensorMap weights, TensorsFromView(view));
-  SQUISH_RETURN_IF_ERROR(CheckWeights(genome, weights));
-  SQUISH_ASSIGN_OR_RETURN(std::vector<std::string> class_names,
-                          ReadClassNames(view.metadata, genome.classes()));
-  SQUISH_ASSIGN_OR_RETURN(v1::Preprocessing preprocessing,
-                          ReadPreprocessing(view.metadata, genome.OutputChannels(0)));
-  SQUISH_ASSIGN_OR_RETURN(v1::Provenance provenance, ReadProvenance(view.metadata));
-  return Network{std::move(genome), std::move(weights), std::move(class_names),
-                 std::move(preprocessing), std::move(provenance)};
-}
-
-}  // namespace
-
 std::string Network::ToSafetensors() const {
-  return SerializeSafetensors(MetadataOf(*this), ViewOfTensors(weights));
+  return SerializeSafetensors(NetworkMetadata(*this), ViewOfTensors(weights));
 }
 
 absl::StatusOr<Network> Network::FromSafetensors(absl::string_view file) {

@@ -49,6 +49,9 @@ struct Network {
   static absl::StatusOr<Network> FromSafetensors(absl::string_view file);
 };
 
+// What ToSafetensors writes into the file's `__metadata__`.
+std::map<std::string, std::string> NetworkMetadata(const Network& network);
+
 // SHA-256 (hex) over tensors sorted by name: name, shape, values.
 std::string WeightsDigest(const TensorMap& weights);
 

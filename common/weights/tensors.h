@@ -1,4 +1,4 @@
-// Between tensors in a file and tensors in memory. Pure; inside common/weights only.
+// Between tensors in a file and tensors in memory. Pure.
 #ifndef SQUISH_COMMON_WEIGHTS_TENSORS_H_
 #define SQUISH_COMMON_WEIGHTS_TENSORS_H_
 

@@ -1,0 +1,150 @@
+#include "worker/exporter/answer.h"
+
+#include <google/protobuf/util/json_util.h>
+
+#include <algorithm>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "common/base/file.h"
+#include "common/base/sha256.h"
+#include "common/base/status.h"
+#include "common/base/status_macros.h"
+#include "common/export/difference.h"
+#include "common/export/onnx_model.h"
+#include "common/export/reference.h"
+#include "worker/exporter/opencv_network.h"
+
+namespace squish {
+namespace {
+
+constexpr int kMaximumBatch = 1024;
+// What OpenCV is given at a time at most. Larger batches differ in their files by one
+// number alone, and would cost gigabytes.
+constexpr int kComparedBatch = 8;
+
+absl::Status CheckRequest(const v1::ExporterRequest& request) {
+  const std::pair<const char*, const std::string*> paths[] = {
+      {"network_path", &request.network_path()},
+      {"reference_path", &request.reference_path()},
+      {"output_folder", &request.output_folder()}};
+  for (const auto& [name, path] : paths) {
+    if (path->empty()) {
+      return absl::InvalidArgumentError(absl::StrCat("the request has no ", name));
+    }
+  }
+  for (const int batch : request.batches()) {
+    if (batch < 1 || batch > kMaximumBatch) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("a batch of ", batch, " is not 1 to ", kMaximumBatch));
+    }
+  }
+  return absl::OkStatus();
+}
+
+class Exporter {
+ public:
+  Exporter(const Network& network, const std::vector<ReferenceOutputs>& reference)
+      : network_(network), reference_(reference) {}
+
+  absl::StatusOr<v1::ExportedFile> Make(int batch, const std::string& folder) const {
+    v1::ExportedFile file;
+    file.set_name(OnnxFileName(batch));
+    file.set_checked_with(OpenCvName());
+    std::string bytes;
+    for (const ReferenceOutputs& expected : reference_) {
+      SQUISH_ASSIGN_OR_RETURN(const std::string model, Serialise(batch, expected.size));
+      SQUISH_ASSIGN_OR_RETURN(const double difference, Compare(model, batch, expected));
+      if (expected.size == network_.preprocessing.input_size()) {
+        file.set_difference(difference);
+        bytes = model;
+      }
+      if (expected.size == kSecondReferenceSize) file.set_difference_at_100(difference);
+    }
+    SQUISH_RETURN_IF_ERROR(CheckDifferences(file, network_.preprocessing.input_size()));
+    SQUISH_RETURN_IF_ERROR(WriteFileDurably(JoinPath(folder, file.name()), bytes));
+    file.set_artifact(Sha256Hex(bytes));
+    file.set_bytes(static_cast<int64_t>(bytes.size()));
+    return file;
+  }
+
+ private:
+  absl::StatusOr<std::string> Serialise(int batch, int size) const {
+    SQUISH_ASSIGN_OR_RETURN(const onnx::ModelProto model,
+                            ToOnnx(network_, {.input_size = size, .batch = batch}));
+    return model.SerializeAsString();
+  }
+
+  static absl::StatusOr<double> Compare(const std::string& model, int batch,
+                                        const ReferenceOutputs& expected) {
+    SQUISH_ASSIGN_OR_RETURN(OpenCvNetwork opencv, OpenCvNetwork::FromOnnx(model));
+    const int pictures = batch == 0 ? kComparedBatch : std::min(batch, kComparedBatch);
+    SQUISH_ASSIGN_OR_RETURN(const std::vector<float> outputs,
+                            opencv.Run(expected.pictures, pictures));
+    return LargestDifference(outputs, expected.logits.values);
+  }
+
+  const Network& network_;
+  const std::vector<ReferenceOutputs>& reference_;
+};
+
+// What comes from outside may hold line breaks and bytes that are no UTF-8.
+std::string OneLine(absl::string_view message) {
+  return absl::StrReplaceAll(message, {{"\n", " "}, {"\r", " "}});
+}
+
+}  // namespace
+
+std::string OnnxFileName(int batch) {
+  return batch == 0 ? "model.onnx" : absl::StrCat("model-batch-", batch, ".onnx");
+}
+
+absl::StatusOr<v1::ExporterEvent::Done> Export(const v1::ExporterRequest& request,
+                                               const FractionReporter& report) {
+  SQUISH_RETURN_IF_ERROR(CheckRequest(request));
+  report(0);
+  SQUISH_ASSIGN_OR_RETURN(const std::string file, ReadFile(request.network_path()));
+  absl::StatusOr<Network> network = Network::FromSafetensors(file);
+  if (!network.ok()) return Annotate(network.status(), request.network_path());
+  SQUISH_ASSIGN_OR_RETURN(const std::string reference_file, ReadFile(request.reference_path()));
+  absl::StatusOr<std::vector<ReferenceOutputs>> reference =
+      ReferenceFromSafetensors(reference_file, *network);
+  if (!reference.ok()) return Annotate(reference.status(), request.reference_path());
+
+  std::set<int> batches(request.batches().begin(), request.batches().end());
+  batches.insert(0);
+  const Exporter exporter(*network, *reference);
+  v1::ExporterEvent::Done done;
+  for (const int batch : batches) {
+    absl::StatusOr<v1::ExportedFile> made = exporter.Make(batch, request.output_folder());
+    if (!made.ok()) return Annotate(made.status(), OnnxFileName(batch));
+    *done.add_files() = *std::move(made);
+    report(static_cast<double>(done.files_size()) / static_cast<double>(batches.size()));
+  }
+  return done;
+}
+
+v1::ExporterEvent AnswerLine(const std::string& line, const FractionReporter& report) {
+  v1::ExporterEvent event;
+  v1::ExporterRequest request;
+  const auto parsed = google::protobuf::util::JsonStringToMessage(line, &request);
+  if (!parsed.ok()) {
+    // What follows the first line is a picture of the input, which may be anything.
+    const std::string problem = parsed.message().as_string();
+    event.mutable_failed()->set_message(absl::StrCat("the request is no ExporterRequest: ",
+                                                     problem.substr(0, problem.find('\n'))));
+    return event;
+  }
+  absl::StatusOr<v1::ExporterEvent::Done> done = Export(request, report);
+  if (done.ok()) {
+    *event.mutable_done() = *std::move(done);
+  } else {
+    event.mutable_failed()->set_message(OneLine(done.status().message()));
+  }
+  return event;
+}
+
+}  // namespace squish

@@ -1,0 +1,37 @@
+// One ExporterRequest from files to files.
+//
+//   network, reference ─► for each batch: ToOnnx ─► OpenCV ─► compare ─► write
+//                                          └─► again at 100×100 ─┘
+#ifndef SQUISH_WORKER_EXPORTER_ANSWER_H_
+#define SQUISH_WORKER_EXPORTER_ANSWER_H_
+
+#include <functional>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "common/weights/network.h"
+#include "squish/v1/trainer.pb.h"
+
+namespace squish {
+
+using FractionReporter = std::function<void(double fraction)>;
+
+// "model.onnx" takes any batch (0); "model-batch-8.onnx" takes eight pictures.
+std::string OnnxFileName(int batch);
+
+// Writes `model.onnx` and a file for each of request.batches (in rising order, each once)
+// durably into output_folder, each after its outputs and those of the same model at
+// 100×100 were compared with the reference. INVALID_ARGUMENT: a path is missing, a batch is
+// not 1 to 1024, the network or the reference cannot be read, or OpenCV cannot read a
+// model. FAILED_PRECONDITION: a file's outputs differ; says which and by how much. Else as
+// ToOnnx, OpenCvNetwork::Run and WriteFileDurably.
+absl::StatusOr<v1::ExporterEvent::Done> Export(const v1::ExporterRequest& request,
+                                               const FractionReporter& report);
+
+// The same for a request as it comes: one line of JSON. Always an event `done` or
+// `failed`, whose message is one line.
+v1::ExporterEvent AnswerLine(const std::string& line, const FractionReporter& report);
+
+}  // namespace squish
+
+#endif  // SQUISH_WORKER_EXPORTER_ANSWER_H_
