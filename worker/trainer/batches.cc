@@ -38,6 +38,7 @@ void Batches::Render(const Choice& choice, float* scratch, float* out) const {
   if (choice.crop.height > 0) {
     ResizeWindow(picture, Side(choice.picture), choice.crop, side_, scratch);
   } else {
+    // As bytes a picture takes a quarter of the room, in whichever of both is free.
     auto* const bytes = reinterpret_cast<uint8_t*>(choice.colour.IsPlain() ? scratch : out);
     CopyWindow(picture, Side(choice.picture), choice.crop, side_, bytes);
     if (choice.colour.IsPlain()) return normaliser_.Bytes(bytes, pixels, out);

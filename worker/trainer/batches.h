@@ -33,6 +33,7 @@ class Batches {
           const at::Device& device);
 
   int count() const { return count_; }
+  const at::Device& device() const { return device_; }
 
   // Of every picture, by index.
   std::vector<int> Labels() const;

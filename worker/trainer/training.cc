@@ -5,7 +5,6 @@
 #include <c10/core/InferenceMode.h>
 #include <torch/csrc/autograd/autograd.h>
 
-#include <array>
 #include <cmath>
 #include <deque>
 #include <utility>
@@ -18,13 +17,12 @@
 #include "common/torch/numerics.h"
 #include "common/torch/torch_network.h"
 #include "common/torch/torch_status.h"
-#include "worker/trainer/augmentation.h"
 #include "worker/trainer/batches.h"
 #include "worker/trainer/evaluation.h"
+#include "worker/trainer/feed.h"
 #include "worker/trainer/loss.h"
 #include "worker/trainer/schedule.h"
 #include "worker/trainer/sgd.h"
-#include "worker/trainer/work_ahead.h"
 
 namespace squish {
 namespace {
@@ -63,7 +61,6 @@ class Training {
         seed_(task.job.seed()),
         student_(std::move(student)),
         teacher_(std::move(teacher)),
-        device_(device),
         train_(data, v1::TRAIN, task.network.preprocessing, device),
         selection_(data, v1::SELECTION, task.network.preprocessing, device),
         schedule_(recipe_, train_.count()),
@@ -98,19 +95,11 @@ class Training {
     std::deque<double> losses_;
   };
 
-  // Batches are filled on a thread that runs ahead; no operation of LibTorch's is on it,
-  // so that those which compute stay as many as the job says.
   bool TakeSteps(v1::TrainResult& result) {
-    const bool bytes = !device_.is_cpu() && recipe_.crop_area() == 1 && recipe_.colour() == 0;
-    std::array<Batch, WorkAhead::kSlots> staged;
-    for (Batch& batch : staged) batch = train_.Stage(recipe_.batch(), bytes);
-    PictureOrder order(seed_, train_.Labels());
-    WorkAhead ahead(schedule_.steps(), [&](int64_t step, int slot) {
-      train_.Fill(Choices(step, order), staged[slot]);
-    });
+    Feed feed(train_, recipe_, seed_, schedule_.steps());
     for (int64_t step = 0; step < schedule_.steps(); ++step) {
       const absl::Duration start = clock_.Steady();
-      const double loss = Step(step, train_.Finish(staged[ahead.Next()]));
+      const double loss = Step(step, feed.Next());
       step_seconds_ += absl::ToDoubleSeconds(clock_.Steady() - start);
       result.set_step_seconds(step_seconds_);
       if (!std::isfinite(loss)) return false;
@@ -118,18 +107,6 @@ class Training {
     }
     result.set_final_training_loss(epoch_losses_.Mean());
     return true;
-  }
-
-  std::vector<Choice> Choices(int64_t step, PictureOrder& order) const {
-    std::vector<Choice> choices(recipe_.batch());
-    for (int i = 0; i < recipe_.batch(); ++i) {
-      const int64_t position = step * recipe_.batch() + i;
-      const int picture = order.At(position);
-      choices[i] = {picture,
-                    DrawCrop(recipe_, seed_, position, train_.Side(picture), train_.side()),
-                    DrawColour(recipe_, seed_, position)};
-    }
-    return choices;
   }
 
   bool Bf16() const { return recipe_.precision() == v1::Recipe::BF16; }
@@ -206,7 +183,6 @@ class Training {
   const uint64_t seed_;
   TorchNetwork student_;
   const std::optional<TorchNetwork> teacher_;
-  const at::Device device_;
   const Batches train_;
   const Batches selection_;
   const Schedule schedule_;

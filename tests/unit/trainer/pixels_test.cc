@@ -111,8 +111,9 @@ TEST(ResizeWindowTest, AgreesWithTheFormulaInBothDirectionsAndAllChannels) {
       double expected = 0;
       for (const int dy : {0, 1}) {
         for (const int dx : {0, 1}) {
-          const double share = (dy ? y - row : 1 - (y - row)) * (dx ? x - column : 1 - (x - column));
-          expected += share * pixel(row + dy, column + dx, channel);
+          const double down = dy ? y - row : 1 - (y - row);
+          const double right = dx ? x - column : 1 - (x - column);
+          expected += down * right * pixel(row + dy, column + dx, channel);
         }
       }
       ASSERT_NEAR(planes[i], expected, 1e-3);
@@ -202,7 +203,8 @@ TEST(NormaliserTest, BytesAndPlanesAreScaledByChannelAndInterleaved) {
   normaliser.Planes(planes.data(), 256, from_planes.data());
   for (int i = 0; i < 3 * 256; ++i) {
     const int channel = i % 3;
-    const double value = (bytes[i] / 255.0 - preprocessing.mean(channel)) / preprocessing.std(channel);
+    const double level = bytes[i] / 255.0;
+    const double value = (level - preprocessing.mean(channel)) / preprocessing.std(channel);
     EXPECT_EQ(from_bytes[i], static_cast<float>(value));
     EXPECT_NEAR(from_planes[i], value, 1e-6);
   }

@@ -10,6 +10,7 @@
 #include "tests/unit/trainer/memory_cache.h"
 #include "worker/trainer/batches.h"
 #include "worker/trainer/evaluation.h"
+#include "worker/trainer/feed.h"
 #include "worker/trainer/loss.h"
 #include "worker/trainer/sgd.h"
 
@@ -136,6 +137,36 @@ TEST(BatchesTest, PlainPicturesAreThoseOfTheSplitInOrder) {
   const Batch batch = batches.MakePlain(2, 3);
   EXPECT_TRUE(batch.labels.equal(at::tensor({2, 0, 1}, at::kLong)));
   EXPECT_TRUE(batch.pictures[1].equal(batches.Make(std::vector<Choice>{{3, {}, {}}}).pictures[0]));
+}
+
+// --- Feed ---------------------------------------------------------------------
+
+TEST(FeedTest, BatchesMadeAheadAreThoseMadeInLine) {
+  const LargerTrainingPictures cache(/*side=*/20, /*input=*/16);
+  const Batches batches(cache, v1::TRAIN, cache.preprocessing(), at::kCPU);
+  v1::Recipe plain = StripesRecipe(), full = StripesRecipe();
+  plain.set_shift(3);
+  plain.set_flip(true);
+  full.set_flip(true);
+  full.set_crop_area(0.35);
+  full.set_colour(0.4);
+  for (v1::Recipe recipe : {plain, full}) {
+    recipe.set_batch(4);  // Epochs of nine pictures end inside a batch.
+    constexpr uint64_t kSeed = 5;
+    constexpr int kSteps = 20;
+    PictureOrder order(kSeed, batches.Labels());
+    Feed feed(batches, recipe, kSeed, kSteps);
+    for (int step = 0; step < kSteps; ++step) {
+      std::vector<Choice> choices;
+      for (int position = 4 * step; position < 4 * (step + 1); ++position) {
+        choices.push_back({order.At(position), DrawCrop(recipe, kSeed, position, 20, 16),
+                           DrawColour(recipe, kSeed, position)});
+      }
+      const Batch expected = batches.Make(choices), batch = feed.Next();
+      ASSERT_TRUE(batch.pictures.equal(expected.pictures)) << "step " << step;
+      ASSERT_TRUE(batch.labels.equal(expected.labels)) << "step " << step;
+    }
+  }
 }
 
 // --- Losses -------------------------------------------------------------------
