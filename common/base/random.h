@@ -26,6 +26,8 @@ enum class RandomDomain : uint64_t {
   kAugmentation = 4,
   kDropout = 5,
   kBuiltInShapes = 6,
+  kResizedCrop = 7,
+  kColour = 8,
 };
 
 // Philox4x32-10: 128-bit counter, 64-bit key.

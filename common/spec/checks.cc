@@ -216,6 +216,10 @@ void CheckRecipe(const v1::Recipe& recipe, const std::string& field, int input_s
   checker.Range(recipe.gradient_clip(), 0, 1e6, field + ".gradient_clip");
   checker.Range(recipe.dropout(), 0, 0.999, field + ".dropout");
   checker.Range(recipe.shift(), 0, input_size - 1, field + ".shift");
+  checker.Range(recipe.crop_area(), 0.05, 1, field + ".crop_area");
+  checker.Range(recipe.colour(), 0, 1, field + ".colour");
+  checker.Require(recipe.precision() == v1::Recipe::FP32 || recipe.precision() == v1::Recipe::BF16,
+                  field + ".precision", "must be FP32 or BF16");
   if (!recipe.has_distillation()) return;
   const v1::Distillation& distillation = recipe.distillation();
   const std::string path = field + ".distillation";

@@ -20,6 +20,9 @@ void FillRecipe(v1::Recipe& recipe) {
   SQUISH_DEFAULT(recipe, dropout, 0.5);
   SQUISH_DEFAULT(recipe, flip, true);
   SQUISH_DEFAULT(recipe, shift, 4);
+  SQUISH_DEFAULT(recipe, crop_area, 1);
+  SQUISH_DEFAULT(recipe, colour, 0);
+  SQUISH_DEFAULT(recipe, precision, v1::Recipe::FP32);
   if (recipe.has_distillation()) {
     SQUISH_DEFAULT(*recipe.mutable_distillation(), weight, 0.5);
     SQUISH_DEFAULT(*recipe.mutable_distillation(), temperature, 2);

@@ -82,9 +82,10 @@ void PrepareTorchProcess() {
 
 void SetTorchThreads(int threads) { at::set_num_threads(std::max(1, threads)); }
 
-std::string NumericsClass(int threads, bool cuda) {
+std::string NumericsClass(int threads, bool cuda, v1::Recipe::Precision precision) {
   std::string name = absl::StrCat("libtorch-", TORCH_VERSION, "+", OneDnn(), "+", Blas(), "+",
                                   ConfigValue("CPU capability usage: "), "+threads-", threads);
+  if (precision == v1::Recipe::BF16) absl::StrAppend(&name, "+bf16");
   if (cuda) {
     absl::StrAppend(&name, "+cuda-", at::detail::getCUDAHooks().versionCUDART(), "+cudnn-",
                     at::detail::getCUDAHooks().versionCuDNN());

@@ -5,6 +5,8 @@
 
 #include <string>
 
+#include "squish/v1/experiment.pb.h"
+
 namespace squish {
 
 // Call once, first thing in main, before any thread is started: denormals are
@@ -16,9 +18,11 @@ void PrepareTorchProcess();
 void SetTorchThreads(int threads);
 
 // What makes two trainings of equal inputs have equal digests: builds of LibTorch,
-// oneDNN and BLAS, the instruction sets that they chose on this processor, threads.
-// One line of [A-Za-z0-9._+-] parts; with CUDA the libraries' versions too.
-std::string NumericsClass(int threads, bool cuda);
+// oneDNN and BLAS, the instruction sets that they chose on this processor, threads, and
+// the precision where it is not FP32. One line of [A-Za-z0-9._+-] parts; with CUDA the
+// libraries' versions too.
+std::string NumericsClass(int threads, bool cuda,
+                          v1::Recipe::Precision precision = v1::Recipe::FP32);
 
 // Whether LibTorch sees a CUDA device.
 bool CudaAvailable();

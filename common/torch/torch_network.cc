@@ -109,7 +109,7 @@ TensorMap TorchNetwork::Weights() const {
   return weights;
 }
 
-at::Tensor TorchNetwork::Convolve(int layer, const at::Tensor& input) const {
+at::Tensor TorchNetwork::Convolve(int layer, const at::Tensor& input, bool bf16) const {
   const Conv2d& conv = genome_.conv(layer);
   const int position = conv_position_[layer];
   const at::Tensor& weight = parameters_[position];
@@ -117,6 +117,10 @@ at::Tensor TorchNetwork::Convolve(int layer, const at::Tensor& input) const {
   const std::array<int64_t, 2> padding = {conv.padding, conv.padding};
   const std::array<int64_t, 2> stride = {conv.stride, conv.stride};
   const std::array<int64_t, 2> dilation = {1, 1};
+  if (bf16) {
+    return at::conv2d(input.to(at::kBFloat16), weight.to(at::kBFloat16), bias.to(at::kBFloat16),
+                      stride, padding, dilation);
+  }
   // LibTorch itself hands small batches of 1×1 kernels to BLAS, which is several
   // times slower where that is the reference one.
   if (OnlyForAnswers(input)) {
@@ -142,10 +146,10 @@ at::Tensor TorchNetwork::Apply(int layer, const std::vector<at::Tensor>& outputs
                                const ForwardOptions& options) const {
   const Layer& what = genome_.layer(layer);
   const at::Tensor& input = outputs[what.inputs[0]];
-  if (genome_.IsConv(layer)) return Convolve(layer, input);
+  if (genome_.IsConv(layer)) return Convolve(layer, input, options.bf16);
   if (std::holds_alternative<Relu>(what.operation)) return Rectify(layer, input, options);
   if (std::holds_alternative<GlobalAveragePool>(what.operation)) {
-    return input.mean({2, 3}, /*keepdim=*/true);
+    return input.to(at::kFloat).mean({2, 3}, /*keepdim=*/true);
   }
   if (const auto* pool = std::get_if<MaxPool>(&what.operation)) {
     return at::max_pool2d(input, pool->kernel, pool->stride, /*padding=*/0, /*dilation=*/1,
@@ -171,7 +175,7 @@ at::Tensor TorchNetwork::Forward(const at::Tensor& pictures, const ForwardOption
       if (last_reader_[input] == i) outputs[input].reset();
     }
   }
-  return outputs.back().flatten(1);
+  return outputs.back().flatten(1).to(at::kFloat);
 }
 
 at::Tensor DropoutMask(const RandomStream& stream, int layer, int permille,
@@ -180,7 +184,7 @@ at::Tensor DropoutMask(const RandomStream& stream, int layer, int permille,
   const std::array<uint32_t, 2> key = {stream.Bits(name), stream.Bits(name + 1)};
   const uint32_t threshold = static_cast<uint32_t>((int64_t{permille} * 65536 + 500) / 1000);
   const float kept = 1.0f / (1.0f - static_cast<float>(permille) / 1000.0f);
-  at::Tensor mask = at::empty_like(like, like.options().device(at::kCPU));
+  at::Tensor mask = at::empty_like(like, like.options().device(at::kCPU).dtype(at::kFloat));
   float* values = mask.data_ptr<float>();
   const int64_t count = mask.numel();
   constexpr int64_t kPerBlock = 8;  // 16 bits each of a block's 128.

@@ -32,6 +32,10 @@ struct ForwardOptions {
   const RandomStream* dropout = nullptr;
   // Takes the place of the Dropout layers' own rate, in thousandths, 0 to 999.
   std::optional<int> dropout_permille = std::nullopt;
+  // Convolutions take, give and pass back bf16, their sums inside being fp32; so do the
+  // layers between them. The parameters, their gradients, the means at the end and the
+  // logits stay fp32.
+  bool bf16 = false;
   // Called with each layer's index and output. A ReLU behind a convolution
   // overwrites that convolution's output afterwards: keep only what was computed
   // from it.
@@ -73,7 +77,7 @@ class TorchNetwork {
   void Load(const TensorMap& weights, const at::Device& device);
   at::Tensor Apply(int layer, const std::vector<at::Tensor>& outputs,
                    const ForwardOptions& options) const;
-  at::Tensor Convolve(int layer, const at::Tensor& input) const;
+  at::Tensor Convolve(int layer, const at::Tensor& input, bool bf16) const;
   at::Tensor Rectify(int layer, const at::Tensor& input, const ForwardOptions& options) const;
 
   Genome genome_;
@@ -85,7 +89,7 @@ class TorchNetwork {
   std::vector<at::Tensor> parameters_;
 };
 
-// The mask of a Dropout layer, of the size and memory format of `like`: 0 with
+// The mask of a Dropout layer, fp32 of the size and memory format of `like`: 0 with
 // probability permille / 1000 (to within 2^-16), else 1 / (1 - that), so that the
 // mean stays.
 at::Tensor DropoutMask(const RandomStream& stream, int layer, int permille,

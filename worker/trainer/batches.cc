@@ -2,8 +2,18 @@
 
 #include "common/torch/aten.h"
 
+#include <cstring>
 
 namespace squish {
+namespace {
+
+at::Tensor TableOf(const Normaliser& normaliser, const at::Device& device) {
+  at::Tensor table = at::empty({3 * 256}, at::kFloat);
+  std::memcpy(table.data_ptr<float>(), normaliser.table().data(), sizeof(normaliser.table()));
+  return table.to(device);
+}
+
+}  // namespace
 
 Batches::Batches(const DatasetCache& cache, v1::Split split,
                  const v1::Preprocessing& preprocessing, const at::Device& device)
@@ -11,14 +21,9 @@ Batches::Batches(const DatasetCache& cache, v1::Split split,
       split_(split),
       side_(cache.image_size()),
       count_(cache.Count(split)),
-      device_(device) {
-  for (int channel = 0; channel < 3; ++channel) {
-    for (int byte = 0; byte < 256; ++byte) {
-      const double value = (byte / 255.0 - preprocessing.mean(channel)) / preprocessing.std(channel);
-      normalised_[channel][byte] = static_cast<float>(value);
-    }
-  }
-}
+      device_(device),
+      normaliser_(preprocessing),
+      table_(TableOf(normaliser_, device)) {}
 
 std::vector<int> Batches::Labels() const {
   std::vector<int> labels(count_);
@@ -26,34 +31,66 @@ std::vector<int> Batches::Labels() const {
   return labels;
 }
 
-void Batches::Render(const Choice& choice, float* out) const {
-  const std::vector<int> rows = WindowColumns(side_, choice.crop.down, /*mirrored=*/false);
-  const std::vector<int> columns = WindowColumns(side_, choice.crop.right, choice.crop.mirrored);
+// `scratch` has room for the result.
+void Batches::Render(const Choice& choice, float* scratch, float* out) const {
   const uint8_t* const picture = cache_.Image(split_, choice.picture).data();
-  for (const int row : rows) {
-    const uint8_t* const line = picture + static_cast<size_t>(row) * side_ * 3;
-    for (const int column : columns) {
-      const uint8_t* const pixel = line + 3 * column;
-      for (int channel = 0; channel < 3; ++channel) *out++ = normalised_[channel][pixel[channel]];
+  const int64_t pixels = int64_t{side_} * side_;
+  if (choice.crop.height > 0) {
+    ResizeWindow(picture, Side(choice.picture), choice.crop, side_, scratch);
+  } else {
+    // As bytes a picture takes a quarter of the room, in whichever of both is free.
+    auto* const bytes = reinterpret_cast<uint8_t*>(choice.colour.IsPlain() ? scratch : out);
+    CopyWindow(picture, Side(choice.picture), choice.crop, side_, bytes);
+    if (choice.colour.IsPlain()) return normaliser_.Bytes(bytes, pixels, out);
+    SplitChannels(bytes, pixels, scratch);
+  }
+  if (!choice.colour.IsPlain()) VaryColour(choice.colour, pixels, scratch);
+  normaliser_.Planes(scratch, pixels, out);
+}
+
+Batch Batches::Stage(int64_t n, bool bytes) const {
+  return {at::empty({n, side_, side_, 3}, bytes ? at::kByte : at::kFloat).permute({0, 3, 1, 2}),
+          at::empty({n}, at::kLong)};
+}
+
+void Batches::Fill(absl::Span<const Choice> choices, const Batch& staged) const {
+  const size_t values = static_cast<size_t>(side_) * side_ * 3;
+  const bool bytes = staged.pictures.scalar_type() == at::kByte;
+  std::vector<float> scratch(bytes ? 0 : values);
+  for (size_t i = 0; i < choices.size(); ++i) {
+    const Choice& choice = choices[i];
+    if (bytes) {
+      CopyWindow(cache_.Image(split_, choice.picture).data(), Side(choice.picture), choice.crop,
+                 side_, staged.pictures.data_ptr<uint8_t>() + i * values);
+    } else {
+      Render(choice, scratch.data(), staged.pictures.data_ptr<float>() + i * values);
     }
+    staged.labels.data_ptr<int64_t>()[i] = cache_.Label(split_, choice.picture);
   }
 }
 
-Batch Batches::Make(absl::Span<const Choice> choices) const {
-  const int64_t count = static_cast<int64_t>(choices.size());
-  at::Tensor pixels = at::empty({count, side_, side_, 3}, at::kFloat);
-  at::Tensor labels = at::empty({count}, at::kLong);
-  float* out = pixels.data_ptr<float>();
-  for (int64_t i = 0; i < count; ++i, out += static_cast<size_t>(side_) * side_ * 3) {
-    Render(choices[i], out);
-    labels.data_ptr<int64_t>()[i] = cache_.Label(split_, choices[i].picture);
+Batch Batches::Finish(const Batch& staged) const {
+  at::Tensor pictures = staged.pictures.to(device_);
+  if (pictures.scalar_type() == at::kByte) {
+    const at::Tensor channels = at::arange(3, table_.options().dtype(at::kLong)) * 256;
+    const at::Tensor places = pictures.permute({0, 2, 3, 1}).to(at::kLong) + channels;
+    pictures = table_.take(places).permute({0, 3, 1, 2});
   }
-  return {pixels.to(device_).permute({0, 3, 1, 2}), labels.to(device_)};
+  return {pictures, staged.labels.to(device_)};
+}
+
+Batch Batches::Make(absl::Span<const Choice> choices) const {
+  const Batch staged = Stage(static_cast<int64_t>(choices.size()), /*bytes=*/false);
+  Fill(choices, staged);
+  return Finish(staged);
 }
 
 Batch Batches::MakePlain(int first, int count) const {
   std::vector<Choice> choices(count);
-  for (int i = 0; i < count; ++i) choices[i].picture = first + i;
+  for (int i = 0; i < count; ++i) {
+    choices[i].picture = first + i;
+    choices[i].crop = WholePicture(Side(first + i), side_);
+  }
   return Make(choices);
 }
 

@@ -50,6 +50,12 @@ absl::Status CheckRecipe(const v1::Recipe& recipe, int side) {
   SQUISH_RETURN_IF_ERROR(CheckRange("recipe.gradient_clip", recipe.gradient_clip(), 0, 1e12));
   SQUISH_RETURN_IF_ERROR(CheckRange("recipe.dropout", recipe.dropout(), 0, 0.999));
   SQUISH_RETURN_IF_ERROR(CheckRange("recipe.shift", recipe.shift(), 0, side - 1));
+  SQUISH_RETURN_IF_ERROR(CheckRange("recipe.crop_area", recipe.crop_area(), 0.05, 1));
+  SQUISH_RETURN_IF_ERROR(CheckRange("recipe.colour", recipe.colour(), 0, 1));
+  if (recipe.precision() != v1::Recipe::FP32 && recipe.precision() != v1::Recipe::BF16) {
+    return Invalid("recipe.precision is ", static_cast<int>(recipe.precision()),
+                   "; it must be FP32 or BF16");
+  }
   if (!recipe.has_distillation()) return absl::OkStatus();
   const v1::Distillation& distillation = recipe.distillation();
   SQUISH_RETURN_IF_ERROR(CheckComplete(distillation, "recipe.distillation"));

@@ -17,9 +17,9 @@
 #include "common/torch/numerics.h"
 #include "common/torch/torch_network.h"
 #include "common/torch/torch_status.h"
-#include "worker/trainer/augmentation.h"
 #include "worker/trainer/batches.h"
 #include "worker/trainer/evaluation.h"
+#include "worker/trainer/feed.h"
 #include "worker/trainer/loss.h"
 #include "worker/trainer/schedule.h"
 #include "worker/trainer/sgd.h"
@@ -44,7 +44,8 @@ Answers AnswersOf(const TorchNetwork& network, const at::Tensor& pictures, Forwa
   Answers answers;
   if (with_head) {
     options.observe = [&](int layer, const at::Tensor& output) {
-      if (layer == network.genome().head()) answers.head_means = output.mean({2, 3});
+      if (layer != network.genome().head()) return;
+      answers.head_means = output.to(at::kFloat).mean({2, 3});
     };
   }
   answers.logits = network.Forward(pictures, options);
@@ -63,7 +64,6 @@ class Training {
         train_(data, v1::TRAIN, task.network.preprocessing, device),
         selection_(data, v1::SELECTION, task.network.preprocessing, device),
         schedule_(recipe_, train_.count()),
-        order_(seed_, train_.Labels()),
         sgd_(student_, recipe_),
         clock_(clock),
         report_(report) {}
@@ -71,15 +71,7 @@ class Training {
   // Fills `result`; false when the network diverged.
   bool Run(v1::TrainResult& result) {
     Report("starting");
-    for (int64_t step = 0; step < schedule_.steps(); ++step) {
-      const absl::Duration start = clock_.Steady();
-      const double loss = Step(step);
-      step_seconds_ += absl::ToDoubleSeconds(clock_.Steady() - start);
-      result.set_step_seconds(step_seconds_);
-      if (!std::isfinite(loss)) return false;
-      KeepTrack(step, loss);
-    }
-    if (schedule_.steps() > 0) result.set_final_training_loss(epoch_losses_.Mean());
+    if (schedule_.steps() > 0 && !TakeSteps(result)) return false;
     return EvaluateInto(result);
   }
 
@@ -103,19 +95,27 @@ class Training {
     std::deque<double> losses_;
   };
 
-  Batch NextBatch(int64_t step) {
-    std::vector<Choice> choices(recipe_.batch());
-    for (int i = 0; i < recipe_.batch(); ++i) {
-      const int64_t position = step * recipe_.batch() + i;
-      choices[i] = {order_.At(position), DrawCrop(recipe_, seed_, position)};
+  bool TakeSteps(v1::TrainResult& result) {
+    Feed feed(train_, recipe_, seed_, schedule_.steps());
+    for (int64_t step = 0; step < schedule_.steps(); ++step) {
+      const absl::Duration start = clock_.Steady();
+      const double loss = Step(step, feed.Next());
+      step_seconds_ += absl::ToDoubleSeconds(clock_.Steady() - start);
+      result.set_step_seconds(step_seconds_);
+      if (!std::isfinite(loss)) return false;
+      KeepTrack(step, loss);
     }
-    return train_.Make(choices);
+    result.set_final_training_loss(epoch_losses_.Mean());
+    return true;
   }
+
+  bool Bf16() const { return recipe_.precision() == v1::Recipe::BF16; }
 
   at::Tensor Loss(const Batch& batch, const RandomStream& dropout) const {
     const ForwardOptions options{
         .dropout = &dropout,
         .dropout_permille = static_cast<int>(std::lround(1000 * recipe_.dropout())),
+        .bf16 = Bf16(),
         .observe = {}};
     const Answers answers =
         AnswersOf(student_, batch.pictures, options, /*with_head=*/teacher_.has_value());
@@ -124,7 +124,8 @@ class Training {
     at::Tensor taught;
     {
       const c10::NoGradGuard no_gradients;
-      taught = AnswersOf(*teacher_, batch.pictures, {}, /*with_head=*/true).head_means;
+      const ForwardOptions plain{.bf16 = Bf16(), .observe = {}};
+      taught = AnswersOf(*teacher_, batch.pictures, plain, /*with_head=*/true).head_means;
     }
     const v1::Distillation& distillation = recipe_.distillation();
     return (1 - distillation.weight()) * loss +
@@ -133,8 +134,7 @@ class Training {
   }
 
   // The loss before the step; not finite when the network diverged.
-  double Step(int64_t step) {
-    const Batch batch = NextBatch(step);
+  double Step(int64_t step, const Batch& batch) {
     const RandomStream dropout(RandomDomain::kDropout, {seed_, static_cast<uint64_t>(step)});
     const at::Tensor loss = Loss(batch, dropout);
     const double value = loss.item<double>();
@@ -186,7 +186,6 @@ class Training {
   const Batches train_;
   const Batches selection_;
   const Schedule schedule_;
-  PictureOrder order_;
   Sgd sgd_;
   Clock& clock_;
   const ProgressReporter& report_;
@@ -215,7 +214,8 @@ absl::StatusOr<Trained> Train(const TrainingTask& task, const DatasetCache& data
   const bool converged = training.Run(trained.result);
   const Schedule schedule(task.job.recipe(), data.Count(v1::TRAIN));
   trained.result.set_images_seen(schedule.images());
-  trained.result.set_numerics_class(NumericsClass(task.job.threads(), cuda));
+  trained.result.set_numerics_class(NumericsClass(
+      task.job.threads(), cuda, task.job.recipe().precision()));
   trained.result.set_outcome(converged ? v1::TrainResult::TRAINED : v1::TrainResult::DIVERGED);
   if (!converged) {
     trained.result.clear_selection_accuracy();

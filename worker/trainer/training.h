@@ -1,8 +1,11 @@
 // One training, from network to trained network. No LibTorch in this header.
 //
-//   shuffled, cropped batch ─► forward ─► loss ─► backward ─► SGD ─┐   × steps
-//          ▲                                                       │
-//          └───────────────────────────────────────────────────────┘
+//   picture order ─► cropped, varied batch ─► batch ─► ...        (one thread, ahead)
+//                             │ Next()
+//                             ▼
+//                    forward ─► loss ─► backward ─► SGD ─┐         × steps
+//                             ▲                          │
+//                             └──────────────────────────┘
 //   then: selection split ─► accuracy and log-loss
 //
 // A function of the task and the numerics class alone: on the CPU two runs give

@@ -84,10 +84,12 @@ TEST(InferenceTest, SaysWhatDoesNotFit) {
             absl::StatusCode::kInvalidArgument);
 }
 
-TEST(NumericsTest, ClassNamesTheThreadsAndIsOneWord) {
+TEST(NumericsTest, ClassNamesThreadsAndPrecisionAndIsOneWord) {
   const std::string one = NumericsClass(1, /*cuda=*/false);
   EXPECT_NE(one, NumericsClass(2, /*cuda=*/false));
   EXPECT_EQ(one, NumericsClass(1, /*cuda=*/false));
+  EXPECT_EQ(one, NumericsClass(1, /*cuda=*/false, v1::Recipe::FP32));
+  EXPECT_EQ(one + "+bf16", NumericsClass(1, /*cuda=*/false, v1::Recipe::BF16));
   EXPECT_EQ(one.find(' '), std::string::npos) << one;
   EXPECT_EQ(one.find("unknown"), std::string::npos) << one;
   EXPECT_EQ(one.rfind("libtorch-", 0), 0u) << one;

@@ -91,6 +91,43 @@ TEST(TorchNetworkTest, WeightsStandBeforeBiases) {
   EXPECT_EQ(torch->weight_elements(), 727'626 - biases);
 }
 
+// --- bf16 ---------------------------------------------------------------------
+
+TEST(Bf16Test, AnswersAndGradientsAreFp32AndNearThoseOfFp32) {
+  const Genome genome = *SqueezeNetV11(10, 0.5);
+  const auto torch = TorchNetwork::Create(genome, FreshWeights(genome, 1, 0, 0), at::kCPU);
+  ASSERT_TRUE(torch.ok()) << torch.status();
+  const at::Tensor pictures = RandomPictures(genome, 4, 40);
+  const RandomStream stream(RandomDomain::kDropout, {1});
+  std::vector<at::Tensor> logits, gradients;
+  for (const bool bf16 : {false, true}) {
+    logits.push_back(torch->Forward(pictures, {.dropout = &stream, .bf16 = bf16, .observe = {}}));
+    ASSERT_EQ(logits.back().scalar_type(), at::kFloat);
+    at::Tensor flat = at::empty_like(torch->flat());
+    const auto parts = torch::autograd::grad({logits.back().square().sum()}, torch->parameters());
+    for (const at::Tensor& part : parts) ASSERT_EQ(part.scalar_type(), at::kFloat);
+    torch->Gather(parts, flat);
+    gradients.push_back(flat);
+  }
+  EXPECT_FALSE(logits[0].equal(logits[1]));
+  const auto distance = [](const at::Tensor& a, const at::Tensor& b) {
+    return ((a - b).norm() / a.norm()).item<double>();
+  };
+  EXPECT_LT(distance(logits[0], logits[1]), 0.05);
+  EXPECT_LT(distance(gradients[0], gradients[1]), 0.1);
+}
+
+TEST(Bf16Test, AnswersTheSameWithAndWithoutGradients) {
+  const Genome genome = *SqueezeNetV11(10, 0.5);
+  const auto torch = TorchNetwork::Create(genome, FreshWeights(genome, 1, 0, 0), at::kCPU);
+  ASSERT_TRUE(torch.ok()) << torch.status();
+  const at::Tensor pictures = RandomPictures(genome, 4, 40);
+  const ForwardOptions bf16{.bf16 = true, .observe = {}};
+  const at::Tensor with = torch->Forward(pictures, bf16);
+  const c10::NoGradGuard no_gradients;
+  EXPECT_TRUE(at::allclose(torch->Forward(pictures, bf16), with, 1e-2, 1e-2));
+}
+
 TEST(DropoutMaskTest, IsAFunctionOfStreamAndLayerAndKeepsTheMean) {
   const at::Tensor like = at::empty({64, 40, 7, 7}).contiguous(at::MemoryFormat::ChannelsLast);
   const RandomStream stream(RandomDomain::kDropout, {1, 2});

@@ -102,6 +102,9 @@ inline v1::Recipe StripesRecipe() {
   recipe.set_dropout(0.5);
   recipe.set_flip(false);
   recipe.set_shift(1);
+  recipe.set_crop_area(1);
+  recipe.set_colour(0);
+  recipe.set_precision(v1::Recipe::FP32);
   return recipe;
 }
 

@@ -10,6 +10,7 @@
 #include "tests/unit/trainer/memory_cache.h"
 #include "worker/trainer/batches.h"
 #include "worker/trainer/evaluation.h"
+#include "worker/trainer/feed.h"
 #include "worker/trainer/loss.h"
 #include "worker/trainer/sgd.h"
 
@@ -23,18 +24,19 @@ TEST(BatchesTest, CropsAndMirrorsAndNormalisesWholeBatches) {
   const v1::Preprocessing preprocessing = cache.preprocessing();
   const Batches batches(cache, v1::TRAIN, preprocessing, at::kCPU);
   const std::vector<Choice> choices = {
-      {4, {}}, {7, {.down = 2, .right = -3, .mirrored = false}},
-      {8, {.down = -1, .right = 1, .mirrored = true}}};
+      {4, {}, {}}, {7, {.down = 2, .right = -3, .mirrored = false}, {}},
+      {8, {.down = -1, .right = 1, .mirrored = true}, {}}};
   const Batch batch = batches.Make(choices);
 
   ASSERT_EQ(batch.pictures.sizes(), (std::vector<int64_t>{3, 3, 6, 6}));
   EXPECT_TRUE(batch.pictures.is_contiguous(at::MemoryFormat::ChannelsLast));
   for (int n = 0; n < 3; ++n) {
-    const auto& [picture, crop] = choices[n];
+    const int picture = choices[n].picture;
+    const Crop& crop = choices[n].crop;
     EXPECT_EQ(batch.labels[n].item<int64_t>(), picture % 3);
     const auto pixels = cache.Image(v1::TRAIN, picture);
-    const std::vector<int> rows = WindowColumns(6, crop.down, false);
-    const std::vector<int> columns = WindowColumns(6, crop.right, crop.mirrored);
+    const std::vector<int> rows = WindowColumns(6, crop.down, 6, false);
+    const std::vector<int> columns = WindowColumns(6, crop.right, 6, crop.mirrored);
     for (int y = 0; y < 6; ++y) {
       for (int x = 0; x < 6; ++x) {
         for (int c = 0; c < 3; ++c) {
@@ -47,13 +49,124 @@ TEST(BatchesTest, CropsAndMirrorsAndNormalisesWholeBatches) {
   }
 }
 
+// The same pictures behind another cache, in which those of TRAIN are cached larger.
+class LargerTrainingPictures : public MemoryCache {
+ public:
+  LargerTrainingPictures(int side, int input) : MemoryCache(side, 3, 9, 3), input_(input) {}
+  int image_size() const override { return input_; }
+  int Side(v1::Split, int) const override { return MemoryCache::image_size(); }
+
+ private:
+  const int input_;
+};
+
+TEST(BatchesTest, WindowsOfLargerPicturesAreTheirPixels) {
+  const LargerTrainingPictures cache(/*side=*/8, /*input=*/6);
+  const Batches batches(cache, v1::TRAIN, cache.preprocessing(), at::kCPU);
+  EXPECT_EQ(batches.side(), 6);
+  EXPECT_EQ(batches.Side(4), 8);
+  const std::vector<Choice> choices = {{4, {.down = 2, .right = 1, .mirrored = true}, {}}};
+  const Batch batch = batches.Make(choices);
+  ASSERT_EQ(batch.pictures.sizes(), (std::vector<int64_t>{1, 3, 6, 6}));
+  const auto pixels = cache.Image(v1::TRAIN, 4);
+  for (int y = 0; y < 6; ++y) {
+    for (int x = 0; x < 6; ++x) {
+      const double byte = pixels[((y + 2) * 8 + (6 - x)) * 3];
+      EXPECT_NEAR(batch.pictures[0][0][y][x].item<float>(), (byte / 255 - 0.4) / 0.25, 1e-5);
+    }
+  }
+}
+
+TEST(BatchesTest, LargerPicturesAreSeenWholeWhenPlain) {
+  const LargerTrainingPictures cache(/*side=*/8, /*input=*/4);
+  const Batches batches(cache, v1::TRAIN, cache.preprocessing(), at::kCPU);
+  const Batch batch = batches.MakePlain(4, 1);
+  ASSERT_EQ(batch.pictures.sizes(), (std::vector<int64_t>{1, 3, 4, 4}));
+  const auto pixels = cache.Image(v1::TRAIN, 4);
+  const auto at = [&](int y, int x) { return static_cast<double>(pixels[(y * 8 + x) * 3]); };
+  for (int y = 0; y < 4; ++y) {
+    for (int x = 0; x < 4; ++x) {  // Halved: the mean of four pixels.
+      const double mean = (at(2 * y, 2 * x) + at(2 * y, 2 * x + 1) + at(2 * y + 1, 2 * x) +
+                           at(2 * y + 1, 2 * x + 1)) / 4;
+      EXPECT_NEAR(batch.pictures[0][0][y][x].item<float>(), (mean / 255 - 0.4) / 0.25, 1e-5);
+    }
+  }
+}
+
+TEST(BatchesTest, ColourIsVariedWithAndWithoutResizing) {
+  const MemoryCache cache(6, 3, 9, 3);
+  const Batches batches(cache, v1::TRAIN, cache.preprocessing(), at::kCPU);
+  const Colour half{.brightness = 0.5f};
+  const Crop whole{.height = 6, .width = 6};
+  const Batch batch = batches.Make(std::vector<Choice>{
+      {4, {}, {}}, {4, {}, half}, {4, whole, {}}, {4, whole, half}});
+  const auto levels = [&](int n) { return batch.pictures[n] * 0.25 + 0.4; };
+  EXPECT_TRUE(at::allclose(levels(1), levels(0) / 2, 0, 1e-5));
+  EXPECT_TRUE(at::allclose(levels(2), levels(0), 0, 1e-5));
+  EXPECT_TRUE(batch.pictures[3].equal(batch.pictures[1]));
+}
+
+TEST(BatchesTest, BytesNormalisedOnTheDeviceAreTheSameBits) {
+  const MemoryCache cache(6, 3, 9, 3);
+  const Batches batches(cache, v1::TRAIN, cache.preprocessing(), at::kCPU);
+  const std::vector<Choice> choices = {
+      {4, {}, {}}, {7, {.down = 2, .right = -3}, {}}, {8, {.down = -1, .mirrored = true}, {}}};
+  const Batch staged = batches.Stage(3, /*bytes=*/true);
+  batches.Fill(choices, staged);
+  const Batch batch = batches.Finish(staged), floats = batches.Make(choices);
+  EXPECT_TRUE(batch.pictures.equal(floats.pictures));
+  EXPECT_TRUE(batch.pictures.is_contiguous(at::MemoryFormat::ChannelsLast));
+  EXPECT_TRUE(batch.labels.equal(floats.labels));
+}
+
+TEST(BatchesTest, AStageThatIsFilledAgainHoldsTheNewPicturesOnly) {
+  const MemoryCache cache(6, 3, 9, 3);
+  const Batches batches(cache, v1::TRAIN, cache.preprocessing(), at::kCPU);
+  const std::vector<Choice> first = {{1, {}, {}}, {2, {}, {}}}, second = {{5, {}, {}}, {3, {}, {}}};
+  const Batch staged = batches.Stage(2, /*bytes=*/false);
+  batches.Fill(first, staged);
+  batches.Fill(second, staged);
+  EXPECT_TRUE(batches.Finish(staged).pictures.equal(batches.Make(second).pictures));
+  EXPECT_TRUE(batches.Finish(staged).labels.equal(batches.Make(second).labels));
+}
+
 TEST(BatchesTest, PlainPicturesAreThoseOfTheSplitInOrder) {
   const MemoryCache cache(6, 3, 9, 5);
   const Batches batches(cache, v1::SELECTION, cache.preprocessing(), at::kCPU);
   EXPECT_EQ(batches.count(), 5);
   const Batch batch = batches.MakePlain(2, 3);
   EXPECT_TRUE(batch.labels.equal(at::tensor({2, 0, 1}, at::kLong)));
-  EXPECT_TRUE(batch.pictures[1].equal(batches.Make(std::vector<Choice>{{3, {}}}).pictures[0]));
+  EXPECT_TRUE(batch.pictures[1].equal(batches.Make(std::vector<Choice>{{3, {}, {}}}).pictures[0]));
+}
+
+// --- Feed ---------------------------------------------------------------------
+
+TEST(FeedTest, BatchesMadeAheadAreThoseMadeInLine) {
+  const LargerTrainingPictures cache(/*side=*/20, /*input=*/16);
+  const Batches batches(cache, v1::TRAIN, cache.preprocessing(), at::kCPU);
+  v1::Recipe plain = StripesRecipe(), full = StripesRecipe();
+  plain.set_shift(3);
+  plain.set_flip(true);
+  full.set_flip(true);
+  full.set_crop_area(0.35);
+  full.set_colour(0.4);
+  for (v1::Recipe recipe : {plain, full}) {
+    recipe.set_batch(4);  // Epochs of nine pictures end inside a batch.
+    constexpr uint64_t kSeed = 5;
+    constexpr int kSteps = 20;
+    PictureOrder order(kSeed, batches.Labels());
+    Feed feed(batches, recipe, kSeed, kSteps);
+    for (int step = 0; step < kSteps; ++step) {
+      std::vector<Choice> choices;
+      for (int position = 4 * step; position < 4 * (step + 1); ++position) {
+        choices.push_back({order.At(position), DrawCrop(recipe, kSeed, position, 20, 16),
+                           DrawColour(recipe, kSeed, position)});
+      }
+      const Batch expected = batches.Make(choices), batch = feed.Next();
+      ASSERT_TRUE(batch.pictures.equal(expected.pictures)) << "step " << step;
+      ASSERT_TRUE(batch.labels.equal(expected.labels)) << "step " << step;
+    }
+  }
 }
 
 // --- Losses -------------------------------------------------------------------

@@ -3,6 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <cmath>
+#include <new>
+
 #include "tests/unit/trainer/memory_cache.h"
 
 namespace squish {
@@ -104,6 +108,61 @@ TEST_F(TrainingTest, TheRecipeSetsTheRateOfDropout) {
   EXPECT_EQ(Run(task).status().code(), absl::StatusCode::kInvalidArgument);
 }
 
+TEST_F(TrainingTest, CropsAndColourMakeADifferenceAndRepeatThemselves) {
+  const std::string plain = Run(Task())->result.weights_digest();
+  TrainingTask cropped = Task(), coloured = Task();
+  cropped.job.mutable_recipe()->set_crop_area(0.35);
+  coloured.job.mutable_recipe()->set_colour(0.4);
+  for (const TrainingTask& task : {cropped, coloured}) {
+    const std::string digest = Run(task)->result.weights_digest();
+    EXPECT_NE(digest, plain);
+    EXPECT_EQ(digest, Run(task)->result.weights_digest());
+  }
+  EXPECT_NE(Run(cropped)->result.weights_digest(), Run(coloured)->result.weights_digest());
+}
+
+TEST_F(TrainingTest, InBf16ItLearnsTooAndSaysSo) {
+  TrainingTask task = Task();
+  task.network = data_.FreshNetwork(0.5, 1);
+  task.job.mutable_recipe()->set_precision(v1::Recipe::BF16);
+  task.job.mutable_recipe()->set_epochs(40);
+  task.job.mutable_recipe()->set_warmup_epochs(2);
+  const auto trained = Run(task);
+  ASSERT_TRUE(trained.ok()) << trained.status();
+  EXPECT_GE(trained->result.selection_accuracy(), 0.9);
+  EXPECT_THAT(trained->result.numerics_class(), HasSubstr("+bf16"));
+}
+
+TEST_F(TrainingTest, InBf16EqualTasksGiveEqualBits) {
+  for (TrainingTask task : {Task(), Distilling()}) {
+    const std::string fp32 = Run(task)->result.weights_digest();
+    task.job.mutable_recipe()->set_precision(v1::Recipe::BF16);
+    const auto first = Run(task), second = Run(task);
+    ASSERT_TRUE(first.ok()) << first.status();
+    EXPECT_EQ(first->result.SerializeAsString(), second->result.SerializeAsString());
+    EXPECT_NE(first->result.weights_digest(), fp32);
+  }
+}
+
+// A cache that cannot be read from some picture on, as when the file behind it shrinks.
+class FailingCache : public MemoryCache {
+ public:
+  FailingCache() : MemoryCache(kSide, kClasses, 64, 32) {}
+  absl::Span<const uint8_t> Image(v1::Split split, int index) const override {
+    if (split == v1::TRAIN && ++reads_ > 20) throw std::bad_alloc();
+    return MemoryCache::Image(split, index);
+  }
+
+ private:
+  mutable std::atomic<int> reads_ = 0;
+};
+
+TEST_F(TrainingTest, WhatGoesWrongWhileBatchesAreMadeAheadIsTheTrainingsError) {
+  const FailingCache failing;
+  const auto trained = RunTraining(Task(), failing, clock_, [](const auto&) {});
+  EXPECT_EQ(trained.status().code(), absl::StatusCode::kResourceExhausted);
+}
+
 TEST_F(TrainingTest, NoEpochsOnlyEvaluate) {
   TrainingTask task = Task();
   task.job.mutable_recipe()->set_epochs(0);
@@ -179,6 +238,22 @@ TEST_F(TrainingTest, RefusesWhatDoesNotFit) {
   task = Task();
   task.job.mutable_recipe()->set_shift(kSide);
   ExpectRefused(task, "recipe.shift");
+  for (const double area : {0.049, 1.001, std::nan("")}) {
+    task = Task();
+    task.job.mutable_recipe()->set_crop_area(area);
+    ExpectRefused(task, "recipe.crop_area");
+  }
+  for (const double colour : {-0.1, 1.1, std::nan("")}) {
+    task = Task();
+    task.job.mutable_recipe()->set_colour(colour);
+    ExpectRefused(task, "recipe.colour");
+  }
+  task = Task();
+  task.job.mutable_recipe()->set_precision(v1::Recipe::PRECISION_UNSPECIFIED);
+  ExpectRefused(task, "recipe.precision");
+  task = Task();
+  task.job.mutable_recipe()->clear_crop_area();
+  ExpectRefused(task, "recipe.crop_area is missing");
   task = Task();
   task.job.set_threads(0);
   ExpectRefused(task, "threads");
