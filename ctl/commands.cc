@@ -1,13 +1,21 @@
 #include "ctl/commands.h"
 
+#include <filesystem>
+#include <map>
 #include <set>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "common/base/file.h"
+#include "common/base/status.h"
 #include "common/base/status_macros.h"
 #include "common/spec/experiment_spec.h"
+#include "ctl/branch_command.h"
+#include "ctl/champions.h"
+#include "ctl/model_card.h"
 #include "ctl/report.h"
 
 namespace squish {
@@ -15,20 +23,52 @@ namespace {
 
 // Between calls to a coordinator that went away while it was watched.
 constexpr absl::Duration kAway = absl::Seconds(1);
+// To the line's begin, and nothing on it.
+constexpr char kClearLine[] = "\r\033[K";
 
 absl::StatusOr<v1::ExperimentSpec> ReadSpec(const std::string& file) {
   SQUISH_ASSIGN_OR_RETURN(const std::string text, ReadFile(file, 1 << 20));
   return ParseExperimentSpec(text, file);
 }
 
+// Uploads the weights that the spec names by a file, and names them by their digest.
+absl::Status UploadWeights(CoordinatorClient& client, const std::string& spec_file,
+                           v1::ExperimentSpec& spec) {
+  if (!spec.ancestor().has_imported() || spec.ancestor().imported().file().empty()) {
+    return absl::OkStatus();
+  }
+  v1::ImportedSqueezeNet& imported = *spec.mutable_ancestor()->mutable_imported();
+  const std::filesystem::path path =
+      std::filesystem::path(spec_file).parent_path() / imported.file();
+  const absl::StatusOr<std::string> digest = client.Upload(path.string());
+  if (!digest.ok()) return Annotate(digest.status(), "ancestor.imported.file");
+  imported.set_digest(*digest);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<v1::Individual> FindIndividual(const std::vector<v1::Individual>& individuals,
+                                              const std::string& id, const std::string& text) {
+  SQUISH_ASSIGN_OR_RETURN(const v1::IndividualName name, ParseIndividualName(text));
+  for (const v1::Individual& one : individuals) {
+    if (one.name().generation() == name.generation() && one.name().index() == name.index()) {
+      return one;
+    }
+  }
+  return absl::NotFoundError(absl::StrCat("experiment ", id, " has no individual ", text,
+                                          "; `squishctl individuals ", id, "` shows what it has"));
+}
+
 // Prints what a watcher sees, each thing once, also when it sees it again.
 class WatchPrinter {
  public:
-  explicit WatchPrinter(std::ostream& out) : out_(out) {}
+  WatchPrinter(bool progress, std::ostream& out) : progress_(progress), out_(out) {}
 
   void Take(const v1::WatchEvent& event) {
+    if (progress_) out_ << kClearLine;
     if (event.has_experiment()) TakeExperiment(event.experiment());
     if (event.has_individual()) TakeIndividual(event.individual());
+    if (event.has_champion()) TakeChampion(event.champion());
+    if (progress_ && !HasEnded(experiment_)) out_ << Progress();
     out_ << std::flush;
   }
   const v1::Experiment& experiment() const { return experiment_; }
@@ -47,8 +87,27 @@ class WatchPrinter {
     if (!printed_.emplace(individual.name().generation(), individual.name().index()).second) return;
     out_ << IndividualLine(individual);
   }
+  void TakeChampion(const v1::Champion& champion) {
+    champions_[champion.index()] = champion.state();
+    if (champion.state() != v1::Champion::READY || !ready_.insert(champion.index()).second) return;
+    const v1::IndividualName& name = champion.individual().name();
+    out_ << absl::StrFormat("-- champion %s (%d:%d): %.1f %% on val/\n", RolesText(champion),
+                            name.generation(), name.index(),
+                            100 * champion.evaluation().accuracy());
+  }
+  std::string Progress() const {
+    const v1::ExperimentSpec& spec = experiment_.spec();
+    const int individuals = 1 + spec.generations() * spec.offspring();
+    // Champions take part once they are known, so that the bar ends where the work does.
+    const double all = individuals + static_cast<double>(champions_.size());
+    const double done = static_cast<double>(printed_.size() + ready_.size());
+    return absl::StrCat(Bar(done / all, 30), " ", StateSentence(experiment_));
+  }
 
+  const bool progress_;
   std::ostream& out_;
+  std::map<int, v1::Champion::State> champions_;
+  std::set<int> ready_;
   v1::Experiment experiment_;
   std::set<std::pair<int, int>> printed_;
 };
@@ -56,7 +115,8 @@ class WatchPrinter {
 }  // namespace
 
 absl::Status SubmitCommand(CoordinatorClient& client, const std::string& file, std::ostream& out) {
-  SQUISH_ASSIGN_OR_RETURN(const v1::ExperimentSpec spec, ReadSpec(file));
+  SQUISH_ASSIGN_OR_RETURN(v1::ExperimentSpec spec, ReadSpec(file));
+  SQUISH_RETURN_IF_ERROR(UploadWeights(client, file, spec));
   SQUISH_ASSIGN_OR_RETURN(const v1::Experiment experiment, client.Submit(spec));
   out << experiment.id() << "\n";
   return absl::OkStatus();
@@ -69,20 +129,40 @@ absl::Status ValidateCommand(const std::string& file, std::ostream& out) {
   return absl::OkStatus();
 }
 
-absl::Status ListCommand(CoordinatorClient& client, std::ostream& out) {
-  SQUISH_ASSIGN_OR_RETURN(const auto experiments, client.List());
-  out << ExperimentsTable(experiments);
+absl::Status PlanCommand(CoordinatorClient& client, const std::string& file, int train_images,
+                         Format format, std::ostream& out) {
+  SQUISH_ASSIGN_OR_RETURN(v1::ExperimentSpec spec, ReadSpec(file));
+  SQUISH_RETURN_IF_ERROR(UploadWeights(client, file, spec));
+  SQUISH_ASSIGN_OR_RETURN(const v1::EstimateResponse estimate,
+                          client.Estimate(spec, train_images));
+  out << Render(format, EstimateSheet(estimate), estimate);
+  if (format == Format::kTable) {
+    for (const std::string& note : estimate.notes()) out << "- " << note << "\n";
+  }
   return absl::OkStatus();
 }
 
-absl::Status StatusCommand(CoordinatorClient& client, const std::string& id, std::ostream& out) {
+absl::Status ListCommand(CoordinatorClient& client, Format format, std::ostream& out) {
+  SQUISH_ASSIGN_OR_RETURN(const v1::ListExperimentsResponse experiments, client.List());
+  out << Render(format, ExperimentsSheet(experiments), experiments);
+  return absl::OkStatus();
+}
+
+absl::Status StatusCommand(CoordinatorClient& client, const std::string& id, Format format,
+                           std::ostream& out) {
   SQUISH_ASSIGN_OR_RETURN(const v1::Experiment experiment, client.Get(id));
-  out << ExperimentText(experiment);
+  out << RenderFields(format, ExperimentFields(experiment), experiment);
+  if (format != Format::kTable) return absl::OkStatus();
+  SQUISH_ASSIGN_OR_RETURN(const auto champions, client.Champions(id));
+  if (champions.empty()) return absl::OkStatus();
+  const Sheet sheet = ChampionsSheet(champions);
+  out << "\n" << FormatTable(sheet.columns, sheet.rows) << ChampionsFootnote(champions);
   return absl::OkStatus();
 }
 
-absl::Status WatchCommand(CoordinatorClient& client, const std::string& id, std::ostream& out) {
-  WatchPrinter printer(out);
+absl::Status WatchCommand(CoordinatorClient& client, const std::string& id, bool progress,
+                          std::ostream& out) {
+  WatchPrinter printer(progress, out);
   while (true) {
     grpc::ClientContext context;
     const absl::Status status = client.Watch(
@@ -99,12 +179,62 @@ absl::Status WatchCommand(CoordinatorClient& client, const std::string& id, std:
       absl::StrCat("the experiment ended as ", StateSentence(printer.experiment())));
 }
 
-absl::Status IndividualsCommand(CoordinatorClient& client, const std::string& id,
-                                const std::string& format, std::ostream& out) {
+absl::Status IndividualsCommand(CoordinatorClient& client, const std::string& id, Format format,
+                                std::ostream& out) {
   SQUISH_ASSIGN_OR_RETURN(const v1::Experiment experiment, client.Get(id));
   SQUISH_ASSIGN_OR_RETURN(const auto individuals, client.Individuals(id));
-  out << (format == "csv" ? IndividualsCsv(experiment, individuals)
-                          : IndividualsTable(individuals) + SpeedsSentence(individuals));
+  switch (format) {
+    case Format::kTable:
+      out << IndividualsTable(individuals) << SpeedsSentence(individuals);
+      break;
+    case Format::kCsv: {
+      SQUISH_ASSIGN_OR_RETURN(const auto champions, client.Champions(id));
+      out << IndividualsCsv(experiment, individuals, champions);
+      break;
+    }
+    case Format::kJson: {
+      v1::ListIndividualsResponse all;
+      for (const v1::Individual& individual : individuals) *all.add_individuals() = individual;
+      out << FormatJson(all);
+      break;
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ShowCommand(CoordinatorClient& client, const std::string& id,
+                         const std::string& individual, Format format, std::ostream& out) {
+  SQUISH_ASSIGN_OR_RETURN(const auto individuals, client.Individuals(id));
+  SQUISH_ASSIGN_OR_RETURN(const v1::Individual found, FindIndividual(individuals, id, individual));
+  out << RenderFields(format, IndividualFields(found), found);
+  return absl::OkStatus();
+}
+
+absl::Status LineageCommand(CoordinatorClient& client, const std::string& id,
+                            const std::string& individual, Format format, std::ostream& out) {
+  SQUISH_ASSIGN_OR_RETURN(const auto individuals, client.Individuals(id));
+  SQUISH_ASSIGN_OR_RETURN(const v1::Individual found, FindIndividual(individuals, id, individual));
+  v1::ListIndividualsResponse lineage;
+  for (v1::Individual& one : Lineage(individuals, found.name())) {
+    *lineage.add_individuals() = std::move(one);
+  }
+  out << Render(format, LineageSheet(lineage), lineage);
+  return absl::OkStatus();
+}
+
+absl::Status ChampionsCommand(CoordinatorClient& client, const std::string& id, Format format,
+                              std::ostream& out) {
+  SQUISH_ASSIGN_OR_RETURN(const auto champions, client.Champions(id));
+  v1::ListChampionsResponse all;
+  for (const v1::Champion& champion : champions) *all.add_champions() = champion;
+  out << Render(format, ChampionsSheet(champions), all);
+  if (format == Format::kTable) out << ChampionsFootnote(champions);
+  return absl::OkStatus();
+}
+
+absl::Status RunnersCommand(CoordinatorClient& client, Format format, std::ostream& out) {
+  SQUISH_ASSIGN_OR_RETURN(const v1::ListRunnersResponse runners, client.Runners());
+  out << Render(format, RunnersSheet(runners), runners);
   return absl::OkStatus();
 }
 

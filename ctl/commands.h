@@ -1,5 +1,5 @@
-// The commands of squishctl, but for the demo. Each prints its answer to `out`; errors
-// are for the caller to print.
+// The commands of squishctl, but for the larger ones that have files of their own. Each
+// prints its answer to `out`; errors are for the caller to print.
 #ifndef SQUISH_CTL_COMMANDS_H_
 #define SQUISH_CTL_COMMANDS_H_
 
@@ -8,21 +8,38 @@
 
 #include "absl/status/status.h"
 #include "ctl/coordinator_client.h"
+#include "ctl/sheet.h"
 
 namespace squish {
 
-// Prints the experiment's id. INVALID_ARGUMENT: the file is no spec (file:line:column).
+// Prints the experiment's id. Imported weights that the spec names are uploaded before.
+// INVALID_ARGUMENT: the file is no spec (file:line:column).
 absl::Status SubmitCommand(CoordinatorClient& client, const std::string& file, std::ostream& out);
 // Checks a spec without a coordinator. Errors as SubmitCommand.
 absl::Status ValidateCommand(const std::string& file, std::ostream& out);
-absl::Status ListCommand(CoordinatorClient& client, std::ostream& out);
-absl::Status StatusCommand(CoordinatorClient& client, const std::string& id, std::ostream& out);
+// What the experiment would cost on the fleet; starts nothing. `train_images`: training
+// pictures, where no connected worker knows; else 0. Errors as SubmitCommand.
+absl::Status PlanCommand(CoordinatorClient& client, const std::string& file, int train_images,
+                         Format format, std::ostream& out);
+absl::Status ListCommand(CoordinatorClient& client, Format format, std::ostream& out);
+absl::Status StatusCommand(CoordinatorClient& client, const std::string& id, Format format,
+                           std::ostream& out);
 // Prints individuals as they become complete and changes of state, until the experiment
-// has ended. Goes on after the coordinator was away. ABORTED: it ended without success.
-absl::Status WatchCommand(CoordinatorClient& client, const std::string& id, std::ostream& out);
-// `format` is "table" or "csv".
-absl::Status IndividualsCommand(CoordinatorClient& client, const std::string& id,
-                                const std::string& format, std::ostream& out);
+// has ended; with `progress`, meant for terminals, a bar below them. Goes on after the
+// coordinator was away. ABORTED: it ended without success.
+absl::Status WatchCommand(CoordinatorClient& client, const std::string& id, bool progress,
+                          std::ostream& out);
+absl::Status IndividualsCommand(CoordinatorClient& client, const std::string& id, Format format,
+                                std::ostream& out);
+// One individual, "generation:index", with how it was born. NOT_FOUND: there is none.
+absl::Status ShowCommand(CoordinatorClient& client, const std::string& id,
+                         const std::string& individual, Format format, std::ostream& out);
+// The individual and its parents back to generation 0.
+absl::Status LineageCommand(CoordinatorClient& client, const std::string& id,
+                            const std::string& individual, Format format, std::ostream& out);
+absl::Status ChampionsCommand(CoordinatorClient& client, const std::string& id, Format format,
+                              std::ostream& out);
+absl::Status RunnersCommand(CoordinatorClient& client, Format format, std::ostream& out);
 absl::Status SpeedsCommand(CoordinatorClient& client, const std::string& id, std::ostream& out);
 // Prints the state that an experiment has after pause, resume or cancel.
 absl::Status PrintState(const absl::StatusOr<v1::Experiment>& experiment, std::ostream& out);

@@ -38,74 +38,79 @@ absl::Status CoordinatorClient::Explain(const absl::Status& status) const {
       status.message(), ")"));
 }
 
-absl::StatusOr<v1::Experiment> CoordinatorClient::Submit(const v1::ExperimentSpec& spec) {
+template <typename Request, typename Response>
+absl::StatusOr<Response> CoordinatorClient::Call(
+    grpc::Status (v1::ExperimentService::Stub::*method)(grpc::ClientContext*, const Request&,
+                                                        Response*),
+    const Request& request) {
   grpc::ClientContext context;
   SetLimit(context, kAnswerLimit);
+  Response response;
+  SQUISH_RETURN_IF_ERROR(Explain(FromGrpc((stub_.get()->*method)(&context, request, &response))));
+  return response;
+}
+
+absl::StatusOr<v1::Experiment> CoordinatorClient::Submit(const v1::ExperimentSpec& spec) {
   v1::SubmitRequest request;
   *request.mutable_spec() = spec;
   request.set_idempotency_key(RandomHex(16));
-  v1::Experiment experiment;
-  SQUISH_RETURN_IF_ERROR(Explain(FromGrpc(stub_->Submit(&context, request, &experiment))));
-  return experiment;
+  return Call(&v1::ExperimentService::Stub::Submit, request);
 }
 
 absl::StatusOr<v1::Experiment> CoordinatorClient::Get(const std::string& id) {
-  grpc::ClientContext context;
-  SetLimit(context, kAnswerLimit);
   v1::GetExperimentRequest request;
   request.set_id(id);
-  v1::Experiment experiment;
-  SQUISH_RETURN_IF_ERROR(Explain(FromGrpc(stub_->Get(&context, request, &experiment))));
-  return experiment;
+  return Call(&v1::ExperimentService::Stub::Get, request);
 }
 
-absl::StatusOr<std::vector<v1::Experiment>> CoordinatorClient::List() {
-  grpc::ClientContext context;
-  SetLimit(context, kAnswerLimit);
-  v1::ListExperimentsResponse response;
-  SQUISH_RETURN_IF_ERROR(
-      Explain(FromGrpc(stub_->List(&context, v1::ListExperimentsRequest(), &response))));
-  return std::vector<v1::Experiment>(response.experiments().begin(), response.experiments().end());
+absl::StatusOr<v1::ListExperimentsResponse> CoordinatorClient::List() {
+  return Call(&v1::ExperimentService::Stub::List, v1::ListExperimentsRequest());
 }
 
 absl::StatusOr<std::vector<v1::Individual>> CoordinatorClient::Individuals(const std::string& id) {
-  grpc::ClientContext context;
-  SetLimit(context, kAnswerLimit);
   v1::ListIndividualsRequest request;
   request.set_experiment(id);
-  v1::ListIndividualsResponse response;
-  SQUISH_RETURN_IF_ERROR(Explain(FromGrpc(stub_->ListIndividuals(&context, request, &response))));
+  SQUISH_ASSIGN_OR_RETURN(const v1::ListIndividualsResponse response,
+                          Call(&v1::ExperimentService::Stub::ListIndividuals, request));
   return std::vector<v1::Individual>(response.individuals().begin(), response.individuals().end());
 }
 
+absl::StatusOr<std::vector<v1::Champion>> CoordinatorClient::Champions(const std::string& id) {
+  v1::ListChampionsRequest request;
+  request.set_experiment(id);
+  SQUISH_ASSIGN_OR_RETURN(const v1::ListChampionsResponse response,
+                          Call(&v1::ExperimentService::Stub::ListChampions, request));
+  return std::vector<v1::Champion>(response.champions().begin(), response.champions().end());
+}
+
+absl::StatusOr<v1::ListRunnersResponse> CoordinatorClient::Runners() {
+  return Call(&v1::ExperimentService::Stub::ListRunners, v1::ListRunnersRequest());
+}
+
+absl::StatusOr<v1::EstimateResponse> CoordinatorClient::Estimate(const v1::ExperimentSpec& spec,
+                                                                 int train_images) {
+  v1::EstimateRequest request;
+  *request.mutable_spec() = spec;
+  request.set_train_images(train_images);
+  return Call(&v1::ExperimentService::Stub::Estimate, request);
+}
+
 absl::StatusOr<v1::Experiment> CoordinatorClient::Pause(const std::string& id) {
-  grpc::ClientContext context;
-  SetLimit(context, kAnswerLimit);
   v1::PauseRequest request;
   request.set_id(id);
-  v1::Experiment experiment;
-  SQUISH_RETURN_IF_ERROR(Explain(FromGrpc(stub_->Pause(&context, request, &experiment))));
-  return experiment;
+  return Call(&v1::ExperimentService::Stub::Pause, request);
 }
 
 absl::StatusOr<v1::Experiment> CoordinatorClient::Resume(const std::string& id) {
-  grpc::ClientContext context;
-  SetLimit(context, kAnswerLimit);
   v1::ResumeRequest request;
   request.set_id(id);
-  v1::Experiment experiment;
-  SQUISH_RETURN_IF_ERROR(Explain(FromGrpc(stub_->Resume(&context, request, &experiment))));
-  return experiment;
+  return Call(&v1::ExperimentService::Stub::Resume, request);
 }
 
 absl::StatusOr<v1::Experiment> CoordinatorClient::Cancel(const std::string& id) {
-  grpc::ClientContext context;
-  SetLimit(context, kAnswerLimit);
   v1::CancelRequest request;
   request.set_id(id);
-  v1::Experiment experiment;
-  SQUISH_RETURN_IF_ERROR(Explain(FromGrpc(stub_->Cancel(&context, request, &experiment))));
-  return experiment;
+  return Call(&v1::ExperimentService::Stub::Cancel, request);
 }
 
 absl::Status CoordinatorClient::Watch(

@@ -23,8 +23,11 @@ class CoordinatorClient {
   // Codes of ExperimentService. UNAVAILABLE: nobody answers there.
   absl::StatusOr<v1::Experiment> Submit(const v1::ExperimentSpec& spec);
   absl::StatusOr<v1::Experiment> Get(const std::string& id);
-  absl::StatusOr<std::vector<v1::Experiment>> List();
+  absl::StatusOr<v1::ListExperimentsResponse> List();
   absl::StatusOr<std::vector<v1::Individual>> Individuals(const std::string& id);
+  absl::StatusOr<std::vector<v1::Champion>> Champions(const std::string& id);
+  absl::StatusOr<v1::ListRunnersResponse> Runners();
+  absl::StatusOr<v1::EstimateResponse> Estimate(const v1::ExperimentSpec& spec, int train_images);
   absl::StatusOr<v1::Experiment> Pause(const std::string& id);
   absl::StatusOr<v1::Experiment> Resume(const std::string& id);
   absl::StatusOr<v1::Experiment> Cancel(const std::string& id);
@@ -41,6 +44,11 @@ class CoordinatorClient {
 
  private:
   absl::Status Explain(const absl::Status& status) const;
+  // One unary call.
+  template <typename Request, typename Response>
+  absl::StatusOr<Response> Call(grpc::Status (v1::ExperimentService::Stub::*method)(
+                                    grpc::ClientContext*, const Request&, Response*),
+                                const Request& request);
 
   const std::string address_;
   const std::shared_ptr<grpc::Channel> channel_;

@@ -19,7 +19,7 @@
 #include "common/base/status_macros.h"
 #include "common/dataset/cifar10.h"
 #include "common/weights/network.h"
-#include "ctl/best_networks.h"
+#include "ctl/champions.h"
 #include "ctl/coordinator_client.h"
 #include "ctl/demo_events.h"
 #include "ctl/demo_folder.h"
@@ -56,7 +56,7 @@ class Demo {
   // Prints the state once it is news that lasts.
   void TellState();
   absl::Status WriteResults(const DemoFolder& folder);
-  absl::Status WriteNetworks(const DemoFolder& folder, const std::vector<BestNetwork>& best);
+  absl::Status WriteNetworks(const DemoFolder& folder, const std::vector<v1::Champion>& champions);
 
   const DemoOptions& options_;
   const std::string programs_;
@@ -201,27 +201,34 @@ void Demo::TellState() {
   told_state_ = state;
 }
 
-absl::Status Demo::WriteNetworks(const DemoFolder& folder, const std::vector<BestNetwork>& best) {
+absl::Status Demo::WriteNetworks(const DemoFolder& folder,
+                                 const std::vector<v1::Champion>& champions) {
   SQUISH_RETURN_IF_ERROR(MakeFolder(folder.networks()));
-  for (const BestNetwork& network : best) {
-    SQUISH_RETURN_IF_ERROR(
-        client_->Download(network.individual.trained_artifact(),
-                          JoinPath(folder.networks(), absl::StrCat(network.role, ".safetensors"))));
+  for (const v1::Champion& champion : champions) {
+    for (const auto& role : champion.roles()) {
+      SQUISH_RETURN_IF_ERROR(
+          client_->Download(champion.artifact(),
+                            JoinPath(folder.networks(),
+                                     absl::StrCat(RoleName(role), ".safetensors"))));
+    }
   }
   return absl::OkStatus();
 }
 
 absl::Status Demo::WriteResults(const DemoFolder& folder) {
   SQUISH_ASSIGN_OR_RETURN(const auto individuals, client_->Individuals(experiment_.id()));
+  SQUISH_ASSIGN_OR_RETURN(const auto champions, client_->Champions(experiment_.id()));
   SQUISH_RETURN_IF_ERROR(
-      WriteFileDurably(folder.individuals(), IndividualsCsv(experiment_, individuals)));
+      WriteFileDurably(folder.individuals(), IndividualsCsv(experiment_, individuals, champions)));
   SQUISH_RETURN_IF_ERROR(WriteFileDurably(folder.speeds(), SpeedsCsv(individuals)));
-  const std::vector<BestNetwork> best = FindBestNetworks(individuals);
-  SQUISH_RETURN_IF_ERROR(WriteNetworks(folder, best));
+  SQUISH_RETURN_IF_ERROR(WriteNetworks(folder, champions));
+  const Sheet sheet = ChampionsSheet(champions);
   out_ << "\n" << GenerationsTable(individuals) << "\n";
-  if (!best.empty()) out_ << BestNetworksTable(best) << "\n";
+  if (!champions.empty()) {
+    out_ << FormatTable(sheet.columns, sheet.rows) << ChampionsFootnote(champions) << "\n";
+  }
   out_ << SpeedsSentence(individuals)
-       << "Accuracies are on the selection split of the training pictures.\n\n"
+       << "Other accuracies are on the selection split of the training pictures.\n\n"
        << "population   " << folder.population() << "\n"
        << "individuals  " << folder.individuals() << "\n"
        << "speeds       " << folder.speeds() << "\n"

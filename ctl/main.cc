@@ -1,26 +1,42 @@
 // squishctl: what a person asks of a coordinator, and the demo.
-// Exit status: 0 done, 1 failed (one sentence on stderr), 2 wrong usage.
+// Exit status: 0 done; 1 failed (one sentence on stderr); 2 wrong usage; 3 no coordinator
+// answers.
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <functional>
 #include <iostream>
+#include <map>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
 #include "common/base/file.h"
 #include "common/base/status_macros.h"
+#include "ctl/branch_command.h"
 #include "ctl/commands.h"
 #include "ctl/coordinator_client.h"
 #include "ctl/demo.h"
+#include "ctl/export_command.h"
 
 namespace squish {
 namespace {
 
 constexpr int kUsage = 2;
+constexpr int kUnavailable = 3;
+
+constexpr char kFooter[] =
+    "Exit status: 0 done, 1 failed, 2 wrong usage, 3 no coordinator answers.";
+
+const std::map<std::string, Format> kFormats = {
+    {"table", Format::kTable}, {"json", Format::kJson}, {"csv", Format::kCsv}};
 
 struct Arguments {
   std::string coordinator = "127.0.0.1:7461";
-  std::string file, id, format = "table", digest, output;
+  std::string file, id, individual, digest, output, champion = "knee";
+  Format format = Format::kTable;
+  int train_images = 0;
+  BranchChanges branch;
   DemoOptions demo;
 };
 
@@ -41,8 +57,12 @@ class Program {
     app_.add_option("--coordinator", arguments_.coordinator, "Where the coordinator is")
         ->type_name("HOST:PORT")
         ->capture_default_str();
+    app_.footer(kFooter);
     AddFileCommands();
-    AddExperimentCommands();
+    AddLookingCommands();
+    AddSteeringCommands();
+    AddBranchCommands();
+    AddExport();
     AddArtifactCommands();
     AddDemo();
   }
@@ -60,7 +80,7 @@ class Program {
     const absl::Status status = command_(client);
     if (status.ok()) return 0;
     std::cerr << "squishctl: " << std::string(status.message()) << "\n";
-    return 1;
+    return absl::IsUnavailable(status) ? kUnavailable : 1;
   }
 
  private:
@@ -75,41 +95,78 @@ class Program {
   void AddFile(CLI::App* command, const char* help) {
     command->add_option("FILE", arguments_.file, help)->required();
   }
-
-  void AddFileCommands() {
-    AddFile(Add("submit", "Start an experiment; prints its id",
-                [this](CoordinatorClient& client) {
-                  return SubmitCommand(client, arguments_.file, std::cout);
-                }),
-            "The experiment as protobuf text (.txtpb)");
-    AddFile(Add("validate", "Check an experiment's file without a coordinator",
-                [this](CoordinatorClient&) {
-                  return ValidateCommand(arguments_.file, std::cout);
-                }),
-            "The experiment as protobuf text (.txtpb)");
+  void AddSpec(CLI::App* command) { AddFile(command, "The experiment as protobuf text (.txtpb)"); }
+  void AddFormat(CLI::App* command) {
+    command->add_option("--format", arguments_.format, "table, json or csv")
+        ->transform(CLI::CheckedTransformer(kFormats).description(""))
+        ->type_name("FORMAT");
+  }
+  // A command that prints what is known of one experiment.
+  void AddLook(const char* name, const char* help,
+               absl::Status (*run)(CoordinatorClient&, const std::string&, Format,
+                                   std::ostream&)) {
+    CLI::App* command = Add(name, help, [this, run](CoordinatorClient& client) {
+      return run(client, arguments_.id, arguments_.format, std::cout);
+    });
+    AddId(command);
+    AddFormat(command);
+  }
+  // … or of one of its individuals.
+  void AddLook(const char* name, const char* help,
+               absl::Status (*run)(CoordinatorClient&, const std::string&, const std::string&,
+                                   Format, std::ostream&)) {
+    CLI::App* command = Add(name, help, [this, run](CoordinatorClient& client) {
+      return run(client, arguments_.id, arguments_.individual, arguments_.format, std::cout);
+    });
+    AddId(command);
+    command->add_option("INDIVIDUAL", arguments_.individual, "generation:index, e.g. 3:1")
+        ->required();
+    AddFormat(command);
   }
 
-  void AddExperimentCommands() {
-    Add("list", "All experiments, the newest first",
-        [](CoordinatorClient& client) { return ListCommand(client, std::cout); });
-    AddId(Add("status", "What is known of an experiment", [this](CoordinatorClient& client) {
-      return StatusCommand(client, arguments_.id, std::cout);
+  void AddFileCommands() {
+    AddSpec(Add("submit", "Start an experiment; prints its id", [this](CoordinatorClient& client) {
+      return SubmitCommand(client, arguments_.file, std::cout);
     }));
+    AddSpec(Add("validate", "Check an experiment's file without a coordinator",
+                [this](CoordinatorClient&) {
+                  return ValidateCommand(arguments_.file, std::cout);
+                }));
+    CLI::App* plan = Add("plan", "What an experiment would cost on this fleet; starts nothing",
+                         [this](CoordinatorClient& client) {
+                           return PlanCommand(client, arguments_.file, arguments_.train_images,
+                                              arguments_.format, std::cout);
+                         });
+    AddSpec(plan);
+    plan->add_option("--train-images", arguments_.train_images,
+                     "Training pictures, where no worker has the data set yet")
+        ->check(CLI::Range(1, 1'000'000'000));
+    AddFormat(plan);
+  }
+
+  void AddLookingCommands() {
+    AddFormat(Add("list", "All experiments, the newest first", [this](CoordinatorClient& client) {
+      return ListCommand(client, arguments_.format, std::cout);
+    }));
+    AddLook("status", "What is known of an experiment", StatusCommand);
     AddId(Add("watch", "Follow an experiment to its end", [this](CoordinatorClient& client) {
-      return WatchCommand(client, arguments_.id, std::cout);
+      return WatchCommand(client, arguments_.id, ::isatty(STDOUT_FILENO) == 1, std::cout);
     }));
-    CLI::App* individuals =
-        Add("individuals", "All individuals of an experiment", [this](CoordinatorClient& client) {
-          return IndividualsCommand(client, arguments_.id, arguments_.format, std::cout);
-        });
-    AddId(individuals);
-    individuals->add_option("--format", arguments_.format, "table or csv")
-        ->check(CLI::IsMember({"table", "csv"}))
-        ->capture_default_str();
+    AddLook("individuals", "All individuals of an experiment", IndividualsCommand);
+    AddLook("show", "Everything that is known of an individual", ShowCommand);
+    AddLook("lineage", "An individual and its parents, back to the ancestor", LineageCommand);
+    AddLook("champions", "The individuals that the experiment was run for", ChampionsCommand);
+    AddFormat(Add("runners", "Who is connected, and what they do",
+                  [this](CoordinatorClient& client) {
+                    return RunnersCommand(client, arguments_.format, std::cout);
+                  }));
     AddId(Add("speeds", "Measured speeds as CSV, for the agent's replay engine",
               [this](CoordinatorClient& client) {
                 return SpeedsCommand(client, arguments_.id, std::cout);
               }));
+  }
+
+  void AddSteeringCommands() {
     AddId(Add("pause", "Give out no more work", [this](CoordinatorClient& client) {
       return PrintState(client.Pause(arguments_.id), std::cout);
     }));
@@ -121,6 +178,54 @@ class Program {
               [this](CoordinatorClient& client) {
                 return PrintState(client.Cancel(arguments_.id), std::cout);
               }));
+  }
+
+  void AddBranchCommands() {
+    CLI::App* branch =
+        Add("branch", "Start a new experiment from an individual; prints its id",
+            [this](CoordinatorClient& client) {
+              return BranchCommand(client, arguments_.id, arguments_.individual,
+                                   arguments_.branch, std::cout);
+            });
+    AddId(branch);
+    branch->add_option("INDIVIDUAL", arguments_.individual, "generation:index, e.g. 3:1")
+        ->required();
+    AddBranchChanges(branch);
+    CLI::App* next = Add("continue",
+                         "Start a new experiment from the best of the last generation; prints its id",
+                         [this](CoordinatorClient& client) {
+                           return BranchCommand(client, arguments_.id, "", arguments_.branch,
+                                                std::cout);
+                         });
+    AddId(next);
+    AddBranchChanges(next);
+  }
+  void AddBranchChanges(CLI::App* command) {
+    BranchChanges& changes = arguments_.branch;
+    command->add_option("--generations", changes.generations, "Generations after the individual");
+    command->add_option("--resource-factor", changes.resource_factor, "R of every generation");
+    command->add_option("--max-megabytes", changes.max_megabytes, "Another limit of size");
+    command->add_option("--min-ratio", changes.min_ratio,
+                        "Another limit of images/s, as a ratio to the ancestor");
+    command->add_option("--name", changes.name, "Another name");
+    command->add_option("--seed", changes.seed, "Another seed");
+  }
+
+  void AddExport() {
+    CLI::App* command =
+        Add("export", "Make a folder of a champion's files, with a model card and an example",
+            [this](CoordinatorClient& client) {
+              return ExportCommand(client, arguments_.id, arguments_.champion, arguments_.output,
+                                   std::cout);
+            });
+    AddId(command);
+    command->add_option("CHAMPION", arguments_.champion,
+                        "knee, smallest, fastest, most-accurate, a size in MB that the spec "
+                        "reports, or generation:index")
+        ->capture_default_str();
+    command->add_option("--output", arguments_.output, "The folder; it must not exist yet")
+        ->type_name("DIR")
+        ->required();
   }
 
   void AddArtifactCommands() {

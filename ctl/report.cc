@@ -82,6 +82,12 @@ std::map<int, std::vector<v1::Individual>> ByGeneration(
   return generations;
 }
 
+Sheet Fields() {
+  Sheet fields;
+  fields.columns = {{"field", Align::kLeft}, {"value", Align::kLeft}};
+  return fields;
+}
+
 std::string When(const google::protobuf::Timestamp& time) {
   return absl::FormatTime("%Y-%m-%d %H:%M:%S", absl::FromUnixSeconds(time.seconds()),
                           absl::LocalTimeZone());
@@ -90,7 +96,14 @@ std::string When(const google::protobuf::Timestamp& time) {
 }  // namespace
 
 std::string IndividualsCsv(const v1::Experiment& experiment,
-                           const std::vector<v1::Individual>& individuals) {
+                           const std::vector<v1::Individual>& individuals,
+                           const std::vector<v1::Champion>& champions) {
+  // By weights: what was trained further has others than the individual.
+  std::map<std::string, double> val_accuracies;
+  for (const v1::Champion& champion : champions) {
+    if (!champion.has_evaluation()) continue;
+    val_accuracies[champion.weights_digest()] = champion.evaluation().accuracy();
+  }
   std::string csv = kCsvColumns;
   for (const v1::Individual& individual : individuals) {
     const bool born = IsBorn(individual);
@@ -100,6 +113,7 @@ std::string IndividualsCsv(const v1::Experiment& experiment,
     const auto count = [](bool known, int64_t value) {
       return known ? absl::StrCat(value) : std::string();
     };
+    const auto val = val_accuracies.find(individual.weights_digest());
     const std::vector<std::string> cells = {
         experiment.id(),
         "EVOLUTION",
@@ -112,7 +126,7 @@ std::string IndividualsCsv(const v1::Experiment& experiment,
         count(individual.macs() > 0, individual.macs()),
         number(individual.has_selection_accuracy(), 6, individual.selection_accuracy()),
         number(individual.has_selection_log_loss(), 6, individual.selection_log_loss()),
-        "",  // No individual has been evaluated on val/ before champions are trained.
+        number(val != val_accuracies.end(), 6, val == val_accuracies.end() ? 0 : val->second),
         number(individual.has_images_per_second(), 3, individual.images_per_second()),
         number(individual.has_ratio_to_ancestor(), 6, individual.ratio_to_ancestor()),
         count(individual.images_seen() > 0, individual.images_seen()),
@@ -202,17 +216,6 @@ std::string GenerationsTable(const std::vector<v1::Individual>& individuals) {
                      rows);
 }
 
-std::string BestNetworksTable(const std::vector<BestNetwork>& best) {
-  std::vector<Column> columns = PersonalColumns();
-  columns.insert(columns.begin(), {"best network", Align::kLeft});
-  std::vector<std::vector<std::string>> rows;
-  for (const BestNetwork& network : best) {
-    rows.push_back(PersonalCells(network.individual));
-    rows.back().insert(rows.back().begin(), network.role);
-  }
-  return FormatTable(columns, rows);
-}
-
 std::string SpeedsSentence(const std::vector<v1::Individual>& individuals) {
   std::set<std::string> settings;
   for (const v1::Individual& individual : individuals) {
@@ -225,13 +228,15 @@ std::string SpeedsSentence(const std::vector<v1::Individual>& individuals) {
 std::string StateSentence(const v1::Experiment& experiment) {
   std::string sentence = absl::StrCat(v1::Experiment::State_Name(experiment.state()),
                                       ", generation ", experiment.generation(), " of ",
-                                      experiment.spec().generations());
+                                      experiment.spec().generations(),
+                                      experiment.finishing() ? ", finishing champions" : "");
   if (!experiment.reason().empty()) absl::StrAppend(&sentence, ": ", experiment.reason());
   return sentence;
 }
 
-std::string ExperimentText(const v1::Experiment& experiment) {
-  std::vector<std::vector<std::string>> rows = {
+Sheet ExperimentFields(const v1::Experiment& experiment) {
+  Sheet fields = Fields();
+  fields.rows = {
       {"id", experiment.id()},
       {"name", experiment.spec().name()},
       {"state", StateSentence(experiment)},
@@ -245,33 +250,140 @@ std::string ExperimentText(const v1::Experiment& experiment) {
       {"images wasted", WithThousands(experiment.images_wasted())},
       {"population digest", experiment.population_digest()}};
   if (HasEnded(experiment)) {
-    rows.insert(rows.begin() + 4, {"finished", When(experiment.finished())});
+    fields.rows.insert(fields.rows.begin() + 4, {"finished", When(experiment.finished())});
+  }
+  if (experiment.dataset().unreadable_images() > 0) {
+    fields.rows.push_back(
+        {"left out", absl::StrCat(experiment.dataset().unreadable_images(),
+                                  " pictures that could not be read, such as ",
+                                  absl::StrJoin(experiment.dataset().unreadable(), "; "))});
+  }
+  if (experiment.spec().ancestor().has_branch()) {
+    const v1::BranchPoint& branch = experiment.spec().ancestor().branch();
+    fields.rows.push_back(
+        {"branch of", absl::StrCat(branch.experiment(), ", individual ",
+                                   NameOf(branch.individual()))});
   }
   if (experiment.numerics_classes_size() > 1) {
-    rows.push_back({"note", absl::StrCat("not reproducible: trained in ",
-                                         experiment.numerics_classes_size(),
-                                         " numerics classes")});
+    fields.rows.push_back({"note", absl::StrCat("not reproducible: trained in ",
+                                                experiment.numerics_classes_size(),
+                                                " numerics classes")});
   }
+  return fields;
+}
+
+Sheet IndividualFields(const v1::Individual& individual) {
+  Sheet fields = Fields();
+  const std::string parents = ParentsOf(individual);
+  fields.rows = {{"individual", NameOf(individual.name())},
+                 {"state", v1::Individual::State_Name(individual.state())},
+                 {"parents", parents.empty() ? "-" : parents},
+                 {"parameters", WithThousands(individual.parameters())},
+                 {"megabytes", absl::StrFormat("%.3f", Megabytes(individual))},
+                 {"MACs", WithThousands(individual.macs())},
+                 {"selection accuracy", AccuracyCell(individual)},
+                 {"selection log-loss", individual.has_selection_log_loss()
+                                            ? absl::StrFormat("%.4f", individual.selection_log_loss())
+                                            : "-"},
+                 {"images/s", SpeedCell(individual)},
+                 {"ratio", RatioCell(individual)},
+                 {"measured on", individual.measured_on().empty() ? "-" : individual.measured_on()},
+                 {"images trained", WithThousands(individual.images_seen())},
+                 {"selected", individual.selected() ? "yes" : "no"},
+                 {"genome digest", individual.genome_digest()},
+                 {"weights digest", individual.weights_digest()},
+                 {"born artifact", individual.born_artifact()},
+                 {"trained artifact", individual.trained_artifact()}};
+  const v1::BirthRecord& birth = individual.birth();
+  if (birth.survival().empty()) return fields;
+  fields.rows.push_back({"R", absl::StrFormat("%g", birth.resource_factor())});
+  fields.rows.push_back({"kappa", absl::StrFormat("%.6g", birth.kappa())});
+  fields.rows.push_back({"target budget", absl::StrFormat("%.0f", birth.target_budget())});
+  fields.rows.push_back({"expected budget", absl::StrFormat("%.0f", birth.expected_budget())});
+  for (const v1::LayerSurvival& layer : birth.survival()) {
+    fields.rows.push_back(
+        {layer.layer(), absl::StrCat(layer.after(), " of ", layer.before(), " filters")});
+  }
+  return fields;
+}
+
+std::string RenderFields(Format format, const Sheet& fields,
+                         const google::protobuf::Message& message) {
+  if (format != Format::kTable) return Render(format, fields, message);
   std::string text;
-  for (const auto& row : rows) absl::StrAppendFormat(&text, "%-18s %s\n", row[0], row[1]);
+  for (const auto& row : fields.rows) absl::StrAppendFormat(&text, "%-18s %s\n", row[0], row[1]);
   return text;
 }
 
-std::string ExperimentsTable(const std::vector<v1::Experiment>& experiments) {
-  std::vector<std::vector<std::string>> rows;
-  for (const v1::Experiment& experiment : experiments) {
-    rows.push_back({experiment.id(), experiment.spec().name(),
-                    v1::Experiment::State_Name(experiment.state()),
-                    absl::StrCat(experiment.generation(), "/", experiment.spec().generations()),
-                    When(experiment.created()), experiment.reason()});
+Sheet ExperimentsSheet(const v1::ListExperimentsResponse& experiments) {
+  Sheet sheet;
+  sheet.columns = {{"experiment", Align::kLeft}, {"name", Align::kLeft}, {"state", Align::kLeft},
+                   {"generation"}, {"created", Align::kLeft}, {"reason", Align::kLeft}};
+  for (const v1::Experiment& experiment : experiments.experiments()) {
+    sheet.rows.push_back({experiment.id(), experiment.spec().name(),
+                          v1::Experiment::State_Name(experiment.state()),
+                          absl::StrCat(experiment.generation(), "/",
+                                       experiment.spec().generations()),
+                          When(experiment.created()), experiment.reason()});
   }
-  return FormatTable({{"experiment", Align::kLeft},
-                      {"name", Align::kLeft},
-                      {"state", Align::kLeft},
-                      {"generation"},
-                      {"created", Align::kLeft},
-                      {"reason", Align::kLeft}},
-                     rows);
+  return sheet;
+}
+
+Sheet LineageSheet(const v1::ListIndividualsResponse& lineage) {
+  Sheet sheet;
+  sheet.columns = PersonalColumns();
+  for (const v1::Individual& individual : lineage.individuals()) {
+    sheet.rows.push_back(PersonalCells(individual));
+  }
+  return sheet;
+}
+
+Sheet RunnersSheet(const v1::ListRunnersResponse& runners) {
+  Sheet sheet;
+  sheet.columns = {{"runner", Align::kLeft}, {"kind", Align::kLeft}, {"host", Align::kLeft},
+                   {"version", Align::kLeft}, {"slots"}, {"offers", Align::kLeft},
+                   {"does", Align::kLeft}};
+  for (const v1::RunnerStatus& runner : runners.runners()) {
+    const v1::RunnerInfo& info = runner.info();
+    std::vector<std::string> offers, work;
+    if (info.cuda()) offers.push_back("CUDA");
+    if (!info.device_class().empty()) {
+      offers.push_back(absl::StrCat(info.device_class(), " with ", info.engine()));
+    }
+    for (const v1::DatasetReport& report : runner.datasets()) {
+      offers.push_back(absl::StrCat(report.spec().name(), " ",
+                                    v1::DatasetReport::State_Name(report.state())));
+    }
+    for (const v1::WorkInHand& one : runner.work()) {
+      work.push_back(absl::StrFormat("%s %d:%d of %s, %.0f %%",
+                                     v1::JobKey::Kind_Name(one.key().kind()),
+                                     one.key().generation(), one.key().index(), one.experiment(),
+                                     100 * one.fraction()));
+    }
+    if (runner.draining()) work.push_back("is stopping");
+    sheet.rows.push_back({info.id(), v1::RunnerInfo::Kind_Name(info.kind()), info.host(),
+                          info.version(), absl::StrCat(info.slots()), absl::StrJoin(offers, "; "),
+                          work.empty() ? "waits" : absl::StrJoin(work, "; ")});
+  }
+  return sheet;
+}
+
+Sheet EstimateSheet(const v1::EstimateResponse& estimate) {
+  Sheet sheet;
+  sheet.columns = {{"cost", Align::kLeft}, {"at most"}, {"unit", Align::kLeft}};
+  sheet.rows = {
+      {"SYNTHESIZE", WithThousands(estimate.synthesize_jobs()), "jobs"},
+      {"TRAIN", WithThousands(estimate.train_jobs()), "jobs"},
+      {"MEASURE", WithThousands(estimate.measure_jobs()), "jobs"},
+      {"EVALUATE", WithThousands(estimate.evaluate_jobs()), "jobs"},
+      {"EXPORT", WithThousands(estimate.export_jobs()), "jobs"},
+      {"trained with", estimate.images() > 0 ? WithThousands(estimate.images()) : "unknown",
+       "images"},
+      {"time on this fleet",
+       estimate.has_hours() ? absl::StrFormat("%.2f", estimate.hours()) : "unknown", "hours"},
+      {"disk of the coordinator",
+       absl::StrFormat("%.1f", static_cast<double>(estimate.disk_bytes()) * 1e-6), "MB"}};
+  return sheet;
 }
 
 }  // namespace squish

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "ctl/best_networks.h"
-#include "squish/v1/experiment.pb.h"
+#include "ctl/sheet.h"
+#include "squish/v1/experiment_service.pb.h"
 
 namespace squish {
 
@@ -17,9 +17,12 @@ namespace squish {
 // training_seconds,step_seconds: wall time in the trainer, and of that in steps.
 // measured_on: what images_per_second is of; says so when it is no hardware's.
 // MB are 10^6 bytes of fp32 weights, accuracies fractions, parents generation:index
-// joined by '+'; empty where not known. Generation 0 is the ancestor, ratio 1.
+// joined by '+'; empty where not known. Generation 0 is the ancestor, ratio 1. val_accuracy
+// is of champions that were evaluated with the very weights of the row, that is without a
+// final training.
 std::string IndividualsCsv(const v1::Experiment& experiment,
-                           const std::vector<v1::Individual>& individuals);
+                           const std::vector<v1::Individual>& individuals,
+                           const std::vector<v1::Champion>& champions);
 
 // architecture_digest,images_per_second: what `--engine replay:FILE` reads. One line
 // for each architecture, its first measurement.
@@ -38,18 +41,23 @@ std::string IndividualsTable(const std::vector<v1::Individual>& individuals);
 // One row a generation: how many, the best of each kind, who was selected.
 std::string GenerationsTable(const std::vector<v1::Individual>& individuals);
 
-// One row for each of the best.
-std::string BestNetworksTable(const std::vector<BestNetwork>& best);
-
 // "Speeds: torch, fp32, …", from the individuals themselves; empty without any.
 std::string SpeedsSentence(const std::vector<v1::Individual>& individuals);
 
-// "name: value" lines.
-std::string ExperimentText(const v1::Experiment& experiment);
+// What is known of one thing, a name and a value a row.
+Sheet ExperimentFields(const v1::Experiment& experiment);
+Sheet IndividualFields(const v1::Individual& individual);
+// "name  value" lines without titles; CSV and JSON as Render.
+std::string RenderFields(Format format, const Sheet& fields,
+                         const google::protobuf::Message& message);
 
-std::string ExperimentsTable(const std::vector<v1::Experiment>& experiments);
+Sheet ExperimentsSheet(const v1::ListExperimentsResponse& experiments);
+Sheet LineageSheet(const v1::ListIndividualsResponse& lineage);
+Sheet RunnersSheet(const v1::ListRunnersResponse& runners);
+Sheet EstimateSheet(const v1::EstimateResponse& estimate);
 
-// "RUNNING", "generation 3 of 15"; with the reason if there is one.
+// "RUNNING, generation 3 of 15" or "…, finishing champions"; with the reason if there is
+// one.
 std::string StateSentence(const v1::Experiment& experiment);
 
 }  // namespace squish

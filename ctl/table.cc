@@ -50,6 +50,12 @@ std::string FormatTable(const std::vector<Column>& columns,
   return text;
 }
 
+std::string Bar(double fraction, int width) {
+  const int marks = std::clamp(static_cast<int>(fraction * width), 0, width);
+  return absl::StrCat("[", std::string(static_cast<size_t>(marks), '#'),
+                      std::string(static_cast<size_t>(width - marks), '-'), "]");
+}
+
 std::string WithThousands(int64_t number) {
   std::string digits = absl::StrCat(number);
   const int first = number < 0 ? 1 : 0;

@@ -25,6 +25,9 @@ std::string FormatTable(const std::vector<Column>& columns,
 std::string FormatRow(const std::vector<Column>& columns, const std::vector<std::string>& cells);
 std::string FormatTitles(const std::vector<Column>& columns);
 
+// "[####------]", `width` marks for the whole. 0 <= fraction <= 1.
+std::string Bar(double fraction, int width);
+
 // 727,626
 std::string WithThousands(int64_t number);
 

@@ -62,7 +62,7 @@ TEST_F(DemoTest, RunsToTheEndAndWritesEverything) {
   EXPECT_EQ(errors_, "");
   const std::string out = out_.str();
   EXPECT_THAT(out, HasSubstr("         1      1  0:0           680,000   2.720    80.0 %"));
-  EXPECT_THAT(out, HasSubstr("best network"));
+  EXPECT_THAT(out, HasSubstr("champion"));
   EXPECT_THAT(out, HasSubstr("Speeds were measured on"));
   for (const char* name : {"individuals.csv", "speeds.csv", "experiment.txtpb", "coordinator.log",
                            "worker-1.log", "worker-2.log", "agent.log"}) {
@@ -70,7 +70,7 @@ TEST_F(DemoTest, RunsToTheEndAndWritesEverything) {
     EXPECT_TRUE(Has("networks"));
   }
   EXPECT_EQ(ReadFile(JoinPath(options_.out, "networks/smallest.safetensors")).value(),
-            "network 680000");
+            FakeExperiments::ChampionNetwork().ToSafetensors());
   EXPECT_EQ(ReadFile(JoinPath(options_.out, "networks/most-accurate.safetensors")).value(),
             "network 727626");
   EXPECT_THAT(ReadFile(JoinPath(options_.out, "individuals.csv")).value(),

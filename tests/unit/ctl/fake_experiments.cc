@@ -4,17 +4,22 @@
 
 #include "common/base/await.h"
 #include "common/base/sha256.h"
+#include "common/genome/ancestors.h"
 #include "common/rpc/rpc.h"
 #include "tests/unit/ctl/individuals.h"
 
 namespace squish {
 namespace {
 
+const std::string kOnnx = "an ONNX model";
+const std::string kPredictions = "picture,class,predicted,log_loss\n";
+
 std::vector<v1::Individual> AllIndividuals() {
   v1::Individual selected = Evaluated(1, 0, 700'000, 0.85, 0.5, 1.2);
   selected.set_selected(true);
-  return {Evaluated(0, 0, 727'626, 0.9, 0.4, 1.0), selected,
-          Evaluated(1, 1, 680'000, 0.8, 0.6, 1.3)};
+  v1::Individual smallest = Evaluated(1, 1, 680'000, 0.8, 0.6, 1.3);
+  smallest.set_trained_artifact(Sha256Hex(FakeExperiments::ChampionNetwork().ToSafetensors()));
+  return {Evaluated(0, 0, 727'626, 0.9, 0.4, 1.0), selected, smallest};
 }
 
 // Hangs as a broken coordinator would. gRPC's synchronous services can only be asked.
@@ -23,8 +28,12 @@ grpc::Status UntilCancelled(const grpc::ServerContext& context) {
   return grpc::Status::CANCELLED;
 }
 
-// The bytes of the networks that the individuals name.
-std::string NetworkBytes(const std::string& digest) {
+// The bytes of what individuals and champions name.
+std::string BytesOf(const std::string& digest) {
+  for (const std::string& bytes :
+       {kOnnx, kPredictions, FakeExperiments::ChampionNetwork().ToSafetensors()}) {
+    if (Sha256Hex(bytes) == digest) return bytes;
+  }
   for (const v1::Individual& individual : AllIndividuals()) {
     const std::string bytes = absl::StrCat("network ", individual.parameters());
     if (Sha256Hex(bytes) == digest) return bytes;
@@ -32,7 +41,76 @@ std::string NetworkBytes(const std::string& digest) {
   return "";
 }
 
+std::vector<v1::Champion> AllChampions() {
+  using Role = v1::Champion::Role;
+  const std::vector<v1::Individual> individuals = AllIndividuals();
+  std::vector<v1::Champion> champions(2);
+  const std::pair<int, std::vector<Role::Kind>> roles[] = {
+      {0, {Role::MOST_ACCURATE}}, {2, {Role::SMALLEST, Role::FASTEST, Role::KNEE}}};
+  for (int i = 0; i < 2; ++i) {
+    v1::Champion& champion = champions[i];
+    champion.set_index(i);
+    champion.set_state(v1::Champion::READY);
+    champion.set_feasible(true);
+    *champion.mutable_individual() = individuals[roles[i].first];
+    champion.set_artifact(champion.individual().trained_artifact());
+    for (const Role::Kind kind : roles[i].second) {
+      champion.add_roles()->set_kind(kind);
+      champion.mutable_roles(champion.roles_size() - 1)->set_met(true);
+    }
+    champion.mutable_evaluation()->set_images(10);
+    champion.mutable_evaluation()->set_accuracy(0.7);
+    champion.set_predictions(Sha256Hex(kPredictions));
+    v1::ExportedFile& file = *champion.add_files();
+    file.set_name("model.onnx");
+    file.set_artifact(Sha256Hex(kOnnx));
+    file.set_bytes(static_cast<int64_t>(kOnnx.size()));
+  }
+  return champions;
+}
+
 }  // namespace
+
+Network FakeExperiments::ChampionNetwork() {
+  Network network{*SqueezeNetV11(2, 0.05), {}, {"cat", "dog"}, {}};
+  network.weights = FreshWeights(network.genome, 1, 0, 0);
+  network.preprocessing.set_input_size(64);
+  network.provenance.set_note("has seen the val pictures");
+  for (int channel = 0; channel < 3; ++channel) {
+    network.preprocessing.add_mean(0.5f);
+    network.preprocessing.add_std(0.25f);
+  }
+  return network;
+}
+
+grpc::Status FakeExperiments::ListChampions(grpc::ServerContext*,
+                                            const v1::ListChampionsRequest* request,
+                                            v1::ListChampionsResponse* answer) {
+  v1::Experiment known;
+  const grpc::Status status =
+      Answer(request->experiment(), v1::Experiment::STATE_UNSPECIFIED, &known);
+  if (!status.ok()) return status;
+  for (v1::Champion& champion : AllChampions()) {
+    if (known.spec().seed() == kUnready) champion.set_state(v1::Champion::FINISHING);
+    if (known.spec().seed() == kHangs) continue;
+    *answer->add_champions() = champion;
+  }
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeExperiments::ListRunners(grpc::ServerContext*, const v1::ListRunnersRequest*,
+                                          v1::ListRunnersResponse* answer) {
+  answer->add_runners()->mutable_info()->set_id("worker-1");
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeExperiments::Estimate(grpc::ServerContext*, const v1::EstimateRequest* request,
+                                       v1::EstimateResponse* answer) {
+  answer->set_train_jobs(1 + request->spec().generations() * request->spec().offspring());
+  answer->set_images(2 * request->train_images());
+  answer->add_notes("a note");
+  return grpc::Status::OK;
+}
 
 v1::ExperimentSpec FakeExperiments::submitted() const {
   absl::MutexLock lock(&mutex_);
@@ -179,7 +257,7 @@ grpc::Status FakeExperiments::Upload(grpc::ServerContext*,
 grpc::Status FakeExperiments::Download(grpc::ServerContext*, const v1::DownloadRequest* request,
                                        grpc::ServerWriter<v1::DownloadResponse>* writer) {
   std::string bytes = uploaded(request->digest());
-  if (bytes.empty()) bytes = NetworkBytes(request->digest());
+  if (bytes.empty()) bytes = BytesOf(request->digest());
   if (bytes.empty()) return ToGrpc(absl::NotFoundError("there is no such artifact"));
   v1::DownloadResponse part;
   part.set_size(static_cast<int64_t>(bytes.size()));

@@ -10,6 +10,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "common/weights/network.h"
 #include "squish/v1/artifact.grpc.pb.h"
 #include "squish/v1/experiment_service.grpc.pb.h"
 
@@ -25,6 +26,7 @@ class FakeExperiments : public v1::ExperimentService::Service, public v1::Artifa
   static constexpr uint64_t kFails = 5;      // FAILED.
   static constexpr uint64_t kBreaks = 6;     // The first stream breaks, the second is kSucceeds.
   static constexpr uint64_t kWaits = 7;      // WAITING_FOR_WORKER.
+  static constexpr uint64_t kUnready = 8;    // Its champions are not ready.
 
   grpc::Status Submit(grpc::ServerContext*, const v1::SubmitRequest*, v1::Experiment*) override;
   grpc::Status Get(grpc::ServerContext*, const v1::GetExperimentRequest*, v1::Experiment*) override;
@@ -32,6 +34,12 @@ class FakeExperiments : public v1::ExperimentService::Service, public v1::Artifa
                     v1::ListExperimentsResponse*) override;
   grpc::Status ListIndividuals(grpc::ServerContext*, const v1::ListIndividualsRequest*,
                                v1::ListIndividualsResponse*) override;
+  grpc::Status ListChampions(grpc::ServerContext*, const v1::ListChampionsRequest*,
+                             v1::ListChampionsResponse*) override;
+  grpc::Status ListRunners(grpc::ServerContext*, const v1::ListRunnersRequest*,
+                           v1::ListRunnersResponse*) override;
+  grpc::Status Estimate(grpc::ServerContext*, const v1::EstimateRequest*,
+                        v1::EstimateResponse*) override;
   grpc::Status Watch(grpc::ServerContext*, const v1::WatchRequest*,
                      grpc::ServerWriter<v1::WatchEvent>*) override;
   grpc::Status Pause(grpc::ServerContext*, const v1::PauseRequest*, v1::Experiment*) override;
@@ -41,6 +49,9 @@ class FakeExperiments : public v1::ExperimentService::Service, public v1::Artifa
                       v1::UploadResponse*) override;
   grpc::Status Download(grpc::ServerContext*, const v1::DownloadRequest*,
                         grpc::ServerWriter<v1::DownloadResponse>*) override;
+
+  // The network of champion 1:1: two classes, eight pixels.
+  static Network ChampionNetwork();
 
   v1::ExperimentSpec submitted() const;
   std::string uploaded(const std::string& digest) const;

@@ -1,7 +1,6 @@
 #include "ctl/report.h"
 
 #include "absl/strings/str_split.h"
-#include "ctl/best_networks.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/unit/ctl/individuals.h"
@@ -24,8 +23,12 @@ v1::Experiment TheExperiment() {
   return experiment;
 }
 
+std::string Text(const v1::Experiment& experiment) {
+  return RenderFields(Format::kTable, ExperimentFields(experiment), experiment);
+}
+
 TEST(IndividualsCsvTest, HasExactlyTheColumnsThatOthersRead) {
-  EXPECT_EQ(IndividualsCsv(TheExperiment(), {}),
+  EXPECT_EQ(IndividualsCsv(TheExperiment(), {}, {}),
             "experiment,strategy,seed,generation,individual,parents,parameters,megabytes,macs,"
             "selection_accuracy,selection_log_loss,val_accuracy,images_per_second,"
             "ratio_to_ancestor,images_seen,genome_digest,weights_digest,"
@@ -39,7 +42,7 @@ TEST(IndividualsCsvTest, RowsHoldFractionsMegabytesOfTenToTheSixAndJoinedParents
   individual.set_training_seconds(2.5);
   individual.set_step_seconds(2.25);
   const std::vector<std::string> lines =
-      absl::StrSplit(IndividualsCsv(TheExperiment(), {individual}), '\n');
+      absl::StrSplit(IndividualsCsv(TheExperiment(), {individual}, {}), '\n');
   EXPECT_EQ(lines[1],
             absl::StrCat("demo-1234,EVOLUTION,7,2,3,1:0+1:4,727626,2.910504,72762600,0.875000,"
                          "0.432100,,600.000,1.500000,8000,",
@@ -48,7 +51,7 @@ TEST(IndividualsCsvTest, RowsHoldFractionsMegabytesOfTenToTheSixAndJoinedParents
 }
 
 TEST(IndividualsCsvTest, AncestorHasNoParentsAndRatioOne) {
-  const std::string csv = IndividualsCsv(TheExperiment(), {Evaluated(0, 0, 1000, 0.9, 0.3, 1.0)});
+  const std::string csv = IndividualsCsv(TheExperiment(), {Evaluated(0, 0, 1000, 0.9, 0.3, 1.0)}, {});
   EXPECT_THAT(csv, HasSubstr("demo-1234,EVOLUTION,7,0,0,,1000,0.004000,"));
   EXPECT_THAT(csv, HasSubstr(",400.000,1.000000,"));
 }
@@ -57,8 +60,20 @@ TEST(IndividualsCsvTest, WhatIsNotKnownIsEmpty) {
   v1::Individual unborn;
   unborn.mutable_name()->set_generation(1);
   unborn.set_state(v1::Individual::SYNTHESIZING);
-  EXPECT_THAT(IndividualsCsv(TheExperiment(), {unborn}),
+  EXPECT_THAT(IndividualsCsv(TheExperiment(), {unborn}, {}),
               HasSubstr("demo-1234,EVOLUTION,7,1,0,,,,,,,,,,,,,,,\n"));
+}
+
+TEST(IndividualsCsvTest, ValAccuracyIsOfTheVeryWeightsThatWereEvaluated) {
+  const v1::Individual individual = Evaluated(1, 0, 1000, 0.9, 0.3, 1.0);
+  v1::Champion champion;
+  champion.set_weights_digest(individual.weights_digest());
+  champion.mutable_evaluation()->set_accuracy(0.75);
+  EXPECT_THAT(IndividualsCsv(TheExperiment(), {individual}, {champion}),
+              HasSubstr(",0.300000,0.750000,"));
+  champion.set_weights_digest("trained further");
+  EXPECT_THAT(IndividualsCsv(TheExperiment(), {individual}, {champion}),
+              HasSubstr(",0.300000,,"));
 }
 
 TEST(SpeedsCsvTest, OneLineForEachArchitectureWithAllDigits) {
@@ -131,17 +146,19 @@ TEST(ReportTest, StateIsASentenceWithItsReason) {
   experiment.set_reason("no agent is connected");
   EXPECT_EQ(StateSentence(experiment),
             "WAITING_FOR_DEVICE, generation 2 of 5: no agent is connected");
+  experiment.set_finishing(true);
+  EXPECT_THAT(StateSentence(experiment), HasSubstr("generation 2 of 5, finishing champions: "));
 }
 
 TEST(ReportTest, ExperimentTextNamesWhatCounts) {
   v1::Experiment experiment = TheExperiment();
-  EXPECT_THAT(ExperimentText(experiment), HasSubstr("not yet prepared"));
-  EXPECT_THAT(ExperimentText(experiment), Not(HasSubstr("finished")));
+  EXPECT_THAT(Text(experiment), HasSubstr("not yet prepared"));
+  EXPECT_THAT(Text(experiment), Not(HasSubstr("finished")));
   experiment.add_numerics_classes("a");
   experiment.add_numerics_classes("b");
   experiment.set_state(v1::Experiment::SUCCEEDED);
   experiment.set_population_digest("abc");
-  const std::string text = ExperimentText(experiment);
+  const std::string text = Text(experiment);
   EXPECT_THAT(text, HasSubstr("demo-1234"));
   EXPECT_THAT(text, HasSubstr("finished"));
   EXPECT_THAT(text, HasSubstr("population digest  abc"));
@@ -149,43 +166,71 @@ TEST(ReportTest, ExperimentTextNamesWhatCounts) {
 }
 
 TEST(ReportTest, ListHasOneRowForEachExperiment) {
-  EXPECT_THAT(ExperimentsTable({TheExperiment()}), HasSubstr("demo-1234   demo  RUNNING "));
+  v1::ListExperimentsResponse experiments;
+  *experiments.add_experiments() = TheExperiment();
+  const Sheet sheet = ExperimentsSheet(experiments);
+  EXPECT_THAT(FormatTable(sheet.columns, sheet.rows), HasSubstr("demo-1234   demo  RUNNING "));
 }
 
-std::vector<std::string> Roles(const std::vector<BestNetwork>& best) {
-  std::vector<std::string> roles;
-  for (const BestNetwork& network : best) {
-    roles.push_back(absl::StrCat(network.role, " ", network.individual.name().generation(), ":",
-                                 network.individual.name().index()));
-  }
-  return roles;
+TEST(ReportTest, ExperimentSaysWhatWasLeftOutAndWhereItBranchedOff) {
+  v1::Experiment experiment = TheExperiment();
+  experiment.mutable_dataset()->set_unreadable_images(3);
+  experiment.mutable_dataset()->add_unreadable("train/cat/7.jpg: is cut short");
+  v1::BranchPoint& branch = *experiment.mutable_spec()->mutable_ancestor()->mutable_branch();
+  branch.set_experiment("old-1");
+  branch.mutable_individual()->set_generation(4);
+  EXPECT_THAT(Text(experiment), HasSubstr("3 pictures that could not be read"));
+  EXPECT_THAT(Text(experiment), HasSubstr("train/cat/7.jpg: is cut short"));
+  EXPECT_THAT(Text(experiment), HasSubstr("old-1, individual 4:0"));
 }
 
-TEST(BestNetworksTest, FindsTheExtremesAndTheKnee) {
-  const std::vector<v1::Individual> individuals = {
-      Evaluated(0, 0, 1'000'000, 0.95, 0.10, 1.0),  // Most accurate.
-      Evaluated(1, 0, 500'000, 0.94, 0.12, 1.8),    // Nearly as good in everything.
-      Evaluated(2, 0, 400'000, 0.70, 0.90, 2.0),    // Fastest.
-      Evaluated(2, 1, 390'000, 0.60, 1.00, 1.5)};   // Smallest.
-  EXPECT_THAT(Roles(FindBestNetworks(individuals)),
-              ElementsAre("smallest 2:1", "fastest 2:0", "most-accurate 0:0", "knee 1:0"));
+TEST(ReportTest, IndividualIsShownWithHowItWasBorn) {
+  v1::Individual individual = Evaluated(1, 0, 1000, 0.9, 0.3, 1.0);
+  v1::LayerSurvival& layer = *individual.mutable_birth()->add_survival();
+  layer.set_layer("features.3.squeeze");
+  layer.set_before(16);
+  layer.set_after(14);
+  individual.mutable_birth()->set_kappa(0.93);
+  const std::string text =
+      RenderFields(Format::kTable, IndividualFields(individual), individual);
+  EXPECT_THAT(text, HasSubstr("parents            0:0"));
+  EXPECT_THAT(text, HasSubstr("kappa              0.93"));
+  EXPECT_THAT(text, HasSubstr("features.3.squeeze 14 of 16 filters"));
 }
 
-TEST(BestNetworksTest, TiesGoToTheEarlier) {
-  EXPECT_THAT(Roles(FindBestNetworks({Evaluated(1, 0, 1000, 0.9, 0.3, 1.0),
-                                      Evaluated(1, 1, 1000, 0.9, 0.3, 1.0)})),
-              ElementsAre("smallest 1:0", "fastest 1:0", "most-accurate 1:0", "knee 1:0"));
+TEST(ReportTest, RunnersAreShownWithWhatTheyOfferAndDo) {
+  v1::ListRunnersResponse runners;
+  v1::RunnerStatus& worker = *runners.add_runners();
+  worker.mutable_info()->set_kind(v1::RunnerInfo::WORKER);
+  worker.mutable_info()->set_id("worker-1");
+  worker.mutable_info()->set_cuda(true);
+  v1::DatasetReport& report = *worker.add_datasets();
+  report.mutable_spec()->set_name("pets");
+  report.set_state(v1::DatasetReport::READY);
+  v1::WorkInHand& work = *worker.add_work();
+  work.set_experiment("demo-1");
+  work.mutable_key()->set_kind(v1::JobKey::TRAIN);
+  work.mutable_key()->set_generation(3);
+  work.set_fraction(0.5);
+  runners.add_runners()->mutable_info()->set_device_class("tx1");
+  const Sheet sheet = RunnersSheet(runners);
+  const std::string table = FormatTable(sheet.columns, sheet.rows);
+  EXPECT_THAT(table, HasSubstr("CUDA; pets READY"));
+  EXPECT_THAT(table, HasSubstr("TRAIN 3:0 of demo-1, 50 %"));
+  EXPECT_THAT(table, HasSubstr("waits"));
 }
 
-TEST(BestNetworksTest, OnlyEvaluatedOnesCountAndSpeedMayBeMissing) {
-  v1::Individual diverged = Evaluated(1, 0, 10, 0.99, 0.01, 9), open = diverged,
-                 unmeasured = Evaluated(1, 1, 1000, 0.9, 0.3, 1.0);
-  diverged.set_state(v1::Individual::DIVERGED);
-  open.set_state(v1::Individual::TRAINING);
-  unmeasured.clear_ratio_to_ancestor();
-  EXPECT_THAT(Roles(FindBestNetworks({diverged, open, unmeasured})),
-              ElementsAre("smallest 1:1", "most-accurate 1:1"));
-  EXPECT_TRUE(FindBestNetworks({}).empty());
+TEST(ReportTest, EstimateSaysWhatIsUnknown) {
+  v1::EstimateResponse estimate;
+  estimate.set_train_jobs(121);
+  Sheet sheet = EstimateSheet(estimate);
+  EXPECT_THAT(FormatCsv(sheet), HasSubstr("TRAIN,121,jobs\n"));
+  EXPECT_THAT(FormatCsv(sheet), HasSubstr("time on this fleet,unknown,hours\n"));
+  estimate.set_hours(1.5);
+  estimate.set_images(1'000'000);
+  sheet = EstimateSheet(estimate);
+  EXPECT_THAT(FormatCsv(sheet), HasSubstr("time on this fleet,1.50,hours\n"));
+  EXPECT_THAT(FormatCsv(sheet), HasSubstr("trained with,\"1,000,000\",images\n"));
 }
 
 }  // namespace

@@ -1,10 +1,12 @@
 // The program itself, against a fake coordinator in this process.
 #include <filesystem>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "common/base/file.h"
 #include "common/base/ids.h"
 #include "common/base/sha256.h"
@@ -108,9 +110,9 @@ TEST_F(SquishctlTest, MissingFileIsNamed) {
 
 TEST_F(SquishctlTest, AbsentCoordinatorIsSaidWithWhereAndWhatToDo) {
   for (const std::vector<std::string>& arguments : std::vector<std::vector<std::string>>{
-           {"list"}, {"status", "x"}, {"watch", "x"}, {"cancel", "x"}}) {
+           {"list"}, {"status", "x"}, {"watch", "x"}, {"cancel", "x"}, {"runners"}}) {
     const Outcome outcome = RunAt("127.0.0.1:1", arguments);
-    EXPECT_EQ(outcome.status, "exit status 1");
+    EXPECT_EQ(outcome.status, "exit status 3");
     EXPECT_THAT(outcome.err, HasSubstr("no coordinator answers at 127.0.0.1:1;"));
     EXPECT_THAT(outcome.err, HasSubstr("--coordinator HOST:PORT"));
   }
@@ -144,7 +146,8 @@ TEST_F(SquishctlTest, HelpIsNoError) {
 
 TEST_F(SquishctlTest, UnknownExperimentIsTheCoordinatorsAnswer) {
   Submit(FakeExperiments::kSucceeds);
-  for (const char* command : {"status", "watch", "individuals", "speeds", "pause"}) {
+  for (const char* command :
+       {"status", "watch", "individuals", "speeds", "pause", "champions", "continue"}) {
     const Outcome outcome = Run({command, "nothing"});
     EXPECT_EQ(outcome.status, "exit status 1") << command;
     EXPECT_THAT(outcome.err, HasSubstr("there is no experiment nothing")) << command;
@@ -159,6 +162,109 @@ TEST_F(SquishctlTest, ShowsExperiments) {
   EXPECT_THAT(Run({"individuals", "fake-1", "--format", "csv"}).out,
               StartsWith("experiment,strategy,seed,"));
   EXPECT_THAT(Run({"speeds", "fake-1"}).out, StartsWith("architecture_digest,images_per_second\n"));
+}
+
+TEST_F(SquishctlTest, ShowsIndividualsChampionsAndRunners) {
+  Submit(FakeExperiments::kSucceeds);
+  EXPECT_THAT(Run({"show", "fake-1", "1:1"}).out, HasSubstr("680,000"));
+  EXPECT_THAT(Run({"lineage", "fake-1", "1:0"}).out, HasSubstr("727,626"));
+  EXPECT_THAT(Run({"champions", "fake-1"}).out, HasSubstr("smallest, fastest, knee"));
+  EXPECT_THAT(Run({"status", "fake-1"}).out, HasSubstr("most-accurate"));
+  EXPECT_THAT(Run({"runners"}).out, HasSubstr("worker-1"));
+  EXPECT_THAT(Run({"show", "fake-1", "9:9"}).err, HasSubstr("has no individual 9:9"));
+  EXPECT_THAT(Run({"show", "fake-1", "nine"}).err, HasSubstr("generation:index"));
+}
+
+TEST_F(SquishctlTest, EveryLookComesAsJsonAndCsv) {
+  Submit(FakeExperiments::kSucceeds);
+  const std::vector<std::vector<std::string>> looks = {
+      {"list"},           {"status", "fake-1"},        {"individuals", "fake-1"},
+      {"runners"},        {"show", "fake-1", "1:0"},   {"lineage", "fake-1", "1:0"},
+      {"champions", "fake-1"}, {"plan", WriteSpec(kSpec)}};
+  for (std::vector<std::string> look : looks) {
+    look.push_back("--format");
+    look.push_back("json");
+    const Outcome json = Run(look);
+    EXPECT_EQ(json.status, "exit status 0") << look[0] << json.err;
+    EXPECT_FALSE(nlohmann::json::parse(json.out, nullptr, false).is_discarded())
+        << look[0] << ": " << json.out;
+    look.back() = "csv";
+    const Outcome csv = Run(look);
+    EXPECT_EQ(csv.status, "exit status 0") << look[0] << csv.err;
+    EXPECT_THAT(csv.out, HasSubstr(",")) << look[0];
+  }
+}
+
+TEST_F(SquishctlTest, PlanStartsNothing) {
+  const Outcome outcome = Run({"plan", WriteSpec(kSpec), "--train-images", "500"});
+  EXPECT_EQ(outcome.status, "exit status 0") << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("1,000"));
+  EXPECT_THAT(outcome.out, HasSubstr("- a note"));
+  EXPECT_EQ(service_.submitted().generations(), 0);
+}
+
+TEST_F(SquishctlTest, ImportedWeightsAreUploadedFromBesideTheSpec) {
+  ASSERT_TRUE(WriteFileDurably(File("weights.safetensors"), "weights").ok());
+  std::string spec = kSpec;
+  spec = absl::StrReplaceAll(
+      spec, {{"squeezenet_v1_1 {}", "imported { file: 'weights.safetensors' note: 'n' }"}});
+  EXPECT_EQ(Run({"submit", WriteSpec(spec)}).out, "fake-1\n");
+  EXPECT_EQ(service_.submitted().ancestor().imported().digest(), Sha256Hex("weights"));
+  EXPECT_EQ(service_.uploaded(Sha256Hex("weights")), "weights");
+  std::filesystem::remove(File("weights.safetensors"));
+  const Outcome missing = Run({"submit", File("spec.txtpb")});
+  EXPECT_EQ(missing.status, "exit status 1");
+  EXPECT_THAT(missing.err, HasSubstr("ancestor.imported.file"));
+  EXPECT_THAT(missing.err, HasSubstr("weights.safetensors"));
+}
+
+TEST_F(SquishctlTest, BranchesFromAnyIndividualAndContinuesFromTheBest) {
+  Submit(FakeExperiments::kSucceeds);
+  EXPECT_EQ(Run({"branch", "fake-1", "1:1", "--generations", "7", "--max-megabytes", "0.5"}).out,
+            "fake-1\n");
+  EXPECT_EQ(service_.submitted().ancestor().branch().individual().index(), 1);
+  EXPECT_EQ(service_.submitted().generations(), 7);
+  EXPECT_EQ(Run({"continue", "fake-1", "--resource-factor", "0.8"}).out, "fake-1\n");
+  EXPECT_EQ(service_.submitted().ancestor().branch().individual().index(), 0) << "the selected";
+  EXPECT_EQ(service_.submitted().environment().resource_factor(), 0.8);
+}
+
+TEST_F(SquishctlTest, ExportMakesAFolderThatExplainsItself) {
+  Submit(FakeExperiments::kSucceeds);
+  const Outcome outcome = Run({"export", "fake-1", "smallest", "--output", File("model")});
+  EXPECT_EQ(outcome.status, "exit status 0") << outcome.err;
+  EXPECT_EQ(ReadFile(File("model/model.onnx")).value(), "an ONNX model");
+  EXPECT_EQ(ReadFile(File("model/labels.txt")).value(), "cat\ndog\n");
+  EXPECT_THAT(ReadFile(File("model/preprocessing.json")).value(), HasSubstr("64"));
+  EXPECT_THAT(ReadFile(File("model/predictions.csv")).value(), StartsWith("picture,"));
+  EXPECT_THAT(ReadFile(File("model/README.md")).value(),
+              HasSubstr("**has seen the val pictures**"));
+  EXPECT_EQ(ReadFile(File("model/classify.cc")).value(),
+            ReadFile(absl::StrCat(SQUISH_SOURCE_DIR, "/examples/classify/classify.cc")).value());
+  int files = 0;
+  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(File("model"))) {
+    ++files;
+  }
+  EXPECT_EQ(files, 6) << "nothing else is left in the folder";
+}
+
+TEST_F(SquishctlTest, ExportIntoWhatExistsOrOfWhatIsNotReadyLeavesNothing) {
+  Submit(FakeExperiments::kSucceeds);
+  ASSERT_TRUE(MakeFolder(File("model")).ok());
+  Outcome outcome = Run({"export", "fake-1", "--output", File("model")});
+  EXPECT_EQ(outcome.status, "exit status 1");
+  EXPECT_THAT(outcome.err, HasSubstr("is there already; name another folder"));
+  outcome = Run({"export", "fake-1", "2.5", "--output", File("other")});
+  EXPECT_THAT(outcome.err, HasSubstr("there is no champion '2.5'"));
+  // Its network is no network: the folder must not appear.
+  outcome = Run({"export", "fake-1", "most-accurate", "--output", File("other")});
+  EXPECT_EQ(outcome.status, "exit status 1");
+  Submit(FakeExperiments::kUnready);
+  outcome = Run({"export", "fake-1", "--output", File("other")});
+  EXPECT_THAT(outcome.err, HasSubstr("is not ready yet"));
+  for (const auto& entry : std::filesystem::directory_iterator(root_)) {
+    EXPECT_THAT(entry.path().filename().string(), Not(StartsWith("other")));
+  }
 }
 
 TEST_F(SquishctlTest, SteersExperiments) {

@@ -1,6 +1,9 @@
 #include "ctl/table.h"
 
+#include "ctl/sheet.h"
+
 #include "gtest/gtest.h"
+#include "squish/v1/experiment.pb.h"
 
 namespace squish {
 namespace {
@@ -33,6 +36,24 @@ TEST(TableTest, ThousandsAreSeparated) {
   EXPECT_EQ(WithThousands(-123456), "-123,456");
   EXPECT_EQ(WithThousands(727626), "727,626");
   EXPECT_EQ(WithThousands(1234567890), "1,234,567,890");
+}
+
+TEST(TableTest, BarFillsFromTheLeft) {
+  EXPECT_EQ(Bar(0, 4), "[----]");
+  EXPECT_EQ(Bar(0.5, 4), "[##--]");
+  EXPECT_EQ(Bar(1, 4), "[####]");
+}
+
+TEST(SheetTest, CsvQuotesWhatNeedsIt) {
+  const Sheet sheet{{{"a"}, {"b, c"}}, {{"1,5", "say \"yes\""}, {"plain", "two\nlines"}}};
+  EXPECT_EQ(FormatCsv(sheet),
+            "a,\"b, c\"\n\"1,5\",\"say \"\"yes\"\"\"\nplain,\"two\nlines\"\n");
+}
+
+TEST(SheetTest, JsonHasTheNamesOfTheProtoFiles) {
+  v1::Individual individual;
+  individual.set_selection_accuracy(0.5);
+  EXPECT_EQ(FormatJson(individual), "{\n \"selection_accuracy\": 0.5\n}\n");
 }
 
 }  // namespace
