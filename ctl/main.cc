@@ -55,6 +55,7 @@ class Program {
     app_.require_subcommand(1);
     app_.fallthrough();
     app_.add_option("--coordinator", arguments_.coordinator, "Where the coordinator is")
+        ->envname("SQUISH_COORDINATOR")
         ->type_name("HOST:PORT")
         ->capture_default_str();
     app_.footer(kFooter);
