@@ -1,11 +1,12 @@
 #!/usr/bin/python3
 """Draws an evolution from its individuals.csv.
 
-usage: benchmarks/plot/evolution.py individuals.csv picture.png [TITLE]
+usage: benchmarks/plot/evolution.py individuals.csv picture.png [TITLE [champions.csv]]
 
 Left: accuracy on the selection split against size. Right: images/s as a ratio to the
 ancestor against size. One dot an individual, coloured by generation, lines from
-parents to children. Needs python3-matplotlib (./squish setup --bench).
+parents to children. With champions.csv (squishctl champions ID --format csv) a star is what
+a champion reached on `val/` after its final training. Needs python3-matplotlib (./squish setup --bench).
 """
 import csv
 import sys
@@ -44,15 +45,25 @@ def draw(axes, rows, column, label):
     return dots
 
 
+def draw_champions(axes, rows):
+    shown = [r for r in rows if r["val accuracy"].endswith("%")]
+    axes.scatter([float(r["MB"]) for r in shown],
+                 [float(r["val accuracy"].split()[0]) / 100 for r in shown], marker="*", s=120,
+                 color="crimson", zorder=3, label="champions, val/")
+    axes.legend(loc="lower left")
+
+
 def main():
-    if len(sys.argv) not in (3, 4):
+    if len(sys.argv) not in (3, 4, 5):
         sys.exit(__doc__)
     rows = read(sys.argv[1])
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), constrained_layout=True)
     draw(left, rows, "selection_accuracy", "selection accuracy")
     dots = draw(right, rows, "ratio_to_ancestor", "images/s ÷ ancestor's")
     figure.colorbar(dots, ax=right, label="generation")
-    if len(sys.argv) == 4:
+    if len(sys.argv) == 5:
+        draw_champions(left, read(sys.argv[4]))
+    if len(sys.argv) >= 4:
         figure.suptitle(sys.argv[3], fontsize=10)
     figure.savefig(sys.argv[2], dpi=110)
 
