@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "common/base/file.h"
 #include "common/base/sha256.h"
 #include "common/base/status.h"
@@ -123,7 +124,9 @@ v1::TrainerEvent AnswerLine(const std::string& line, Clock& clock, const CacheOp
   }
   absl::StatusOr<v1::TrainerEvent> answer = Answer(request, clock, open_cache, report);
   if (answer.ok()) return *std::move(answer);
-  event.mutable_failed()->set_message(std::string(answer.status().message()));
+  // LibTorch points at places in sources on several lines.
+  event.mutable_failed()->set_message(
+      absl::StrReplaceAll(answer.status().message(), {{"\n", " "}}));
   return event;
 }
 

@@ -1,8 +1,8 @@
 // squish-trainer: the child process in which networks are trained, evaluated and exported
 // to TorchScript, so that LibTorch is in no process that serves others. Reads a
 // TrainerRequest a line on stdin and answers each with `progress` lines and one `done`,
-// `evaluated`, `exported` or `failed` (TrainerEvent, JSON); see proto/squish/v1/trainer.proto. Its first line is `ready`;
-// it ends with its input.
+// `evaluated`, `exported` or `failed` (TrainerEvent, JSON); see
+// proto/squish/v1/trainer.proto. Its first line is `ready`; it ends with its input.
 #include <cstdlib>
 #include <iostream>
 #include <string>

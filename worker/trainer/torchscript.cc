@@ -8,6 +8,7 @@
 #include <torch/version.h>
 
 #include <sstream>
+#include <stdexcept>
 #include <utility>
 #include <variant>
 
@@ -99,7 +100,12 @@ absl::StatusOr<std::vector<float>> RunTorchScript(const std::string& file, const
     const c10::NoGradGuard no_gradients;
     std::istringstream stream(file);
     torch::jit::Module module = torch::jit::load(stream, at::kCPU);
-    const at::Tensor outputs = module.forward({CopyOf(pictures)}).toTensor().contiguous();
+    at::Tensor outputs;
+    try {
+      outputs = module.forward({CopyOf(pictures)}).toTensor().contiguous();
+    } catch (const std::runtime_error& error) {  // The interpreter's own; no c10::Error.
+      return absl::InternalError(absl::StrCat("TorchScript: ", error.what()));
+    }
     return std::vector<float>(outputs.data_ptr<float>(),
                               outputs.data_ptr<float>() + outputs.numel());
   });

@@ -26,8 +26,8 @@ std::string TorchScriptSource(const Genome& genome);
 absl::StatusOr<std::string> ToTorchScript(const Network& network);
 
 // Loads a file as anybody would, and gives its outputs, row by row, for `pictures`
-// (N × channels × size × size). As CatchTorchErrors. Only for files of our own making:
-// TorchScript executes what is in it.
+// (N × channels × size × size). As CatchTorchErrors; INTERNAL also when it cannot compute
+// them. Only for files of our own making: TorchScript executes what is in it.
 absl::StatusOr<std::vector<float>> RunTorchScript(const std::string& file, const Tensor& pictures);
 
 // "LibTorch 1.13.1".
