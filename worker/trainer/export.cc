@@ -11,6 +11,7 @@
 #include "common/base/status_macros.h"
 #include "common/dataset/resize.h"
 #include "common/export/difference.h"
+#include "common/export/handout.h"
 #include "common/export/reference.h"
 #include "common/torch/inference.h"
 #include "common/torch/numerics.h"
@@ -87,7 +88,7 @@ absl::StatusOr<Exported> RunExport(const v1::ExportJob& job, const Network& netw
   Report(report, 0, "exporting to TorchScript");
   Exported exported;
   SQUISH_ASSIGN_OR_RETURN(exported.torchscript, ToTorchScript(network));
-  exported.file.set_name("model.pt");
+  exported.file.set_name(kTorchScriptFileName);
   exported.file.set_checked_with(LibTorchName());
   std::vector<ReferenceOutputs> reference;
   for (const int size : ReferenceSizes(network.preprocessing.input_size())) {
