@@ -1,4 +1,4 @@
-// The worker: leases SYNTHESIZE and TRAIN jobs from a coordinator.
+// The worker: leases SYNTHESIZE, TRAIN, EVALUATE and EXPORT jobs from a coordinator.
 //
 //   worker --coordinator HOST:PORT --state DIR [--id ID] [--slots N] [--data NAME=DIR]...
 //
@@ -38,6 +38,7 @@ struct Flags {
   std::vector<std::string> data;
   std::string trainer = JoinPath(ExecutableFolder(), "squish-trainer");
   std::string decoder = JoinPath(ExecutableFolder(), "squish-decoder");
+  std::string exporter = JoinPath(ExecutableFolder(), "squish-exporter");
   double child_silence_seconds = 120;
 };
 
@@ -117,6 +118,8 @@ absl::StatusOr<std::unique_ptr<WorkerExecutor>> MakeExecutor(const Flags& flags)
   options.trainer.silence_limit = absl::Seconds(flags.child_silence_seconds);
   options.datasets.decoder_command = {flags.decoder};
   options.datasets.silence_limit = absl::Seconds(flags.child_silence_seconds);
+  options.exporter.command = {flags.exporter};
+  options.exporter.silence_limit = absl::Seconds(flags.child_silence_seconds);
   SQUISH_ASSIGN_OR_RETURN(options.datasets.sources, DataSources(flags.data));
   return WorkerExecutor::Create(std::move(options), Clock::System());
 }
@@ -136,7 +139,7 @@ absl::Status ServeCoordinator(const Flags& flags, StopSignals& signals) {
 
 int Main(int argc, char** argv) {
   Flags flags;
-  CLI::App app{"Squish's worker: synthesises and trains networks for a coordinator."};
+  CLI::App app{"Squish's worker: breeds, trains and exports networks for a coordinator."};
   app.set_version_flag("--version", SQUISH_VERSION);
   app.add_option("--coordinator", flags.coordinator, "HOST:PORT of the coordinator")->required();
   app.add_option("--state", flags.state, "Folder for results, artifacts, data sets and logs")
@@ -149,8 +152,9 @@ int Main(int argc, char** argv) {
       ->allow_extra_args(false);
   app.add_option("--trainer", flags.trainer, "The trainer program")->capture_default_str();
   app.add_option("--decoder", flags.decoder, "The decoder program")->capture_default_str();
+  app.add_option("--exporter", flags.exporter, "The exporter program")->capture_default_str();
   app.add_option("--child-silence-seconds", flags.child_silence_seconds,
-                 "A trainer or decoder that says nothing for so long is replaced")
+                 "A trainer, decoder or exporter that says nothing for so long is ended")
       ->check(CLI::Range(0.1, 86400.0))
       ->capture_default_str();
   CLI11_PARSE(app, argc, argv);

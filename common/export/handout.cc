@@ -19,6 +19,10 @@ std::string Dump(const Json& json, int indent) {
 
 }  // namespace
 
+std::string OnnxFileName(int batch) {
+  return batch == 0 ? "model.onnx" : absl::StrCat("model-batch-", batch, ".onnx");
+}
+
 std::string Labels(const Network& network) {
   std::string labels;
   for (std::string name : network.class_names) {

@@ -11,6 +11,12 @@
 
 namespace squish {
 
+// What a network is handed out as. OnnxFileName(0), which takes any number of pictures a
+// call, is "model.onnx"; of eight it is "model-batch-8.onnx".
+constexpr char kNetworkFileName[] = "network.safetensors";
+constexpr char kTorchScriptFileName[] = "model.pt";
+std::string OnnxFileName(int batch);
+
 // `labels.txt`: a class name a line, in label order. Line breaks inside a name become
 // spaces.
 std::string Labels(const Network& network);

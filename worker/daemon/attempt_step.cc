@@ -2,6 +2,9 @@
 
 #include <unistd.h>
 
+#include <filesystem>
+#include <system_error>
+
 #include "absl/strings/str_cat.h"
 #include "common/base/file.h"
 #include "worker/daemon/child_events.h"
@@ -36,7 +39,7 @@ StepOr<Network> FetchNetwork(Attempt& attempt, absl::string_view digest, absl::s
 StepOr<std::string> StoreFile(Attempt& attempt, absl::string_view path) {
   absl::StatusOr<std::string> digest = attempt.Store(path);
   if (!digest.ok()) {
-    return StepFailure(digest.status(), v1::Failure::INTERNAL, "cannot store the network");
+    return StepFailure(digest.status(), v1::Failure::INTERNAL, "cannot store the result");
   }
   return *std::move(digest);
 }
@@ -48,5 +51,10 @@ v1::AttemptResult FailedAttempt(v1::Failure failure) {
 }
 
 TemporaryFile::~TemporaryFile() { ::unlink(path_.c_str()); }
+
+TemporaryFolder::~TemporaryFolder() {
+  std::error_code error;
+  std::filesystem::remove_all(path_, error);
+}
 
 }  // namespace squish

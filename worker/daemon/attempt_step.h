@@ -24,7 +24,7 @@ StepOr<std::string> FetchFile(Attempt& attempt, absl::string_view digest, absl::
 // The artifact as a network. Failures as FetchFile; BAD_ARTIFACT also when it is none.
 StepOr<Network> FetchNetwork(Attempt& attempt, absl::string_view digest, absl::string_view what);
 
-// Stores a finished network. LOCAL_RESOURCES for a full disk, else INTERNAL.
+// Stores a file that was made. LOCAL_RESOURCES for a full disk, else INTERNAL.
 StepOr<std::string> StoreFile(Attempt& attempt, absl::string_view path);
 
 v1::AttemptResult FailedAttempt(v1::Failure failure);
@@ -36,6 +36,19 @@ class TemporaryFile {
   ~TemporaryFile();
   TemporaryFile(const TemporaryFile&) = delete;
   TemporaryFile& operator=(const TemporaryFile&) = delete;
+  const std::string& path() const { return path_; }
+
+ private:
+  const std::string path_;
+};
+
+// Removes the folder and what is in it at the end of the scope, if it is there then.
+class TemporaryFolder {
+ public:
+  explicit TemporaryFolder(std::string path) : path_(std::move(path)) {}
+  ~TemporaryFolder();
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
   const std::string& path() const { return path_; }
 
  private:

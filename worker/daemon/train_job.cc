@@ -4,29 +4,13 @@
 #include "worker/daemon/attempt_step.h"
 #include "worker/daemon/check_training.h"
 #include "worker/daemon/child_events.h"
+#include "worker/daemon/find_dataset.h"
 #include "worker/daemon/jobs.h"
 
 namespace squish {
 namespace {
 
 constexpr int kMaximumThreads = 256;
-
-// The cache of the job's data set, if this worker has that very content.
-StepOr<std::string> FindDataset(Attempt& attempt, DatasetShelf& datasets) {
-  const v1::TrainJob& job = attempt.job().train();
-  const std::string wanted = absl::StrCat("the job needs data set '", job.dataset().name(),
-                                          "' with fingerprint ", job.dataset_fingerprint());
-  const absl::StatusOr<v1::DecoderEvent::Done> found = datasets.Await(job.dataset(), attempt);
-  if (!found.ok()) {
-    return MakeFailure(v1::Failure::MISSING_DATASET,
-                       absl::StrCat(wanted, "; this worker has none: ", found.status().message()));
-  }
-  if (found->summary().fingerprint() != job.dataset_fingerprint()) {
-    return MakeFailure(v1::Failure::MISSING_DATASET, absl::StrCat(wanted, "; this worker's has ",
-                                                                  found->summary().fingerprint()));
-  }
-  return found->cache_path();
-}
 
 }  // namespace
 
@@ -40,8 +24,10 @@ v1::AttemptResult RunTrain(Attempt& attempt, const std::string& output_path, Dat
     return FailedAttempt(MakeFailure(v1::Failure::INTERNAL,
                                      absl::StrCat("the job asks for ", job.threads(), " threads")));
   }
-  SQUISH_ASSIGN_OR_FAIL(std::string cache_path, FindDataset(attempt, datasets));
-  request.set_dataset_cache_path(std::move(cache_path));
+  SQUISH_ASSIGN_OR_FAIL(
+      const v1::DecoderEvent::Done dataset,
+      FindDataset(attempt, job.dataset(), job.dataset_fingerprint(), datasets));
+  request.set_dataset_cache_path(dataset.cache_path());
   SQUISH_ASSIGN_OR_FAIL(std::string network_path,
                         FetchFile(attempt, job.network(), "the network to train"));
   request.set_network_path(std::move(network_path));
@@ -55,14 +41,14 @@ v1::AttemptResult RunTrain(Attempt& attempt, const std::string& output_path, Dat
   v1::AttemptResult result;
   {
     const TrainerPool::Lease trainer = trainers.Acquire(job.threads());
-    absl::StatusOr<v1::TrainResult> trained = trainer->Train(request, attempt);
-    if (!trained.ok()) return FailedAttempt(ChildFailure(trained.status()));
-    const absl::Status checked = CheckTraining(request, *trained);
+    absl::StatusOr<v1::TrainerEvent> answer = trainer->Ask(request, job.threads(), attempt);
+    if (!answer.ok()) return FailedAttempt(ChildFailure(answer.status()));
+    const absl::Status checked = CheckTraining(request, answer->done());
     if (!checked.ok()) {
       trainer->Replace();
       return FailedAttempt(ChildFailure(checked));
     }
-    *result.mutable_train() = *std::move(trained);
+    *result.mutable_train() = std::move(*answer->mutable_done());
   }
   if (result.train().outcome() == v1::TrainResult::DIVERGED) {
     // There is no network; what else the trainer may say of one is not believed.

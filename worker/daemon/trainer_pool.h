@@ -1,7 +1,7 @@
 // The daemon's trainers, one warm one a slot.
 //
 //   const TrainerPool::Lease trainer = pool.Acquire(threads);
-//   auto result = trainer->Train(request, attempt);
+//   auto event = trainer->Ask(request, threads, attempt);
 //
 // Thread-safe.
 #ifndef SQUISH_WORKER_DAEMON_TRAINER_POOL_H_

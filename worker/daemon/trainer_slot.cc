@@ -9,6 +9,7 @@
 #include "common/base/clock.h"
 #include "common/base/file.h"
 #include "common/base/status_macros.h"
+#include "worker/daemon/advance_watch.h"
 #include "worker/daemon/cancel_hook.h"
 #include "worker/daemon/child_events.h"
 
@@ -16,6 +17,18 @@ namespace squish {
 namespace {
 
 constexpr absl::string_view kWho = "the trainer";
+
+// The event that answers a task.
+v1::TrainerEvent::EventCase Answering(v1::TrainerRequest::TaskCase task) {
+  switch (task) {
+    case v1::TrainerRequest::kEvaluate:
+      return v1::TrainerEvent::kEvaluated;
+    case v1::TrainerRequest::kExportFiles:
+      return v1::TrainerEvent::kExported;
+    default:
+      return v1::TrainerEvent::kDone;
+  }
+}
 
 }  // namespace
 
@@ -56,53 +69,46 @@ absl::Status TrainerSlot::Prepare(int threads) {
   return Warm(threads);
 }
 
-absl::StatusOr<v1::TrainResult> TrainerSlot::Train(const v1::TrainerRequest& request,
-                                                   Attempt& attempt) {
-  SQUISH_RETURN_IF_ERROR(Prepare(request.job().threads()));
-  absl::StatusOr<v1::TrainResult> result;
+absl::StatusOr<v1::TrainerEvent> TrainerSlot::Ask(const v1::TrainerRequest& request, int threads,
+                                                  Attempt& attempt, double share) {
+  SQUISH_RETURN_IF_ERROR(Prepare(threads));
+  absl::StatusOr<v1::TrainerEvent> answer;
   {
     const CancelHook hook(attempt, [child = child_.get()] { child->Kill(); });
-    result = Converse(request, attempt);
+    answer = Converse(request, attempt, share);
   }
   if (attempt.cancelled()) {
     // Not the trainer's fault, but it is dead or deep in a job that nobody wants.
     StartNext();
     return absl::CancelledError("the attempt was cancelled");
   }
-  if (!result.ok() && !absl::IsInternal(result.status())) Replace();
-  return result;
+  if (!answer.ok() && !absl::IsInternal(answer.status())) Replace();
+  return answer;
 }
 
-absl::StatusOr<v1::TrainResult> TrainerSlot::Converse(const v1::TrainerRequest& request,
-                                                      Attempt& attempt) {
+absl::StatusOr<v1::TrainerEvent> TrainerSlot::Converse(const v1::TrainerRequest& request,
+                                                       Attempt& attempt, double share) {
   SQUISH_RETURN_IF_ERROR(AwaitReady().status());
   SQUISH_RETURN_IF_ERROR(WriteRequest(*child_, kWho, request));
   counted_step_seconds_ = 0;
-  double furthest = -1;
-  absl::Duration advanced = Clock::System().Steady();
+  AdvanceWatch watch(kWho, options_.silence_limit, Clock::System());
   v1::TrainerEvent event;
   while (true) {
     SQUISH_RETURN_IF_ERROR(ReadEvent(*child_, kWho, options_.silence_limit, event));
     switch (event.event_case()) {
       case v1::TrainerEvent::kProgress:
         CountSteps(event.progress().step_seconds());
-        attempt.Progress(event.progress().fraction(), event.progress().note());
-        if (event.progress().fraction() > furthest) {
-          furthest = event.progress().fraction();
-          advanced = Clock::System().Steady();
-        } else if (Clock::System().Steady() - advanced > options_.silence_limit) {
-          return absl::DeadlineExceededError(
-              absl::StrCat(kWho, " talked but did not advance for ",
-                           absl::FormatDuration(options_.silence_limit)));
-        }
+        attempt.Progress(share * event.progress().fraction(), event.progress().note());
+        SQUISH_RETURN_IF_ERROR(watch.See(event.progress().fraction()));
         break;
-      case v1::TrainerEvent::kDone:
-        CountSteps(event.done().step_seconds());
-        return std::move(*event.mutable_done());
       case v1::TrainerEvent::kFailed:
         return absl::InternalError(absl::StrCat(kWho, " failed: ", event.failed().message()));
       default:
-        return Babbled(kWho, "neither `progress`, `done` nor `failed`");
+        if (event.event_case() != Answering(request.task_case())) {
+          return Babbled(kWho, "neither `progress`, what was asked for nor `failed`");
+        }
+        CountSteps(event.done().step_seconds());  // 0 where nothing was trained.
+        return event;
     }
   }
 }

@@ -1,7 +1,7 @@
 // One warm trainer: a `squish-trainer` child that is kept between jobs, so that a job
 // does not wait for LibTorch to load.
 //
-//     Warm ──► starting ──► ready ──► Train ──► ready ──► …
+//     Warm ──► starting ──► ready ──► Ask ──► ready ──► …
 //                              ▲         │ dies, hangs, babbles, or its attempt is cancelled
 //                              └─ next ◄─┘
 //
@@ -55,11 +55,14 @@ class TrainerSlot {
   // Waits until the trainer is ready. Errors as ReadEvent.
   absl::StatusOr<v1::TrainerEvent::Ready> AwaitReady();
 
-  // Trains. DEADLINE_EXCEEDED: the trainer hung. ABORTED: it died. INVALID_ARGUMENT,
+  // Has the trainer do the request's task with so many threads; the event that says what
+  // came of it: `done`, `evaluated` or `exported`, as the task is. The attempt is told
+  // `share` times the trainer's progress. DEADLINE_EXCEEDED: the trainer hung. ABORTED: it died. INVALID_ARGUMENT,
   // RESOURCE_EXHAUSTED: it babbled. NOT_FOUND, PERMISSION_DENIED: it cannot be started.
   // CANCELLED: the attempt was. In all these cases it is replaced. INTERNAL: the
   // trainer says why it could not do the job; it stays.
-  absl::StatusOr<v1::TrainResult> Train(const v1::TrainerRequest& request, Attempt& attempt);
+  absl::StatusOr<v1::TrainerEvent> Ask(const v1::TrainerRequest& request, int threads,
+                                       Attempt& attempt, double share = 1.0);
 
   // Ends a trainer that cannot be trusted, and starts the next.
   void Replace();
@@ -69,7 +72,8 @@ class TrainerSlot {
  private:
   // One that is alive, quiet, ready, and has so many threads.
   absl::Status Prepare(int threads);
-  absl::StatusOr<v1::TrainResult> Converse(const v1::TrainerRequest& request, Attempt& attempt);
+  absl::StatusOr<v1::TrainerEvent> Converse(const v1::TrainerRequest& request, Attempt& attempt,
+                                            double share);
   void CountSteps(double step_seconds);
   void StartNext();
 

@@ -16,13 +16,22 @@
 namespace squish {
 namespace {
 
-// Networks that an earlier daemon was killed over. Those that cannot be removed do no
-// harm: a file is overwritten by the next of its name.
+// What attempts make on its way: a network, predictions, a folder of exported files.
+constexpr char kNetwork[] = ".safetensors";
+constexpr char kPredictions[] = ".csv";
+constexpr char kExport[] = ".export";
+
+// What an earlier daemon was killed over. What cannot be removed does no harm: a file is
+// overwritten by the next of its name.
 void RemoveLeftovers(const std::string& folder) {
   std::error_code error;
+  std::vector<std::filesystem::path> leftovers;
   for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
-    if (entry.path().extension() == ".safetensors") std::filesystem::remove(entry.path(), error);
+    for (const char* extension : {kNetwork, kPredictions, kExport}) {
+      if (entry.path().extension() == extension) leftovers.push_back(entry.path());
+    }
   }
+  for (const auto& leftover : leftovers) std::filesystem::remove_all(leftover, error);
 }
 
 }  // namespace
@@ -32,6 +41,7 @@ WorkerExecutor::WorkerExecutor(const WorkerOptions& options, FolderLock lock,
     : clock_(clock),
       lock_(std::move(lock)),
       work_folder_(std::move(work_folder)),
+      exporter_(options.exporter),
       trainers_(options.trainer, options.slots),
       datasets_(options.datasets, clock) {}
 
@@ -45,6 +55,7 @@ absl::StatusOr<std::unique_ptr<WorkerExecutor>> WorkerExecutor::Create(WorkerOpt
   options.datasets.cache_folder = JoinPath(options.state_folder, "datasets");
   SQUISH_RETURN_IF_ERROR(MakeFolder(options.datasets.cache_folder));
   options.datasets.stderr_path = JoinPath(options.trainer.log_folder, "decoder.log");
+  options.exporter.stderr_path = JoinPath(options.trainer.log_folder, "exporter.log");
 
   auto executor = std::unique_ptr<WorkerExecutor>(
       new WorkerExecutor(options, std::move(lock), std::move(work_folder), clock));
@@ -73,16 +84,19 @@ v1::AttemptResult WorkerExecutor::Execute(Attempt& attempt) {
 
 v1::AttemptResult WorkerExecutor::Run(Attempt& attempt) {
   // Named by us: an attempt's id comes from outside.
-  const std::string output_path =
-      JoinPath(work_folder_, absl::StrCat(next_file_.fetch_add(1), ".safetensors"));
+  const std::string output = JoinPath(work_folder_, absl::StrCat(next_file_.fetch_add(1)));
   switch (attempt.job().work_case()) {
     case v1::Job::kSynthesize:
-      return RunSynthesize(attempt, output_path);
+      return RunSynthesize(attempt, output + kNetwork);
     case v1::Job::kTrain:
-      return RunTrain(attempt, output_path, datasets_, trainers_);
+      return RunTrain(attempt, output + kNetwork, datasets_, trainers_);
+    case v1::Job::kEvaluate:
+      return RunEvaluate(attempt, output + kPredictions, datasets_, trainers_);
+    case v1::Job::kExportFiles:
+      return RunExport(attempt, output + kExport, datasets_, trainers_, exporter_, clock_);
     default:
       return FailedAttempt(
-          MakeFailure(v1::Failure::INTERNAL, "a worker can only synthesize and train"));
+          MakeFailure(v1::Failure::INTERNAL, "a worker can only synthesize, train, evaluate and export"));
   }
 }
 

@@ -2,9 +2,11 @@
 //
 //   SYNTHESIZE ──► fetch parents ──► Synthesize (here) ─────────────► store ──► result
 //   TRAIN ──► data set ──► fetch network, teacher ──► trainer child ──► check ──► store ──► result
+//   EVALUATE ──► data set ──► fetch network ──► trainer child ──► check ──► store ──► result
+//   EXPORT ──► data set ──► fetch network ──► trainer child, exporter child ──► … as above
 //
 // What goes wrong is a Failure of the attempt and of nothing else. No LibTorch and no
-// OpenCV in this process: trainers and decoders are children. Thread-safe.
+// OpenCV in this process: trainers, decoders and exporters are children. Thread-safe.
 #ifndef SQUISH_WORKER_DAEMON_WORKER_EXECUTOR_H_
 #define SQUISH_WORKER_DAEMON_WORKER_EXECUTOR_H_
 
@@ -18,6 +20,7 @@
 #include "common/runner/runner.h"
 #include "common/runner/state_folder.h"
 #include "worker/daemon/dataset_shelf.h"
+#include "worker/daemon/exporter_child.h"
 #include "worker/daemon/trainer_pool.h"
 
 namespace squish {
@@ -26,7 +29,8 @@ struct WorkerOptions {
   int slots = 1;
   TrainerOptions trainer;   // log_folder is set by Create.
   DatasetOptions datasets;  // cache_folder and stderr_path are set by Create.
-  // Below it lie `datasets`, `log` and `work` (networks on their way; emptied at start).
+  ExporterOptions exporter;  // stderr_path is set by Create.
+  // Below it lie `datasets`, `log` and `work` (results on their way; emptied at start).
   // The runner's own state folder will do.
   std::string state_folder;
 };
@@ -57,6 +61,7 @@ class WorkerExecutor : public JobExecutor {
   Clock& clock_;
   const FolderLock lock_;  // Of work_folder_.
   const std::string work_folder_;
+  const ExporterOptions exporter_;
   TrainerPool trainers_;
   DatasetShelf datasets_;
   bool cuda_ = false;

@@ -14,6 +14,7 @@
 #include "common/base/status.h"
 #include "common/base/status_macros.h"
 #include "common/export/difference.h"
+#include "common/export/handout.h"
 #include "common/export/onnx_model.h"
 #include "common/export/reference.h"
 #include "worker/exporter/opencv_network.h"
@@ -97,10 +98,6 @@ std::string OneLine(absl::string_view message) {
 }
 
 }  // namespace
-
-std::string OnnxFileName(int batch) {
-  return batch == 0 ? "model.onnx" : absl::StrCat("model-batch-", batch, ".onnx");
-}
 
 absl::StatusOr<v1::ExporterEvent::Done> Export(const v1::ExporterRequest& request,
                                                const FractionReporter& report) {

@@ -16,10 +16,7 @@ namespace squish {
 
 using FractionReporter = std::function<void(double fraction)>;
 
-// "model.onnx" takes any batch (0); "model-batch-8.onnx" takes eight pictures.
-std::string OnnxFileName(int batch);
-
-// Writes `model.onnx` and a file for each of request.batches (in rising order, each once)
+// Writes an ONNX file (OnnxFileName) for any batch and one for each of request.batches (in rising order, each once)
 // durably into output_folder, each after its outputs and those of the same model at
 // 100×100 were compared with the reference. INVALID_ARGUMENT: a path is missing, a batch is
 // not 1 to 1024, the network or the reference cannot be read, or OpenCV cannot read a

@@ -2,13 +2,17 @@
 
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "common/base/file.h"
 #include "common/base/sha256.h"
 #include "common/base/status.h"
 #include "common/base/status_macros.h"
 #include "google/protobuf/util/json_util.h"
+#include "worker/trainer/export.h"
+#include "worker/trainer/split_evaluation.h"
 
 namespace squish {
 namespace {
@@ -21,11 +25,14 @@ absl::StatusOr<Network> ReadNetwork(const std::string& path) {
 }
 
 absl::Status CheckPaths(const v1::TrainerRequest& request) {
-  if (!request.has_job()) return absl::InvalidArgumentError("the request has no job");
-  const std::pair<const char*, const std::string*> paths[] = {
+  if (request.task_case() == v1::TrainerRequest::TASK_NOT_SET) {
+    return absl::InvalidArgumentError("the request has no job");
+  }
+  std::vector<std::pair<const char*, const std::string*>> paths = {
       {"network_path", &request.network_path()},
       {"dataset_cache_path", &request.dataset_cache_path()},
       {"output_path", &request.output_path()}};
+  if (request.has_export_files()) paths.push_back({"reference_path", &request.reference_path()});
   for (const auto& [name, path] : paths) {
     if (path->empty()) {
       return absl::InvalidArgumentError(absl::StrCat("the request has no ", name));
@@ -34,33 +41,73 @@ absl::Status CheckPaths(const v1::TrainerRequest& request) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<TrainingTask> ReadTask(const v1::TrainerRequest& request) {
-  SQUISH_ASSIGN_OR_RETURN(Network network, ReadNetwork(request.network_path()));
-  std::optional<Network> teacher;
-  if (!request.teacher_path().empty()) {
-    SQUISH_ASSIGN_OR_RETURN(teacher, ReadNetwork(request.teacher_path()));
+// What an answer is made of.
+struct Work {
+  const v1::TrainerRequest& request;
+  Network network;
+  std::unique_ptr<DatasetCache> data;
+  Clock& clock;
+  const ProgressReporter& report;
+  const absl::Duration start;
+
+  double WallSeconds() const { return absl::ToDoubleSeconds(clock.Steady() - start); }
+};
+
+absl::StatusOr<v1::TrainerEvent> AnswerTraining(Work work) {
+  TrainingTask task{work.request.job(), std::move(work.network), std::nullopt};
+  if (!work.request.teacher_path().empty()) {
+    SQUISH_ASSIGN_OR_RETURN(task.teacher, ReadNetwork(work.request.teacher_path()));
   }
-  return TrainingTask{request.job(), std::move(network), std::move(teacher)};
+  SQUISH_ASSIGN_OR_RETURN(Trained trained,
+                          RunTraining(task, *work.data, work.clock, work.report));
+  if (trained.network.has_value()) {
+    const std::string file = trained.network->ToSafetensors();
+    SQUISH_RETURN_IF_ERROR(WriteFileDurably(work.request.output_path(), file));
+    trained.result.set_artifact(Sha256Hex(file));
+  }
+  trained.result.set_wall_seconds(work.WallSeconds());
+  v1::TrainerEvent event;
+  *event.mutable_done() = std::move(trained.result);
+  return event;
+}
+
+absl::StatusOr<v1::TrainerEvent> AnswerEvaluation(const Work& work) {
+  SQUISH_ASSIGN_OR_RETURN(
+      Evaluated evaluated,
+      RunEvaluation(work.request.evaluate(), work.network, *work.data, work.report));
+  SQUISH_RETURN_IF_ERROR(WriteFileDurably(work.request.output_path(), evaluated.predictions));
+  evaluated.result.set_predictions(Sha256Hex(evaluated.predictions));
+  evaluated.result.set_wall_seconds(work.WallSeconds());
+  v1::TrainerEvent event;
+  *event.mutable_evaluated() = std::move(evaluated.result);
+  return event;
+}
+
+absl::StatusOr<v1::TrainerEvent> AnswerExport(const Work& work) {
+  SQUISH_ASSIGN_OR_RETURN(
+      Exported exported,
+      RunExport(work.request.export_files(), work.network, *work.data, work.report));
+  SQUISH_RETURN_IF_ERROR(WriteFileDurably(work.request.output_path(), exported.torchscript));
+  SQUISH_RETURN_IF_ERROR(WriteFileDurably(work.request.reference_path(), exported.reference));
+  v1::TrainerEvent event;
+  *event.mutable_exported() = std::move(exported.file);
+  return event;
 }
 
 }  // namespace
 
-absl::StatusOr<v1::TrainResult> Answer(const v1::TrainerRequest& request, Clock& clock,
-                                       const CacheOpener& open_cache,
-                                       const ProgressReporter& report) {
+absl::StatusOr<v1::TrainerEvent> Answer(const v1::TrainerRequest& request, Clock& clock,
+                                        const CacheOpener& open_cache,
+                                        const ProgressReporter& report) {
   const absl::Duration start = clock.Steady();
   SQUISH_RETURN_IF_ERROR(CheckPaths(request));
-  SQUISH_ASSIGN_OR_RETURN(const TrainingTask task, ReadTask(request));
-  SQUISH_ASSIGN_OR_RETURN(const std::unique_ptr<DatasetCache> data,
+  SQUISH_ASSIGN_OR_RETURN(Network network, ReadNetwork(request.network_path()));
+  SQUISH_ASSIGN_OR_RETURN(std::unique_ptr<DatasetCache> data,
                           open_cache(request.dataset_cache_path()));
-  SQUISH_ASSIGN_OR_RETURN(Trained trained, RunTraining(task, *data, clock, report));
-  if (trained.network.has_value()) {
-    const std::string file = trained.network->ToSafetensors();
-    SQUISH_RETURN_IF_ERROR(WriteFileDurably(request.output_path(), file));
-    trained.result.set_artifact(Sha256Hex(file));
-  }
-  trained.result.set_wall_seconds(absl::ToDoubleSeconds(clock.Steady() - start));
-  return std::move(trained.result);
+  Work work{request, std::move(network), std::move(data), clock, report, start};
+  if (request.has_evaluate()) return AnswerEvaluation(work);
+  if (request.has_export_files()) return AnswerExport(work);
+  return AnswerTraining(std::move(work));
 }
 
 v1::TrainerEvent AnswerLine(const std::string& line, Clock& clock, const CacheOpener& open_cache,
@@ -75,12 +122,11 @@ v1::TrainerEvent AnswerLine(const std::string& line, Clock& clock, const CacheOp
                                                      problem.substr(0, problem.find('\n'))));
     return event;
   }
-  absl::StatusOr<v1::TrainResult> result = Answer(request, clock, open_cache, report);
-  if (result.ok()) {
-    *event.mutable_done() = *std::move(result);
-  } else {
-    event.mutable_failed()->set_message(std::string(result.status().message()));
-  }
+  absl::StatusOr<v1::TrainerEvent> answer = Answer(request, clock, open_cache, report);
+  if (answer.ok()) return *std::move(answer);
+  // LibTorch points at places in sources on several lines.
+  event.mutable_failed()->set_message(
+      absl::StrReplaceAll(answer.status().message(), {{"\n", " "}}));
   return event;
 }
 

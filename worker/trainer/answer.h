@@ -17,16 +17,21 @@ namespace squish {
 using CacheOpener =
     std::function<absl::StatusOr<std::unique_ptr<DatasetCache>>(const std::string& path)>;
 
-// Reads the networks and the data set, trains, writes the trained network durably to
-// `output_path` (unless it diverged) and names it in the result. The errors of
-// RunTraining, of reading networks and caches, and of the file system, each one
-// sentence for people.
-absl::StatusOr<v1::TrainResult> Answer(const v1::TrainerRequest& request, Clock& clock,
-                                       const CacheOpener& open_cache,
-                                       const ProgressReporter& report);
+// What the request asks for, and for what: the last event of its conversation.
+//
+//   job           trains; the network goes to output_path, unless it diverged    done
+//   evaluate      the predictions go to output_path                              evaluated
+//   export_files  TorchScript goes to output_path, the reference to its path     exported
+//
+// Files are written durably before they are named. The errors of RunTraining,
+// RunEvaluation and RunExport, of reading networks and caches, and of the file system,
+// each one sentence for people.
+absl::StatusOr<v1::TrainerEvent> Answer(const v1::TrainerRequest& request, Clock& clock,
+                                        const CacheOpener& open_cache,
+                                        const ProgressReporter& report);
 
-// The same for a request as it comes: one line of JSON. Always an event `done` or
-// `failed`; INVALID JSON fails too.
+// The same for a request as it comes: one line of JSON. INVALID JSON fails too: always an
+// event that ends the conversation.
 v1::TrainerEvent AnswerLine(const std::string& line, Clock& clock, const CacheOpener& open_cache,
                             const ProgressReporter& report);
 

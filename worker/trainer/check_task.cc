@@ -3,8 +3,8 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/status.h"
 #include "common/base/status_macros.h"
-#include "common/genome/shapes.h"
 #include "common/torch/numerics.h"
+#include "worker/trainer/check_network.h"
 #include "worker/trainer/training.h"
 
 namespace squish {
@@ -63,22 +63,6 @@ absl::Status CheckRecipe(const v1::Recipe& recipe, int side) {
   return CheckRange("recipe.distillation.temperature", distillation.temperature(), 1e-3, 1e6);
 }
 
-absl::Status CheckNetwork(const Network& network, const DatasetCache& data) {
-  const int side = network.preprocessing.input_size();
-  if (side != data.image_size()) {
-    return Invalid("it wants pictures of ", side, " pixels a side, the data set's have ",
-                   data.image_size());
-  }
-  if (network.genome.OutputChannels(0) != 3) {
-    return Invalid("it wants ", network.genome.OutputChannels(0), " channels, not RGB's 3");
-  }
-  const auto& class_names = data.summary().class_names();
-  if (network.class_names != std::vector<std::string>(class_names.begin(), class_names.end())) {
-    return Invalid("its classes are not the data set's, in that order");
-  }
-  return ComputeShapes(network.genome, side).status();
-}
-
 bool SamePixels(const v1::Preprocessing& a, const v1::Preprocessing& b) {
   return std::equal(a.mean().begin(), a.mean().end(), b.mean().begin(), b.mean().end()) &&
          std::equal(a.std().begin(), a.std().end(), b.std().begin(), b.std().end());
@@ -97,25 +81,14 @@ absl::Status CheckTeacher(const TrainingTask& task, const DatasetCache& data) {
   return absl::OkStatus();
 }
 
-absl::Status CheckData(const v1::TrainJob& job, const DatasetCache& data) {
-  const std::string& fingerprint = data.summary().fingerprint();
-  if (fingerprint != job.dataset_fingerprint()) {
-    return absl::FailedPreconditionError(absl::StrCat("the cache holds data set ", fingerprint,
-                                                      ", not ", job.dataset_fingerprint()));
-  }
-  for (const v1::Split split : {v1::TRAIN, v1::SELECTION}) {
-    if (data.Count(split) > 0) continue;
-    return absl::FailedPreconditionError(
-        absl::StrCat("the data set has no pictures in split ", v1::Split_Name(split)));
-  }
-  return absl::OkStatus();
-}
-
 }  // namespace
 
 absl::Status CheckTask(const TrainingTask& task, const DatasetCache& data) {
   const v1::TrainJob& job = task.job;
-  SQUISH_RETURN_IF_ERROR(CheckData(job, data));
+  SQUISH_RETURN_IF_ERROR(CheckFingerprint(data, job.dataset_fingerprint()));
+  for (const v1::Split split : {v1::TRAIN, v1::SELECTION}) {
+    SQUISH_RETURN_IF_ERROR(CheckSplit(data, split));
+  }
   SQUISH_RETURN_IF_ERROR(CheckRecipe(job.recipe(), data.image_size()));
   SQUISH_RETURN_IF_ERROR(CheckRange("threads", job.threads(), 1, kMaximumThreads));
   SQUISH_RETURN_IF_ERROR(Annotate(CheckNetwork(task.network, data), "the network"));

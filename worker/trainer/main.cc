@@ -1,8 +1,8 @@
-// squish-trainer: the child process in which networks are trained and evaluated, so
-// that LibTorch is in no process that serves others. Reads a TrainerRequest a line on
-// stdin and answers each with `progress` lines and one `done` or `failed`
-// (TrainerEvent, JSON); see proto/squish/v1/trainer.proto. Its first line is `ready`;
-// it ends with its input.
+// squish-trainer: the child process in which networks are trained, evaluated and exported
+// to TorchScript, so that LibTorch is in no process that serves others. Reads a
+// TrainerRequest a line on stdin and answers each with `progress` lines and one `done`,
+// `evaluated`, `exported` or `failed` (TrainerEvent, JSON); see
+// proto/squish/v1/trainer.proto. Its first line is `ready`; it ends with its input.
 #include <cstdlib>
 #include <iostream>
 #include <string>
@@ -45,7 +45,7 @@ void Serve(ProtocolOutput& output) {
 
 int main(int argc, char** argv) {
   CLI::App app(
-      "Trains and evaluates networks. Started by worker daemons: reads one TrainerRequest "
+      "Trains, evaluates and exports networks. Started by worker daemons: reads one TrainerRequest "
       "(JSON) a line on stdin, writes TrainerEvents on stdout.");
   CLI11_PARSE(app, argc, argv);
   squish::PrepareTorchProcess();

@@ -27,6 +27,11 @@ Network Example() {
   return network;
 }
 
+TEST(HandoutTest, OnnxFilesAreNamedByTheirBatch) {
+  EXPECT_EQ(OnnxFileName(0), "model.onnx");
+  EXPECT_EQ(OnnxFileName(8), "model-batch-8.onnx");
+}
+
 TEST(HandoutTest, LabelsAreOneALineInLabelOrderWhateverANameHolds) {
   const std::string labels = Labels(Example());
   EXPECT_EQ(std::count(labels.begin(), labels.end(), '\n'), Example().genome.classes());

@@ -102,6 +102,23 @@ class TrainerProcessTest : public testing::Test {
     return request;
   }
 
+  v1::TrainerRequest EvaluateRequest(v1::Split split, const std::string& output) const {
+    v1::TrainerRequest request = Request(output);
+    v1::EvaluateJob& job = *request.mutable_evaluate();
+    job.set_dataset_fingerprint(data_->summary().fingerprint());
+    job.set_split(split);
+    job.set_threads(1);
+    job.set_device(v1::TrainingSpec::CPU);
+    return request;
+  }
+
+  v1::TrainerRequest ExportRequest(const std::string& output) const {
+    v1::TrainerRequest request = Request(output);
+    request.mutable_export_files()->set_dataset_fingerprint(data_->summary().fingerprint());
+    request.set_reference_path(JoinPath(*folder_, output + ".reference"));
+    return request;
+  }
+
   static std::string* folder_;
   static v1::DecoderEvent::Done* data_;
 };
@@ -147,6 +164,48 @@ TEST_F(TrainerProcessTest, AWarmChildRepeatsItself) {
   EXPECT_EQ(first.done().artifact(), second.done().artifact());
 }
 
+TEST_F(TrainerProcessTest, TwoProcessesEvaluateToTheSameBytes) {
+  for (const v1::Split split : {v1::SELECTION, v1::VAL}) {
+    std::vector<std::string> predictions;
+    for (const char* output : {"first.csv", "second.csv"}) {
+      const auto child = StartTrainer();
+      ASSERT_TRUE(Next(*child).has_ready());
+      int progress_lines = 0;
+      const v1::TrainerEvent event =
+          Ask(*child, Json(EvaluateRequest(split, output)), &progress_lines);
+      ASSERT_TRUE(event.has_evaluated()) << event.DebugString();
+      EXPECT_GE(progress_lines, 2);
+      const v1::EvaluateResult& result = event.evaluated();
+      EXPECT_EQ(result.evaluation().images(), split == v1::VAL
+                                                  ? data_->summary().val_images()
+                                                  : data_->summary().selection_images());
+      EXPECT_GT(result.wall_seconds(), 0);
+      const auto file = ReadFile(JoinPath(*folder_, output));
+      ASSERT_TRUE(file.ok()) << file.status();
+      EXPECT_EQ(result.predictions(), Sha256Hex(*file));
+      predictions.push_back(*file);
+    }
+    EXPECT_EQ(predictions[0], predictions[1]);
+  }
+}
+
+TEST_F(TrainerProcessTest, TwoProcessesExportTheSameBytes) {
+  std::vector<std::string> files;
+  for (const char* output : {"first.pt", "second.pt"}) {
+    const auto child = StartTrainer();
+    ASSERT_TRUE(Next(*child).has_ready());
+    const v1::TrainerEvent event = Ask(*child, Json(ExportRequest(output)));
+    ASSERT_TRUE(event.has_exported()) << event.DebugString();
+    const auto file = ReadFile(JoinPath(*folder_, output));
+    ASSERT_TRUE(file.ok()) << file.status();
+    EXPECT_EQ(event.exported().artifact(), Sha256Hex(*file));
+    const auto reference = ReadFile(JoinPath(*folder_, std::string(output) + ".reference"));
+    ASSERT_TRUE(reference.ok()) << reference.status();
+    files.push_back(*file + *reference);
+  }
+  EXPECT_EQ(files[0], files[1]);
+}
+
 TEST_F(TrainerProcessTest, BadRequestsFailInOneSentenceAndTheChildLivesOn) {
   const auto child = StartTrainer();
   ASSERT_TRUE(Next(*child).has_ready());
@@ -168,6 +227,19 @@ TEST_F(TrainerProcessTest, BadRequestsFailInOneSentenceAndTheChildLivesOn) {
   lines.push_back(Json(request));
   request = Request("bad.safetensors");
   request.set_output_path("/nowhere/output.safetensors");
+  lines.push_back(Json(request));
+  lines.push_back(Json(EvaluateRequest(v1::TRAIN, "bad.csv")));
+  request = EvaluateRequest(v1::VAL, "bad.csv");
+  request.set_output_path("/nowhere/predictions.csv");
+  lines.push_back(Json(request));
+  request = ExportRequest("bad.pt");
+  request.clear_reference_path();
+  lines.push_back(Json(request));
+  request = ExportRequest("bad.pt");
+  request.set_reference_path("/nowhere/reference.safetensors");
+  lines.push_back(Json(request));
+  request = ExportRequest("bad.pt");
+  request.mutable_export_files()->set_dataset_fingerprint("another");
   lines.push_back(Json(request));
   for (const std::string& line : lines) {
     const v1::TrainerEvent event = Ask(*child, line);
