@@ -164,8 +164,9 @@ absl::StatusOr<std::string> BuiltInShapesSource::Identity() const {
   return absl::StrCat(spec_.seed(), " ", spec_.train_images(), " ", spec_.val_images());
 }
 
-absl::StatusOr<PictureSource::Picture> BuiltInShapesSource::Read(int index,
-                                                                 absl::Span<uint8_t> pixels) {
+absl::StatusOr<PictureSource::Picture> BuiltInShapesSource::Read(int index, MarginRule /*margin*/,
+                                                                 absl::Span<uint8_t> room) {
+  const absl::Span<uint8_t> pixels = room.first(size_t{3} * input_size_ * input_size_);
   const bool train = index < train_images();
   const uint64_t split = train ? 0 : 1;
   const int number = train ? index : index - train_images();
@@ -178,7 +179,8 @@ absl::StatusOr<PictureSource::Picture> BuiltInShapesSource::Read(int index,
   Canvas canvas(input_size_);
   PaintScene(static_cast<Outline>(label), input_size_, dice, canvas);
   Expose(input_size_, stream(1), dice, canvas, pixels);
-  return Picture{label, Sha256Hex({reinterpret_cast<const char*>(pixels.data()), pixels.size()})};
+  return Picture{label, Sha256Hex({reinterpret_cast<const char*>(pixels.data()), pixels.size()}),
+                 absl::StrCat("shape ", index), input_size_, /*has_margin=*/false};
 }
 
 }  // namespace squish

@@ -27,7 +27,8 @@ class BuiltInShapesSource : public PictureSource {
   int val_images() const override { return spec_.val_images(); }
   std::string Rules() const override { return "built-in shapes/2"; }
   absl::StatusOr<std::string> Identity() const override;
-  absl::StatusOr<Picture> Read(int index, absl::Span<uint8_t> pixels) override;
+  // Drawn at the input size: there is nothing larger to take a margin from.
+  absl::StatusOr<Picture> Read(int index, MarginRule margin, absl::Span<uint8_t> pixels) override;
 
  private:
   const v1::BuiltInShapes spec_;

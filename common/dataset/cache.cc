@@ -18,53 +18,47 @@ namespace {
 
 class MappedCache : public DatasetCache {
  public:
-  MappedCache(MappedFile file, CacheHeader header)
-      : file_(std::move(file)),
-        header_(std::move(header)),
-        layout_(header_.summary, header_.image_size) {}
+  MappedCache(MappedFile file, CacheIndex index)
+      : file_(std::move(file)), index_(std::move(index)) {}
 
-  const v1::DatasetSummary& summary() const override { return header_.summary; }
-  int image_size() const override { return header_.image_size; }
+  const v1::DatasetSummary& summary() const override { return index_.summary; }
+  int image_size() const override { return index_.image_size; }
 
   int Count(v1::Split split) const override {
     switch (split) {
       case v1::TRAIN:
-        return header_.summary.train_images();
+        return index_.summary.train_images();
       case v1::SELECTION:
-        return header_.summary.selection_images();
+        return index_.summary.selection_images();
       case v1::VAL:
-        return header_.summary.val_images();
+        return index_.summary.val_images();
       default:
         return 0;
     }
   }
 
   absl::Span<const uint8_t> Image(v1::Split split, int index) const override {
-    return pixels().subspan((First(split) + index) * layout_.picture_bytes,
-                            layout_.picture_bytes);
+    const CacheEntry entry = Entry(split, index);
+    return {file_.data() + entry.place, static_cast<size_t>(PictureBytes(entry.side))};
   }
-  int Label(v1::Split split, int index) const override { return labels()[First(split) + index]; }
-
-  absl::Span<const uint8_t> labels() const override {
-    return {file_.data() + layout_.labels_offset, static_cast<size_t>(layout_.count)};
-  }
-  absl::Span<const uint8_t> pixels() const override {
-    return {file_.data() + layout_.pixels_offset,
-            static_cast<size_t>(layout_.count * layout_.picture_bytes)};
+  int Label(v1::Split split, int index) const override { return Entry(split, index).label; }
+  int Side(v1::Split split, int index) const override { return Entry(split, index).side; }
+  std::string Name(v1::Split split, int index) const override { return Entry(split, index).name; }
+  std::string Content(v1::Split split, int index) const override {
+    return HexOf(Entry(split, index).content);
   }
 
  private:
-  // The place of a split's first picture.
-  int64_t First(v1::Split split) const {
-    int64_t first = 0;
-    if (split != v1::TRAIN) first += Count(v1::TRAIN);
-    if (split == v1::VAL) first += Count(v1::SELECTION);
-    return first;
+  CacheEntry Entry(v1::Split split, int index) const {
+    int64_t place = index;
+    if (split != v1::TRAIN) place += Count(v1::TRAIN);
+    if (split == v1::VAL) place += Count(v1::SELECTION);
+    absl::string_view bytes = file_.view().substr(index_.entries[place]);
+    return TakeEntry(&bytes).value();  // Checked by Open.
   }
 
   const MappedFile file_;
-  const CacheHeader header_;
-  const CacheLayout layout_;
+  const CacheIndex index_;
 };
 
 absl::Status Damaged(absl::string_view path, absl::string_view why) {
@@ -87,9 +81,9 @@ absl::StatusOr<std::unique_ptr<DatasetCache>> DatasetCache::Open(absl::string_vi
   absl::StatusOr<MappedFile> file = MapWholeFile(fd, path);
   ::close(fd);
   if (!file.ok()) return file.status();
-  absl::StatusOr<CacheHeader> header = DecodeCacheHeader(file->view());
-  if (!header.ok()) return Damaged(path, header.status().message());
-  return std::make_unique<MappedCache>(*std::move(file), *std::move(header));
+  absl::StatusOr<CacheIndex> index = DecodeCacheIndex(file->view());
+  if (!index.ok()) return Damaged(path, index.status().message());
+  return std::make_unique<MappedCache>(*std::move(file), *std::move(index));
 }
 
 }  // namespace squish

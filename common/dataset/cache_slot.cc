@@ -53,6 +53,8 @@ absl::StatusOr<std::unique_ptr<CacheSlot>> CacheSlot::Acquire(
 }
 
 CacheSlot::~CacheSlot() {
+  // The journal first: without it a partial file is only written over.
+  ::unlink(journal_path().c_str());
   if (!published_) ::unlink(partial().c_str());
   ::close(fd_);
 }
@@ -66,13 +68,33 @@ absl::Status CacheSlot::Reserve(int64_t bytes) {
   return absl::OkStatus();
 }
 
+absl::Status CacheSlot::Write(int64_t place, absl::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::pwrite(fd_, bytes.data(), bytes.size(), place);
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return ErrnoStatus(errno, "cannot write", partial());
+    place += written;
+    bytes.remove_prefix(static_cast<size_t>(written));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CacheSlot::CutTo(int64_t bytes) {
+  if (::ftruncate(fd_, bytes) != 0) return ErrnoStatus(errno, "cannot cut", partial());
+  return absl::OkStatus();
+}
+
+int64_t CacheSlot::Size() const {
+  struct stat info;
+  return ::fstat(fd_, &info) == 0 ? info.st_size : 0;
+}
+
 absl::Status CacheSlot::Publish() {
-  if (::fsync(fd_) != 0) return ErrnoStatus(errno, "cannot sync", partial());
   if (::rename(partial().c_str(), path_.c_str()) != 0) {
     return ErrnoStatus(errno, "cannot rename to", path_);
   }
   published_ = true;
-  return SyncFolder(std::filesystem::path(path_).parent_path().string());
+  return absl::OkStatus();
 }
 
 }  // namespace squish

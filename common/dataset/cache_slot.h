@@ -2,7 +2,8 @@
 // one makes it, the others wait and then find it there.
 //
 // The file being made, PATH.partial, is its own lock (flock), so a maker that is
-// killed leaves the lock free and the partial file to be written over.
+// killed leaves the lock free. It leaves the partial file too, and beside it a journal of
+// what is in it (cache_journal.h), with which the next maker goes on.
 #ifndef SQUISH_COMMON_DATASET_CACHE_SLOT_H_
 #define SQUISH_COMMON_DATASET_CACHE_SLOT_H_
 
@@ -25,7 +26,7 @@ class CacheSlot {
   static absl::StatusOr<std::unique_ptr<CacheSlot>> Acquire(
       absl::string_view path, const std::function<void()>& waiting);
 
-  // Removes what was not published.
+  // Removes what was not published, and the journal.
   ~CacheSlot();
   CacheSlot(const CacheSlot&) = delete;
   CacheSlot& operator=(const CacheSlot&) = delete;
@@ -34,8 +35,14 @@ class CacheSlot {
   // RESOURCE_EXHAUSTED: the disk is too full.
   absl::Status Reserve(int64_t bytes);
   int fd() const { return fd_; }
+  // Errors as ErrnoStatus; RESOURCE_EXHAUSTED: the disk is full.
+  absl::Status Write(int64_t place, absl::string_view bytes);
+  absl::Status CutTo(int64_t bytes);
+  int64_t Size() const;
+  std::string journal_path() const { return partial() + ".journal"; }
 
-  // Syncs the partial file and renames it to `path`.
+  // Renames the partial file to `path`. It is not synced: whoever answers from it later
+  // checks its fingerprint, and makes it anew where a power cut has damaged it.
   absl::Status Publish();
 
  private:

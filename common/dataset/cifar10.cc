@@ -73,6 +73,7 @@ class Batch {
   Batch& operator=(const Batch&) = delete;
 
   const std::string& path() const { return path_; }
+  std::string name() const { return std::filesystem::path(path_).filename().string(); }
   int rows() const { return rows_; }
 
   absl::Status ReadRow(int row, absl::Span<uint8_t> bytes) const {
@@ -145,7 +146,10 @@ class Cifar10Source : public PictureSource {
       : folder_(std::move(folder)),
         class_names_(std::move(class_names)),
         batches_(std::move(batches)),
-        resizer_(kSide, input_size) {
+        input_size_(input_size),
+        has_margin_(MarginSide(input_size) <= kSide),
+        resizer_(kSide, input_size),
+        margin_resizer_(kSide, MarginSide(input_size)) {
     for (const auto& batch : batches_) train_images_ += batch->rows();
     train_images_ -= val_images();
   }
@@ -153,7 +157,7 @@ class Cifar10Source : public PictureSource {
   const std::vector<std::string>& class_names() const override { return class_names_; }
   int train_images() const override { return train_images_; }
   int val_images() const override { return batches_.back()->rows(); }
-  std::string Rules() const override { return absl::StrCat("cifar10/1; ", kResizeRule); }
+  std::string Rules() const override { return absl::StrCat("cifar10/2; ", kResizeRule); }
 
   absl::StatusOr<std::string> Identity() const override {
     std::string identity;
@@ -165,7 +169,7 @@ class Cifar10Source : public PictureSource {
     return identity;
   }
 
-  absl::StatusOr<Picture> Read(int index, absl::Span<uint8_t> pixels) override {
+  absl::StatusOr<Picture> Read(int index, MarginRule margin, absl::Span<uint8_t> pixels) override {
     size_t batch = 0;
     int row = index;
     while (row >= batches_[batch]->rows()) row -= batches_[batch++]->rows();
@@ -181,8 +185,15 @@ class Cifar10Source : public PictureSource {
     for (int i = 0; i < kPlane; ++i) {
       for (int c = 0; c < 3; ++c) interleaved[3 * i + c] = planes[c * kPlane + i];
     }
-    resizer_.Resize(interleaved, pixels);
-    return Picture{bytes[0], Sha256Hex({reinterpret_cast<const char*>(planes), 3 * kPlane})};
+    Picture picture{bytes[0], Sha256Hex({reinterpret_cast<const char*>(planes), 3 * kPlane}),
+                    absl::StrCat(batches_[batch]->name(), " row ", row), input_size_, has_margin_};
+    if (has_margin_ && margin(picture.content)) {
+      picture.side = MarginSide(input_size_);
+      margin_resizer_.Resize(interleaved, pixels);
+    } else {
+      resizer_.Resize(interleaved, pixels);
+    }
+    return picture;
   }
 
  private:
@@ -197,7 +208,9 @@ class Cifar10Source : public PictureSource {
   const std::string folder_;
   const std::vector<std::string> class_names_;
   const std::vector<std::unique_ptr<Batch>> batches_;  // The last one is val.
-  const SquareResizer resizer_;
+  const int input_size_;
+  const bool has_margin_;
+  const SquareResizer resizer_, margin_resizer_;
   int train_images_ = 0;
 };
 

@@ -12,7 +12,7 @@
 
 namespace squish {
 
-// Pictures are resized from 32×32 to `input_size`. NOT_FOUND: no folder or no batches;
+// Pictures are resized from 32×32 to `input_size`, or to MarginSide where that is smaller. NOT_FOUND: no folder or no batches;
 // INVALID_ARGUMENT: a file's size is no whole number of rows, or the class names are
 // not ten. Messages name the file and what to do.
 absl::StatusOr<std::unique_ptr<PictureSource>> OpenCifar10(absl::string_view folder,

@@ -8,6 +8,7 @@
 #include "CLI/CLI.hpp"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "common/dataset/image_folder.h"
 #include "common/dataset/prepare.h"
 #include "google/protobuf/util/json_util.h"
 #include "nlohmann/json.hpp"
@@ -44,7 +45,7 @@ absl::StatusOr<v1::DecoderEvent::Done> Answer(const std::string& line) {
     return absl::InvalidArgumentError(
         absl::StrCat("the request is no DecoderRequest: ", parsed.message().as_string()));
   }
-  return PrepareDataset(request, SayProgress);
+  return PrepareDataset(request, SayProgress, OpenAnyPictureSource);
 }
 
 void Serve() {

@@ -13,9 +13,12 @@ absl::StatusOr<std::unique_ptr<PictureSource>> OpenPictureSource(const v1::Datas
       return std::make_unique<BuiltInShapesSource>(spec.built_in(), spec.input_size());
     case v1::DatasetSpec::kCifar10:
       return OpenCifar10(source_dir, spec.input_size());
+    case v1::DatasetSpec::kImageFolder:
+      return absl::UnimplementedError("this program cannot decode image folders");
     default:
       return absl::InvalidArgumentError(
-          "the data set has no source; set dataset.built_in or dataset.cifar10");
+          "the data set has no source; set dataset.built_in, dataset.cifar10 or "
+          "dataset.image_folder");
   }
 }
 

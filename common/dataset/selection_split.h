@@ -27,6 +27,11 @@ struct TrainingPicture {
 absl::StatusOr<std::vector<bool>> HeldOutForSelection(absl::Span<const TrainingPicture> pictures,
                                                       absl::Span<const std::string> class_names);
 
+// What HeldOutForSelection will most likely say of a picture, from its digest alone: the
+// digests are uniform, so the smallest fifth of any class lies in the lowest fifth of
+// all of them, but for a few per cent near its end.
+bool LikelyHeldOut(absl::string_view content);
+
 }  // namespace squish
 
 #endif  // SQUISH_COMMON_DATASET_SELECTION_SPLIT_H_

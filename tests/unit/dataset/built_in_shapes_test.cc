@@ -11,6 +11,8 @@
 namespace squish {
 namespace {
 
+bool NoMargin(absl::string_view) { return false; }
+
 v1::BuiltInShapes Spec(uint64_t seed, int train = 100, int val = 100) {
   v1::BuiltInShapes spec;
   spec.set_seed(seed);
@@ -24,7 +26,7 @@ std::vector<std::string> ContentDigests(const v1::BuiltInShapes& spec, int input
   std::vector<uint8_t> pixels(size_t{3} * input_size * input_size);
   std::vector<std::string> digests;
   for (int i = 0; i < source.train_images() + source.val_images(); ++i) {
-    digests.push_back(source.Read(i, absl::MakeSpan(pixels))->content);
+    digests.push_back(source.Read(i, NoMargin, absl::MakeSpan(pixels))->content);
   }
   return digests;
 }
@@ -55,8 +57,8 @@ TEST(BuiltInShapesTest, ClassesHaveEqualParts) {
   BuiltInShapesSource source(Spec(1, 250, 120), 8);
   std::vector<uint8_t> pixels(3 * 8 * 8);
   std::vector<int> train(10), val(10);
-  for (int i = 0; i < 250; ++i) ++train[source.Read(i, absl::MakeSpan(pixels))->label];
-  for (int i = 0; i < 120; ++i) ++val[source.Read(250 + i, absl::MakeSpan(pixels))->label];
+  for (int i = 0; i < 250; ++i) ++train[source.Read(i, NoMargin, absl::MakeSpan(pixels))->label];
+  for (int i = 0; i < 120; ++i) ++val[source.Read(250 + i, NoMargin, absl::MakeSpan(pixels))->label];
   EXPECT_THAT(train, testing::Each(25));
   EXPECT_THAT(val, testing::Each(12));
 }

@@ -29,15 +29,44 @@ v1::DatasetSummary SmallSummary() {
   return summary;
 }
 
-// A whole file for a summary: labels alternate, picture i is full of i.
+int Count(const v1::DatasetSummary& summary) {
+  return summary.train_images() + summary.selection_images() + summary.val_images();
+}
+
+// Labels alternate; picture 0 has a margin.
+std::vector<CacheEntry> SmallEntries(const v1::DatasetSummary& summary, int image_size) {
+  std::vector<CacheEntry> entries;
+  int64_t place = kPicturesPlace;
+  for (int i = 0; i < Count(summary); ++i) {
+    CacheEntry entry;
+    entry.label = i % 2;
+    entry.side = i == 0 ? image_size + 1 : image_size;
+    entry.place = place;
+    entry.content = DigestOf(Sha256Hex(absl::StrCat("content ", i)));
+    entry.pixels = DigestOf(Sha256Hex(std::string(PictureBytes(entry.side), static_cast<char>(i))));
+    entry.name = absl::StrCat("picture ", i);
+    place += PictureBytes(entry.side);
+    entries.push_back(entry);
+  }
+  return entries;
+}
+
+std::string FileOf(const v1::DatasetSummary& summary, int image_size,
+                   const std::vector<CacheEntry>& entries) {
+  std::string pictures;
+  for (size_t i = 0; i < entries.size(); ++i) {
+    pictures.append(PictureBytes(entries[i].side), static_cast<char>(i));
+  }
+  const std::string index = EncodeCacheIndex(summary, entries);
+  std::string file = EncodeCacheHeader(
+      image_size, kPicturesPlace + static_cast<int64_t>(pictures.size()), index);
+  file.resize(kPicturesPlace);
+  return file + pictures + index;
+}
+
+// A whole file for a summary: picture i is full of i.
 std::string FileOf(const v1::DatasetSummary& summary, int image_size) {
-  const CacheLayout layout(summary, image_size);
-  std::string file = EncodeCacheHeader(summary, image_size);
-  file.resize(layout.labels_offset);
-  for (int i = 0; i < layout.count; ++i) file.push_back(static_cast<char>(i % 2));
-  file.resize(layout.pixels_offset);
-  for (int i = 0; i < layout.count; ++i) file.append(layout.picture_bytes, static_cast<char>(i));
-  return file;
+  return FileOf(summary, image_size, SmallEntries(summary, image_size));
 }
 
 class DatasetCacheTest : public testing::Test {
@@ -72,7 +101,11 @@ TEST_F(DatasetCacheTest, PicturesAndLabelsAreFoundBySplit) {
   for (const v1::Split split : {v1::TRAIN, v1::SELECTION, v1::VAL}) {
     for (int i = 0; i < cache->Count(split); ++i, ++place) {
       EXPECT_EQ(cache->Label(split, i), place % 2);
-      EXPECT_EQ(cache->Image(split, i).size(), 12u);
+      const int side = place == 0 ? 3 : 2;
+      EXPECT_EQ(cache->Side(split, i), side);
+      EXPECT_EQ(cache->Image(split, i).size(), static_cast<size_t>(PictureBytes(side)));
+      EXPECT_EQ(cache->Name(split, i), absl::StrCat("picture ", place));
+      EXPECT_EQ(cache->Content(split, i), Sha256Hex(absl::StrCat("content ", place)));
       EXPECT_THAT(cache->Image(split, i), testing::Each(place));
     }
   }
@@ -87,20 +120,21 @@ TEST_F(DatasetCacheTest, MissingFileIsNotFound) {
 
 TEST_F(DatasetCacheTest, EveryTruncationAndTrailingByteIsRefused) {
   const std::string file = FileOf(SmallSummary(), 2);
-  for (size_t size = 0; size < file.size(); size += size < 400 ? 1 : 37) {
+  for (size_t size = 0; size < file.size(); size += size < 200 || size > 4000 ? 1 : 37) {
     EXPECT_EQ(OpenBytes(file.substr(0, size)).status().code(), absl::StatusCode::kDataLoss)
         << size;
   }
-  ExpectDataLoss(file.substr(0, file.size() - 1), "bytes instead of");
-  ExpectDataLoss(file + "x", "bytes instead of");
+  ExpectDataLoss(file.substr(0, file.size() - 1), "its header tells of others");
+  ExpectDataLoss(file + "x", "its header tells of others");
 }
 
-TEST_F(DatasetCacheTest, EveryFlippedBitOfTheHeaderIsRefused) {
+TEST_F(DatasetCacheTest, EveryFlippedBitOfHeaderAndIndexIsRefused) {
   const std::string file = FileOf(SmallSummary(), 2);
-  const size_t header = EncodeCacheHeader(SmallSummary(), 2).size();
-  for (size_t i = 0; i < 8 * header; ++i) {
+  const size_t index = EncodeCacheIndex(SmallSummary(), SmallEntries(SmallSummary(), 2)).size();
+  for (size_t i = 0; i < file.size(); ++i) {
+    if (i == 96) i = file.size() - index;
     std::string flipped = file;
-    flipped[i / 8] ^= static_cast<char>(1 << (i % 8));
+    flipped[i] ^= static_cast<char>(1 << (i % 8));
     EXPECT_EQ(OpenBytes(flipped).status().code(), absl::StatusCode::kDataLoss) << i;
   }
 }
@@ -110,7 +144,7 @@ TEST_F(DatasetCacheTest, OtherFilesAndVersionsAreRefused) {
   ExpectDataLoss("", "empty");
   std::string file = FileOf(SmallSummary(), 2);
   file[8] = 7;
-  ExpectDataLoss(file, "version 7, not 1");
+  ExpectDataLoss(file, "version 7, not 2");
   ASSERT_TRUE(MakeFolder(folder_.File("folder")).ok());
   EXPECT_EQ(DatasetCache::Open(folder_.File("folder")).status().code(),
             absl::StatusCode::kDataLoss);
@@ -126,61 +160,123 @@ TEST_F(DatasetCacheTest, ImpossibleSummariesAreRefusedThoughWellSealed) {
   ExpectDataLoss(Altered([](auto& s) { s.add_mean(1); }), "three channels");
   ExpectDataLoss(Altered([](auto& s) { s.set_std(1, 0.0f); }), "impossible");
   ExpectDataLoss(Altered([](auto& s) { s.set_mean(1, NAN); }), "impossible");
-  std::string negative = FileOf(SmallSummary(), 2);
-  v1::DatasetSummary summary = SmallSummary();
-  summary.set_val_images(-1);
-  const std::string header = EncodeCacheHeader(summary, 2);
-  negative.replace(0, header.size(), header);
-  ExpectDataLoss(negative, "negative");
-  const std::string huge = EncodeCacheHeader(SmallSummary(), 100'000);
-  ExpectDataLoss(huge, "damaged");
+  ExpectDataLoss(Altered([](auto& s) { s.set_val_images(-1); }), "negative");
+  const std::vector<CacheEntry> entries = SmallEntries(SmallSummary(), 2);
+  v1::DatasetSummary more = SmallSummary();
+  more.set_val_images(INT32_MAX);
+  ExpectDataLoss(FileOf(more, 2, entries), "6 pictures instead of 2147483652");
+  ExpectDataLoss(FileOf(SmallSummary(), 100'000, entries), "damaged");
 }
 
-TEST_F(DatasetCacheTest, CountsThatWouldNotFitInAFileAreRefused) {
-  v1::DatasetSummary summary = SmallSummary();
-  summary.set_train_images(INT32_MAX);
-  summary.set_selection_images(INT32_MAX);
-  summary.set_val_images(INT32_MAX);
-  std::string file = EncodeCacheHeader(summary, kMaximumImageSize);
-  file.resize(20'000);
-  ExpectDataLoss(file, "bytes instead of");
-}
-
-TEST_F(DatasetCacheTest, LabelsThatAreNoClassAreRefused) {
-  std::string file = FileOf(SmallSummary(), 2);
-  file[CacheLayout(SmallSummary(), 2).labels_offset + 4] = 2;
-  ExpectDataLoss(file, "picture 4 has label 2");
-}
-
-TEST_F(DatasetCacheTest, FingerprintNoticesEveryPartOfTheContent) {
-  const auto digest = [](const std::string& rules, const v1::DatasetSummary& summary, int size,
-                         const std::vector<uint8_t>& bytes) {
-    return Fingerprint(rules, summary, size, bytes, bytes);
+TEST_F(DatasetCacheTest, EntriesThatPointAstrayAreRefusedThoughWellSealed) {
+  const auto with = [](const std::function<void(CacheEntry&)>& alter) {
+    std::vector<CacheEntry> entries = SmallEntries(SmallSummary(), 2);
+    alter(entries[4]);
+    std::string file = FileOf(SmallSummary(), 2, SmallEntries(SmallSummary(), 2));
+    const std::string old_index =
+        EncodeCacheIndex(SmallSummary(), SmallEntries(SmallSummary(), 2));
+    const size_t place = file.size() - old_index.size();
+    const std::string index = EncodeCacheIndex(SmallSummary(), entries);
+    const std::string header = EncodeCacheHeader(2, static_cast<int64_t>(place), index);
+    file.replace(0, header.size(), header);
+    return file.substr(0, place) + index;
   };
-  const std::vector<uint8_t> bytes(10, 1);
-  const std::string base = digest("rules", SmallSummary(), 2, bytes);
-  EXPECT_EQ(digest("rules", SmallSummary(), 2, bytes), base);
-  EXPECT_NE(digest("other", SmallSummary(), 2, bytes), base);
-  EXPECT_NE(digest("rules", SmallSummary(), 3, bytes), base);
-  std::vector<uint8_t> changed = bytes;
-  changed[5] ^= 1;
-  EXPECT_NE(digest("rules", SmallSummary(), 2, changed), base);
+  EXPECT_TRUE(OpenBytes(with([](CacheEntry&) {})).ok());
+  ExpectDataLoss(with([](CacheEntry& entry) { entry.label = 2; }), "picture 4 has label 2");
+  for (const int64_t place : {int64_t{0}, int64_t{4095}, int64_t{4200}, INT64_MAX, INT64_MIN}) {
+    ExpectDataLoss(with([place](CacheEntry& entry) { entry.place = place; }),
+                   "picture 4 lies outside");
+  }
+  ExpectDataLoss(with([](CacheEntry& entry) { entry.side = 0; }), "picture 4 lies outside");
+  ExpectDataLoss(with([](CacheEntry& entry) { entry.side = 2049; }), "picture 4 lies outside");
+}
+
+TEST_F(DatasetCacheTest, FingerprintNoticesEveryPartOfTheContentAndNothingElse) {
+  const std::vector<CacheEntry> entries = SmallEntries(SmallSummary(), 2);
+  const std::string base = Fingerprint("rules", SmallSummary(), 2, entries);
+  EXPECT_EQ(Fingerprint("rules", SmallSummary(), 2, entries), base);
+  EXPECT_NE(Fingerprint("other", SmallSummary(), 2, entries), base);
+  EXPECT_NE(Fingerprint("rules", SmallSummary(), 3, entries), base);
+  const auto with = [&entries](const std::function<void(CacheEntry&)>& alter) {
+    std::vector<CacheEntry> altered = entries;
+    alter(altered[4]);
+    return Fingerprint("rules", SmallSummary(), 2, altered);
+  };
+  EXPECT_NE(with([](CacheEntry& entry) { entry.label = 1; }), base);
+  EXPECT_NE(with([](CacheEntry& entry) { entry.side = 3; }), base);
+  EXPECT_NE(with([](CacheEntry& entry) { entry.pixels[31] ^= 1; }), base);
+  EXPECT_EQ(with([](CacheEntry& entry) {
+              entry.name = "renamed";
+              entry.place = 5000;
+              entry.content[0] ^= 1;
+            }),
+            base);
   v1::DatasetSummary summary = SmallSummary();
   summary.set_class_names(1, "dig");
-  EXPECT_NE(digest("rules", summary, 2, bytes), base);
+  EXPECT_NE(Fingerprint("rules", summary, 2, entries), base);
   summary = SmallSummary();  // One picture from one split to another.
   summary.set_train_images(2);
   summary.set_selection_images(3);
-  EXPECT_NE(digest("rules", summary, 2, bytes), base);
+  EXPECT_NE(Fingerprint("rules", summary, 2, entries), base);
+}
+
+TEST_F(DatasetCacheTest, ChangedPixelIsFoundByAnyNumberOfThreads) {
+  v1::DatasetSummary summary = SmallSummary();
+  summary.set_fingerprint(Fingerprint("rules", summary, 2, SmallEntries(summary, 2)));
+  std::string file = FileOf(summary, 2);
+  for (const int threads : {1, 3, 16}) {
+    EXPECT_TRUE(HasFingerprint("rules", *OpenBytes(file).value(), threads));
+    std::string flipped = file;
+    flipped[kPicturesPlace + 30] ^= 1;
+    EXPECT_FALSE(HasFingerprint("rules", *OpenBytes(flipped).value(), threads));
+  }
+}
+
+TEST_F(DatasetCacheTest, ClassesAreCountedAndDigestedWhateverTheOrder) {
+  const auto digest = [](int i) { return DigestOf(Sha256Hex(absl::StrCat(i))); };
+  ClassSummaries forward(2), backward(2), other(2);
+  for (int i = 0; i < 6; ++i) {
+    forward.Add(i < 4 ? v1::TRAIN : v1::VAL, i % 2, digest(i));
+    backward.Add(5 - i < 4 ? v1::TRAIN : v1::VAL, (5 - i) % 2, digest(5 - i));
+    other.Add(i < 4 ? v1::SELECTION : v1::VAL, i % 2, digest(i));
+  }
+  const auto a = std::move(forward).Take(), b = std::move(backward).Take(),
+             c = std::move(other).Take();
+  ASSERT_EQ(a.size(), 2);
+  EXPECT_EQ(a[0].train_images(), 2);
+  EXPECT_EQ(a[0].selection_images(), 0);
+  EXPECT_EQ(a[0].val_images(), 1);
+  for (int label = 0; label < 2; ++label) {
+    EXPECT_EQ(a[label].SerializeAsString(), b[label].SerializeAsString());
+    EXPECT_NE(a[label].content_digest(), c[label].content_digest());
+  }
+  EXPECT_NE(a[0].content_digest(), a[1].content_digest());
 }
 
 TEST_F(DatasetCacheTest, StatisticsAreThoseOfTheChannels) {
   const std::vector<uint8_t> pixels = {0, 51, 7, 255, 51, 7, 0, 51, 7, 255, 51, 7};
-  const PixelStatistics statistics = ComputePixelStatistics(pixels);
+  const PixelStatistics statistics = ComputePixelStatistics(SumPixels(pixels));
   EXPECT_FLOAT_EQ(statistics.mean[0], 0.5f);
   EXPECT_FLOAT_EQ(statistics.std[0], 0.5f);
   EXPECT_FLOAT_EQ(statistics.mean[1], 0.2f);
   EXPECT_FLOAT_EQ(statistics.std[1], 1.0f / 255) << "a flat channel";
+}
+
+TEST_F(DatasetCacheTest, SumsAreExactForAnyNumberOfPixels) {
+  for (const size_t count : {0u, 1u, 15u, 16u, 17u, 1000u, 16u * 65'536u + 5u}) {
+    std::vector<uint8_t> pixels(3 * count);
+    PixelSums expected;
+    expected.pixels = count;
+    for (size_t i = 0; i < pixels.size(); ++i) {
+      pixels[i] = static_cast<uint8_t>(count > 2000 ? 255 - i % 3 : i * 7);
+      expected.sum[i % 3] += pixels[i];
+      expected.squares[i % 3] += uint64_t{pixels[i]} * pixels[i];
+    }
+    const PixelSums sums = SumPixels(pixels);
+    EXPECT_EQ(sums.pixels, expected.pixels);
+    EXPECT_EQ(sums.sum, expected.sum) << count;
+    EXPECT_EQ(sums.squares, expected.squares) << count;
+  }
 }
 
 }  // namespace

@@ -12,6 +12,9 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
+bool NoMargin(absl::string_view) { return false; }
+bool Margin(absl::string_view) { return true; }
+
 class Cifar10Test : public testing::Test {
  protected:
   Cifar10Test() { WriteSmallCifar(folder_); }
@@ -22,7 +25,7 @@ class Cifar10Test : public testing::Test {
     if (!source.ok()) return std::string(source.status().message());
     std::vector<uint8_t> pixels(3 * 32 * 32);
     for (int i = 0; i < (*source)->train_images() + (*source)->val_images(); ++i) {
-      const auto picture = (*source)->Read(i, absl::MakeSpan(pixels));
+      const auto picture = (*source)->Read(i, NoMargin, absl::MakeSpan(pixels));
       if (!picture.ok()) return std::string(picture.status().message());
     }
     return "";
@@ -38,7 +41,7 @@ TEST_F(Cifar10Test, RowsBecomeInterleavedPicturesInOrder) {
   const std::string rows = CifarRows(30, 1) + CifarRows(30, 2) + CifarRows(10, 3);
   std::vector<uint8_t> pixels(3 * 32 * 32);
   for (int i = 0; i < 70; ++i) {
-    const auto picture = source->Read(i, absl::MakeSpan(pixels)).value();
+    const auto picture = source->Read(i, NoMargin, absl::MakeSpan(pixels)).value();
     const std::string row = rows.substr(3073 * i, 3073);
     EXPECT_EQ(picture.label, row[0]);
     EXPECT_EQ(picture.content, Sha256Hex(row.substr(1)));
@@ -54,7 +57,7 @@ TEST_F(Cifar10Test, BatchesComeInNaturalOrder) {
   folder_.Write("data_batch_10.bin", CifarRow(7, 1));
   const auto source = OpenCifar10(folder_.path(), 32).value();
   std::vector<uint8_t> pixels(3 * 32 * 32);
-  EXPECT_EQ(source->Read(60, absl::MakeSpan(pixels))->label, 7);
+  EXPECT_EQ(source->Read(60, NoMargin, absl::MakeSpan(pixels))->label, 7);
 
   EXPECT_TRUE(NaturallyBefore("b2", "b10"));
   EXPECT_FALSE(NaturallyBefore("b10", "b2"));
@@ -71,8 +74,22 @@ TEST_F(Cifar10Test, PicturesAreResizedToTheInput) {
   for (const int size : {8, 33, 64}) {
     const auto source = OpenCifar10(folder_.path(), size).value();
     std::vector<uint8_t> pixels(3 * size * size);
-    ASSERT_TRUE(source->Read(0, absl::MakeSpan(pixels)).ok());
+    ASSERT_TRUE(source->Read(0, NoMargin, absl::MakeSpan(pixels)).ok());
     EXPECT_THAT(pixels, testing::Each(0x40));
+  }
+}
+
+TEST_F(Cifar10Test, MarginIsTakenOnlyFromPicturesThatAreLargerThanTheInput) {
+  for (const int size : {8, 28, 29, 32, 64}) {
+    const auto source = OpenCifar10(folder_.path(), size).value();
+    std::vector<uint8_t> pixels(3 * MarginSide(size) * MarginSide(size));
+    const auto without = source->Read(3, NoMargin, absl::MakeSpan(pixels)).value();
+    const auto with = source->Read(3, Margin, absl::MakeSpan(pixels)).value();
+    EXPECT_EQ(without.side, size);
+    EXPECT_EQ(with.side, size <= 28 ? MarginSide(size) : size);
+    EXPECT_EQ(with.has_margin, size <= 28);
+    EXPECT_EQ(without.has_margin, size <= 28);
+    EXPECT_EQ(with.name, "data_batch_1.bin row 3");
   }
 }
 
@@ -128,8 +145,8 @@ TEST_F(Cifar10Test, BatchThatShrinksWhileItIsReadIsRefused) {
   const auto source = OpenCifar10(folder_.path(), 32).value();
   std::filesystem::resize_file(folder_.File("data_batch_1.bin"), 3073);
   std::vector<uint8_t> pixels(3 * 32 * 32);
-  EXPECT_TRUE(source->Read(0, absl::MakeSpan(pixels)).ok());
-  EXPECT_THAT(std::string(source->Read(1, absl::MakeSpan(pixels)).status().message()),
+  EXPECT_TRUE(source->Read(0, NoMargin, absl::MakeSpan(pixels)).ok());
+  EXPECT_THAT(std::string(source->Read(1, NoMargin, absl::MakeSpan(pixels)).status().message()),
               HasSubstr("became shorter"));
 }
 

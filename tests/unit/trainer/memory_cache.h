@@ -38,8 +38,8 @@ class MemoryCache : public DatasetCache {
     return pixels().subspan(PictureBytes() * Place(split, index), PictureBytes());
   }
   int Label(v1::Split split, int index) const override { return labels_[Place(split, index)]; }
-  absl::Span<const uint8_t> labels() const override { return labels_; }
-  absl::Span<const uint8_t> pixels() const override { return pixels_; }
+  absl::Span<const uint8_t> labels() const { return labels_; }
+  absl::Span<const uint8_t> pixels() const { return pixels_; }
 
   v1::Preprocessing preprocessing() const {
     v1::Preprocessing preprocessing;
