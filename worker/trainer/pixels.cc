@@ -45,11 +45,11 @@ void Blend(const uint8_t* low, const uint8_t* high, float share, int count,
   }
 }
 
-// Scales three planes and gives the sum of their grey. Sixteen sums, so that they can be
+// Scales three planes and gives the sum of their grey. Eight sums, so that they can be
 // added up side by side: what is added to what does not depend on the processor.
 double Brighten(float factor, int64_t pixels, float* __restrict red, float* __restrict green,
                 float* __restrict blue) {
-  constexpr int kLanes = 16;
+  constexpr int kLanes = 8;
   std::array<double, kLanes> sums = {};
   int64_t i = 0;
   for (; i + kLanes <= pixels; i += kLanes) {

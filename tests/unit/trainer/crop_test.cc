@@ -183,6 +183,18 @@ TEST_F(ResizedCropTest, DependOnSeedAndPositionAlone) {
               ElementsAre(11, 20, 943, 713));
 }
 
+TEST_F(ResizedCropTest, AreTheWholePictureWhereNoDrawFits) {
+  recipe_.set_crop_area(0.9999);  // Only nearly square windows fit.
+  int whole = 0;
+  for (int i = 0; i < 100; ++i) {
+    const Crop crop = Draw(i);
+    EXPECT_GE(crop.height, 998);
+    whole += crop.height == kPicture && crop.width == kPicture && crop.down == 0 &&
+             crop.right == 0;
+  }
+  EXPECT_GE(whole, 90);
+}
+
 TEST_F(ResizedCropTest, OfAOnePixelPictureAreThatPixel) {
   recipe_.set_crop_area(0.05);
   for (int i = 0; i < 100; ++i) {

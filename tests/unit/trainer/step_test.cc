@@ -12,7 +12,9 @@
 #include "worker/trainer/evaluation.h"
 #include "worker/trainer/feed.h"
 #include "worker/trainer/loss.h"
+#include "worker/trainer/schedule.h"
 #include "worker/trainer/sgd.h"
+#include "worker/trainer/training.h"
 
 namespace squish {
 namespace {
@@ -315,6 +317,56 @@ TEST_F(SgdTest, StepsOfARealGradientMakeTheLossSmaller) {
     sgd.Step(torch::autograd::grad({loss()}, network_.parameters()), 3e-3);
   }
   EXPECT_LT(loss().item<double>(), before);
+}
+
+// --- A whole training -----------------------------------------------------------
+
+// What a training is, one thing after the other: no thread, no staging.
+TensorMap TrainInLine(const TrainingTask& task, const DatasetCache& data) {
+  const v1::Recipe& recipe = task.job.recipe();
+  const Batches train(data, v1::TRAIN, task.network.preprocessing, at::kCPU);
+  TorchNetwork network =
+      *TorchNetwork::Create(task.network.genome, task.network.weights, at::kCPU);
+  Sgd sgd(network, recipe);
+  const Schedule schedule(recipe, train.count());
+  PictureOrder order(task.job.seed(), train.Labels());
+  for (int64_t step = 0; step < schedule.steps(); ++step) {
+    std::vector<Choice> choices;
+    for (int64_t position = recipe.batch() * step; position < recipe.batch() * (step + 1);
+         ++position) {
+      choices.push_back({order.At(position),
+                         DrawCrop(recipe, task.job.seed(), position, train.side(), train.side()),
+                         DrawColour(recipe, task.job.seed(), position)});
+    }
+    const Batch batch = train.Make(choices);
+    const RandomStream dropout(RandomDomain::kDropout,
+                               {task.job.seed(), static_cast<uint64_t>(step)});
+    const at::Tensor logits = network.Forward(
+        batch.pictures, {.dropout = &dropout, .dropout_permille = 500, .observe = {}});
+    sgd.Step(torch::autograd::grad({CrossEntropy(logits, batch.labels, 0)}, network.parameters()),
+             schedule.LearningRate(step));
+  }
+  return network.Weights();
+}
+
+TEST(RunTrainingTest, IsBitForBitItsStepsOneAfterTheOther) {
+  const MemoryCache data(/*side=*/40, /*classes=*/4, /*train=*/64, /*selection=*/8);
+  TrainingTask task{{}, data.FreshNetwork(0.2, 1), {}};
+  task.job.set_dataset_fingerprint("stripes");
+  task.job.set_seed(3);
+  task.job.set_threads(1);
+  task.job.set_device(v1::TrainingSpec::CPU);
+  v1::Recipe plain = StripesRecipe(), full = StripesRecipe();
+  plain.set_epochs(3);
+  plain.set_flip(true);
+  full.set_crop_area(0.35);
+  full.set_colour(0.4);
+  for (const v1::Recipe& recipe : {plain, full}) {
+    *task.job.mutable_recipe() = recipe;
+    const auto trained = RunTraining(task, data, Clock::System(), [](const auto&) {});
+    ASSERT_TRUE(trained.ok()) << trained.status();
+    EXPECT_EQ(trained->network->weights, TrainInLine(task, data));
+  }
 }
 
 // --- Judgement ----------------------------------------------------------------
