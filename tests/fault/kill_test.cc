@@ -24,6 +24,7 @@
 #include "ctl/coordinator_client.h"
 #include "ctl/local_cluster.h"
 #include "ctl/report.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/fault/in_flight.h"
 
@@ -48,7 +49,9 @@ environment { resource_factor: 0.9 constraints { min_ratio_to_ancestor: 1.1 } }
 training {
   ancestor { epochs: 8 batch: 32 }
   offspring { epochs: 3 batch: 32 distillation { teacher: PARENT } }
+  final { epochs: 3 batch: 32 distillation { teacher: ANCESTOR } }
 }
+report_megabytes: [0.06]
 retry { lost_runners: 1000 failures: 1000 }
 )";
 
@@ -62,7 +65,23 @@ struct Outcome {
   std::string population_digest;
   int64_t images_wasted = 0;
   std::vector<v1::Individual> individuals;
+  // Of each champion who it is, its weights, its predictions on `val/` and its files.
+  std::string champions;
 };
+
+std::string Describe(const std::vector<v1::Champion>& champions) {
+  std::string text;
+  for (const v1::Champion& champion : champions) {
+    const v1::IndividualName& name = champion.individual().name();
+    absl::StrAppend(&text, v1::Champion::State_Name(champion.state()), " ", name.generation(), ":",
+                    name.index(), " ", champion.weights_digest(), " ", champion.predictions());
+    for (const v1::ExportedFile& file : champion.files()) {
+      absl::StrAppend(&text, " ", file.name(), " ", file.artifact());
+    }
+    absl::StrAppend(&text, "\n");
+  }
+  return text;
+}
 
 // The answer of a coordinator that may just have been killed and started: the connection
 // to it may not be there again yet.
@@ -98,8 +117,8 @@ class KillTest : public testing::Test {
     return options;
   }
 
-  // Runs the experiment to its end. `disturb` is called after each birth, training and
-  // measurement that became durable; a coordinator that it killed and started is found again.
+  // Runs the experiment to its end. `disturb` is called after each birth, training,
+  // measurement and step of a champion that became durable; a coordinator that it killed and started is found again.
   Outcome Run(const LocalClusterOptions& options,
               const std::function<void(const Scene&)>& disturb = nullptr) {
     LocalCluster cluster(options);
@@ -123,14 +142,8 @@ class KillTest : public testing::Test {
       // a new watch repeats is no news: only progress brings the next disturbance.
       (void)client.Watch(context, submitted->id(), [&](const v1::WatchEvent& event) {
         if (event.has_experiment()) latest = event.experiment();
-        if (!disturb || !event.has_individual() || HasEnded(latest)) return;
-        const v1::Individual& individual = event.individual();
-        const bool news =
-            seen.insert(absl::StrCat(individual.name().generation(), ":", individual.name().index(),
-                                     " ", individual.weights_digest(), " ",
-                                     individual.has_images_per_second()))
-                .second;
-        if (news) disturb({cluster, client, submitted->id()});
+        if (!disturb || event.has_experiment() || HasEnded(latest)) return;
+        if (seen.insert(WhatIsDone(event)).second) disturb({cluster, client, submitted->id()});
       });
     }
     EXPECT_EQ(latest.state(), v1::Experiment::SUCCEEDED) << StateSentence(latest);
@@ -139,7 +152,22 @@ class KillTest : public testing::Test {
         AskUntilAnswered([&] { return client.Individuals(submitted->id()); });
     EXPECT_TRUE(individuals.ok()) << individuals.status();
     if (!individuals.ok()) return {};
-    return {latest.population_digest(), latest.images_wasted(), *individuals};
+    const auto champions = AskUntilAnswered([&] { return client.Champions(submitted->id()); });
+    EXPECT_TRUE(champions.ok()) << champions.status();
+    if (!champions.ok()) return {};
+    return {latest.population_digest(), latest.images_wasted(), *individuals,
+            Describe(*champions)};
+  }
+
+  static std::string WhatIsDone(const v1::WatchEvent& event) {
+    if (event.has_champion()) {
+      const v1::Champion& champion = event.champion();
+      return absl::StrCat("champion ", champion.index(), " ", champion.weights_digest(), " ",
+                          champion.has_evaluation(), " ", champion.files_size());
+    }
+    const v1::Individual& individual = event.individual();
+    return absl::StrCat(individual.name().generation(), ":", individual.name().index(), " ",
+                        individual.weights_digest(), " ", individual.has_images_per_second());
   }
 
   const std::string folder_;
@@ -368,13 +396,19 @@ TEST_F(KillTest, PopulationIsTheSameWhoeverDiesAndHoweverManyWork) {
     EXPECT_TRUE(individual.has_ratio_to_ancestor()) << individual.ShortDebugString();
   }
 
-  EXPECT_EQ(Run(Options("one-worker", 1, replay)).population_digest, calm.population_digest);
-  EXPECT_EQ(Run(Options("three-workers", 3, replay)).population_digest, calm.population_digest);
+  EXPECT_THAT(calm.champions, testing::HasSubstr("model.onnx"));
+  EXPECT_THAT(calm.champions, testing::Not(testing::HasSubstr("FINISHING")));
+  for (const int workers : {1, 3}) {
+    const Outcome other = Run(Options(absl::StrCat(workers, "-workers"), workers, replay));
+    EXPECT_EQ(other.population_digest, calm.population_digest) << workers << " workers";
+    EXPECT_EQ(other.champions, calm.champions) << workers << " workers";
+  }
 
   Killer killer;
   const Outcome disturbed =
       Run(Options("disturbed", 2, replay), [&](const Scene& scene) { killer(scene); });
   EXPECT_EQ(disturbed.population_digest, calm.population_digest);
+  EXPECT_EQ(disturbed.champions, calm.champions);
   for (const char* victim : {"coordinator", "agent", "child of agent"}) {
     EXPECT_GE(killer.killed().count(victim) ? killer.killed().at(victim) : 0, 1) << victim;
   }
