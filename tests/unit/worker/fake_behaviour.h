@@ -1,5 +1,6 @@
-// What fake children do, told by what they are asked: a trainer by its job's seed, a
-// decoder by its data set's name.
+// What fake children do, told by what they are asked: a trainer by its job's seed, or by the
+// threads of an evaluation, or by the first batch of an export; an exporter by the second
+// batch; a decoder by its data set's name.
 #ifndef SQUISH_TESTS_UNIT_WORKER_FAKE_BEHAVIOUR_H_
 #define SQUISH_TESTS_UNIT_WORKER_FAKE_BEHAVIOUR_H_
 
@@ -7,7 +8,8 @@
 
 namespace squish {
 
-// TrainJob.seed. All but kFailAtOnce report progress first.
+// Of a trainer. All but kFailAtOnce report progress first. kTrain is what is asked for, by
+// an evaluation and an export too.
 enum FakeTraining : uint64_t {
   kTrain = 1,  // Halves every weight. Its note is "pid N".
   kDiverge,
@@ -30,7 +32,28 @@ enum FakeTraining : uint64_t {
   kLieOtherGenome,
   kDieAfterwards,   // As kTrain, then exits.
   kTalkAfterwards,  // As kTrain, says `done` twice.
+  kAnswerAnother,   // Says `done` to an evaluation or export.
+  // Of an evaluation.
+  kLieImages,
+  kLieCounts,
+  kLieNegativeCount,
+  kLieConfusion,
+  kLieBalanced,
+  kLieNumerics,
+  kLieSeconds,
+  // Of an export, by the trainer or by the exporter.
+  kLieName,
+  kLieBytes,
+  kLieDifference,
+  kLieDifferenceAt100,
+  kLieCheckedWith,
+  kLieNoReference,
+  kLieMissingFile,
 };
+
+// What the fake decoder says of its pictures.
+constexpr int kFakeSelectionImages = 4;
+constexpr int kFakeValImages = 6;
 
 }  // namespace squish
 

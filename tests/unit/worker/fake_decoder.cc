@@ -12,6 +12,7 @@
 #include "common/child/parent_watch.h"
 #include "google/protobuf/util/json_util.h"
 #include "squish/v1/trainer.pb.h"
+#include "tests/unit/worker/fake_behaviour.h"
 
 namespace squish {
 namespace {
@@ -39,6 +40,8 @@ v1::DecoderEvent Decode(const v1::DecoderRequest& request) {
   v1::DecoderEvent::Done& done = *event.mutable_done();
   done.set_cache_path(cache);
   done.mutable_summary()->set_fingerprint(name == "lie-fingerprint" ? "?" : Sha256Hex(content));
+  done.mutable_summary()->set_selection_images(kFakeSelectionImages);
+  done.mutable_summary()->set_val_images(kFakeValImages);
   if (name != "lie-classes") {
     for (const char* label : {"cat", "dog"}) done.mutable_summary()->add_class_names(label);
   }

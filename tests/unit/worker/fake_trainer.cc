@@ -1,4 +1,4 @@
-// A `squish-trainer` without LibTorch that does what the job's seed says (FakeTraining).
+// A `squish-trainer` without LibTorch that does what it is told (fake_behaviour.h).
 //
 //   fake_trainer [FIFO [START]]
 //
@@ -12,6 +12,7 @@
 #include <iostream>
 #include <limits>
 #include <string>
+#include <vector>
 
 #include "common/base/file.h"
 #include "common/base/sha256.h"
@@ -84,8 +85,62 @@ v1::TrainResult Train(const v1::TrainerRequest& request, uint64_t behaviour) {
   return result;
 }
 
+std::string Write(const std::string& path, const std::string& content) {
+  std::ofstream(path, std::ios::binary) << content << std::flush;
+  return Sha256Hex(content);
+}
+
+// Of two classes.
+v1::EvaluateResult Evaluate(const v1::TrainerRequest& request, uint64_t behaviour) {
+  const bool val = request.evaluate().split() == v1::VAL;
+  v1::EvaluateResult result;
+  v1::Evaluation& evaluation = *result.mutable_evaluation();
+  evaluation.set_images(val ? kFakeValImages : kFakeSelectionImages);
+  for (const int count : val ? std::vector<int>{2, 1, 0, 3} : std::vector<int>{1, 1, 0, 2}) {
+    evaluation.add_confusion(count);
+  }
+  evaluation.set_accuracy(val ? 5.0 / 6 : 0.75);
+  evaluation.set_balanced_accuracy(val ? (2.0 / 3 + 1) / 2 : 0.75);
+  evaluation.set_log_loss(0.5);
+  result.set_numerics_class("fake");
+  result.set_wall_seconds(2);
+  result.set_predictions(Sha256Hex("no file"));
+  if (behaviour != kLieNoFile) result.set_predictions(Write(request.output_path(), "a,b\n"));
+  if (behaviour == kLieArtifact) result.set_predictions(Sha256Hex("another"));
+  if (behaviour == kLieImages) evaluation.set_images(evaluation.images() + 1);
+  if (behaviour == kLieCounts) evaluation.set_confusion(0, 7);
+  if (behaviour == kLieNegativeCount) evaluation.set_confusion(1, -1);
+  if (behaviour == kLieConfusion) evaluation.add_confusion(0);
+  if (behaviour == kLieAccuracy) evaluation.set_accuracy(1);
+  if (behaviour == kLieBalanced) evaluation.set_balanced_accuracy(1);
+  if (behaviour == kLieLoss) evaluation.set_log_loss(std::numeric_limits<double>::quiet_NaN());
+  if (behaviour == kLieNumerics) result.clear_numerics_class();
+  if (behaviour == kLieSeconds) result.set_wall_seconds(-1);
+  return result;
+}
+
+v1::ExportedFile Export(const v1::TrainerRequest& request, uint64_t behaviour) {
+  const std::string content = "torchscript";
+  v1::ExportedFile file;
+  file.set_name(behaviour == kLieName ? "../model.pt" : "model.pt");
+  file.set_artifact(Sha256Hex(behaviour == kLieArtifact ? "another" : content));
+  file.set_bytes(static_cast<int64_t>(content.size()) + (behaviour == kLieBytes ? 1 : 0));
+  file.set_difference(behaviour == kLieDifference ? 0.5 : 1e-6);
+  file.set_difference_at_100(behaviour == kLieDifferenceAt100 ? -1 : 2e-6);
+  if (behaviour != kLieCheckedWith) file.set_checked_with("a fake");
+  if (behaviour != kLieNoFile) Write(request.output_path(), content);
+  if (behaviour != kLieNoReference) Write(request.reference_path(), "reference");
+  return file;
+}
+
+uint64_t BehaviourOf(const v1::TrainerRequest& request) {
+  if (request.has_evaluate()) return request.evaluate().threads();
+  if (request.has_export_files()) return request.export_files().batches(0);
+  return request.job().seed();
+}
+
 void Answer(const v1::TrainerRequest& request) {
-  const uint64_t behaviour = request.job().seed();
+  const uint64_t behaviour = BehaviourOf(request);
   v1::TrainerEvent event;
   if (behaviour == kFailAtOnce) {
     event.mutable_failed()->set_message("the fake has had enough");
@@ -115,8 +170,19 @@ void Answer(const v1::TrainerRequest& request) {
       event.mutable_done()->set_outcome(v1::TrainResult::DIVERGED);
       event.mutable_done()->set_artifact("left over");
       return Say(event);
+    case kAnswerAnother:
+      event.mutable_done()->set_outcome(v1::TrainResult::DIVERGED);
+      return Say(event);
     default:
       break;
+  }
+  if (request.has_evaluate()) {
+    *event.mutable_evaluated() = Evaluate(request, behaviour);
+    return Say(event);
+  }
+  if (request.has_export_files()) {
+    *event.mutable_exported() = Export(request, behaviour);
+    return Say(event);
   }
   v1::TrainResult& result = *event.mutable_done();
   result = Train(request, behaviour);

@@ -256,6 +256,10 @@ TEST_F(TrainJobTest, TwoSlotsTrainAtTheSameTime) {
 TEST_F(TrainJobTest, LeftoversOfAnEarlierDaemonAreRemoved) {
   ASSERT_TRUE(MakeFolder(Path("state/work")).ok());
   ASSERT_TRUE(WriteFileDurably(Path("state/work/7.safetensors"), "half a network").ok());
+  ASSERT_TRUE(WriteFileDurably(Path("state/work/8.csv"), "half a line").ok());
+  ASSERT_TRUE(MakeFolder(Path("state/work/9.export")).ok());
+  ASSERT_TRUE(WriteFileDurably(Path("state/work/9.export/model.pt"), "half a file").ok());
+  EXPECT_EQ(FilesAtWork(), 3);
   const auto executor = MakeExecutor(Options());
   EXPECT_EQ(FilesAtWork(), 0);
 }

@@ -73,6 +73,29 @@ class WorkerFixture : public testing::Test {
     return job;
   }
 
+  v1::Job EvaluateJob(uint64_t behaviour, v1::Split split = v1::VAL) const {
+    v1::Job job;
+    v1::EvaluateJob& evaluate = *job.mutable_evaluate();
+    evaluate.set_network(PutArtifact(TwoClasses().ToSafetensors()));
+    *evaluate.mutable_dataset() = Pictures();
+    evaluate.set_dataset_fingerprint(Fingerprint());
+    evaluate.set_split(split);
+    evaluate.set_threads(static_cast<int>(behaviour));
+    evaluate.set_device(v1::TrainingSpec::CPU);
+    return job;
+  }
+
+  v1::Job ExportJob(uint64_t trainer, uint64_t exporter) const {
+    v1::Job job;
+    v1::ExportJob& files = *job.mutable_export_files();
+    files.set_network(PutArtifact(TwoClasses().ToSafetensors()));
+    *files.mutable_dataset() = Pictures();
+    files.set_dataset_fingerprint(Fingerprint());
+    files.add_batches(static_cast<int>(trainer));
+    files.add_batches(static_cast<int>(exporter));
+    return job;
+  }
+
   v1::Job AncestorJob() const {
     v1::Job job;
     v1::SynthesizeJob& synthesize = *job.mutable_synthesize();
@@ -113,6 +136,7 @@ class WorkerFixture : public testing::Test {
     options.state_folder = Path("state");
     options.trainer.command = {FAKE_TRAINER_PATH};
     options.datasets.decoder_command = {FAKE_DECODER_PATH};
+    options.exporter.command = {FAKE_EXPORTER_PATH};
     options.datasets.sources["pictures"] = Path("data");
     return options;
   }
@@ -129,11 +153,12 @@ class WorkerFixture : public testing::Test {
     return executor.Execute(attempt);
   }
 
-  // Networks that were left on their way.
+  // What was left on its way.
   int FilesAtWork() const {
     int files = 0;
     for (const auto& entry : std::filesystem::directory_iterator(Path("state/work"))) {
-      files += entry.path().extension() == ".safetensors" ? 1 : 0;
+      const auto extension = entry.path().extension();
+      files += extension == ".safetensors" || extension == ".csv" || extension == ".export";
     }
     return files;
   }

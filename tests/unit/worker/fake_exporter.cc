@@ -1,0 +1,121 @@
+// A `squish-exporter` without OpenCV that does what the second batch says (fake_behaviour.h).
+//
+//   fake_exporter [START]
+//
+// START: "crash", "hang" or "babble" instead of `ready`.
+#include <google/protobuf/util/json_util.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <iostream>
+#include <set>
+#include <string>
+
+#include "common/base/file.h"
+#include "common/base/sha256.h"
+#include "common/child/parent_watch.h"
+#include "common/export/handout.h"
+#include "squish/v1/trainer.pb.h"
+#include "tests/unit/worker/fake_behaviour.h"
+
+namespace squish {
+namespace {
+
+void Say(const v1::ExporterEvent& event) {
+  std::string line;
+  if (!google::protobuf::util::MessageToJsonString(event, &line).ok()) std::abort();
+  std::cout << line << std::endl;
+}
+
+[[noreturn]] void Hang() {
+  while (true) ::pause();
+}
+
+void SayProgress() {
+  v1::ExporterEvent event;
+  event.mutable_progress()->set_fraction(0.5);
+  Say(event);
+}
+
+v1::ExportedFile Export(const v1::ExporterRequest& request, int batch, int behaviour) {
+  // The trainer's reference and the network are there.
+  if (!ReadFile(request.reference_path()).ok() || !ReadFile(request.network_path()).ok()) {
+    std::abort();
+  }
+  const std::string content = "onnx " + std::to_string(batch);
+  v1::ExportedFile file;
+  file.set_name(OnnxFileName(batch));
+  if (behaviour != kLieNoFile) {
+    std::ofstream(JoinPath(request.output_folder(), file.name())) << content << std::flush;
+  }
+  if (behaviour == kLieName) file.set_name("../" + file.name());
+  file.set_artifact(Sha256Hex(behaviour == kLieArtifact ? "another" : content));
+  file.set_bytes(static_cast<int64_t>(content.size()) + (behaviour == kLieBytes ? 1 : 0));
+  file.set_difference(behaviour == kLieDifference ? 0.5 : 1e-6);
+  file.set_difference_at_100(behaviour == kLieDifferenceAt100 ? -1 : 2e-6);
+  if (behaviour != kLieCheckedWith) file.set_checked_with("a fake");
+  return file;
+}
+
+void Answer(const v1::ExporterRequest& request) {
+  const int behaviour = request.batches(1);
+  v1::ExporterEvent event;
+  SayProgress();
+  switch (behaviour) {
+    case kFailAtOnce:
+      event.mutable_failed()->set_message("the fake has had enough");
+      return Say(event);
+    case kExit:
+      std::exit(3);
+    case kAbort:
+      std::abort();
+    case kHang:
+      Hang();
+    case kStandStill:
+      for (;; ::usleep(50'000)) SayProgress();
+    case kSpeakText:
+      std::cout << "exporting…" << std::endl;
+      Hang();
+    case kSpeakLongLine:
+      std::cout << std::string(3 << 20, ' ') << std::endl;
+      Hang();
+    case kSayReadyAgain:
+      event.mutable_ready();
+      Say(event);
+      Hang();
+    default:
+      break;
+  }
+  std::set<int> batches(request.batches().begin(), request.batches().end());
+  if (behaviour != kLieMissingFile) batches.insert(0);
+  for (const int batch : batches) {
+    *event.mutable_done()->add_files() = Export(request, batch, behaviour);
+  }
+  Say(event);
+}
+
+int Main(int argc, char** argv) {
+  EndWithParent();
+  const std::string start = argc > 1 ? argv[1] : "";
+  if (start == "crash") return 127;
+  if (start == "hang") Hang();
+  v1::ExporterEvent greeting;
+  if (start == "babble") {
+    greeting.mutable_failed()->set_message("no");
+  } else {
+    greeting.mutable_ready();
+  }
+  Say(greeting);
+  for (std::string line; std::getline(std::cin, line);) {
+    v1::ExporterRequest request;
+    if (!google::protobuf::util::JsonStringToMessage(line, &request).ok()) return 1;
+    Answer(request);
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace squish
+
+int main(int argc, char** argv) { return squish::Main(argc, argv); }
