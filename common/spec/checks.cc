@@ -76,8 +76,12 @@ void CheckDataset(const v1::ExperimentSpec& spec, Checker& checker) {
       break;
     case v1::DatasetSpec::kCifar10:
       break;
+    case v1::DatasetSpec::kImageFolder:
+      checker.Range(dataset.image_folder().maximum_unreadable(), 0, 1,
+                    "dataset.image_folder.maximum_unreadable");
+      break;
     case v1::DatasetSpec::SOURCE_NOT_SET:
-      checker.Fail("dataset", "has no source; add built_in { … } or cifar10 { }");
+      checker.Fail("dataset", "has no source; add image_folder { }, cifar10 { } or built_in { … }");
   }
 }
 

@@ -78,6 +78,9 @@ void FillDefaults(v1::ExperimentSpec& spec) {
   if (spec.has_dataset() && spec.dataset().resize() == v1::RESIZE_RULE_UNSPECIFIED) {
     spec.mutable_dataset()->set_resize(v1::SQUASH);
   }
+  if (spec.dataset().has_image_folder()) {
+    SQUISH_DEFAULT(*spec.mutable_dataset()->mutable_image_folder(), maximum_unreadable, 0.01);
+  }
   if (spec.ancestor().has_squeezenet_v1_1()) {
     SQUISH_DEFAULT(*spec.mutable_ancestor()->mutable_squeezenet_v1_1(), width, 1);
   }
