@@ -133,7 +133,7 @@ absl::Status MeasureExecutor::EnsureEngine() {
 }
 
 std::vector<v1::DatasetReport> MeasureExecutor::PrepareDatasets(
-    const std::vector<v1::DatasetSpec>&) {
+    const std::vector<v1::DatasetSpec>&, const std::vector<std::string>&) {
   return {};
 }
 

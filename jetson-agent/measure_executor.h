@@ -42,7 +42,8 @@ class MeasureExecutor : public JobExecutor {
   v1::AttemptResult Execute(Attempt& attempt) override;
   // An agent has no data sets.
   std::vector<v1::DatasetReport> PrepareDatasets(
-      const std::vector<v1::DatasetSpec>& wanted) override;
+      const std::vector<v1::DatasetSpec>& wanted,
+      const std::vector<std::string>& fingerprints) override;
   void OnDatasetsChanged(std::function<void()> changed) override;
   void FillMetrics(v1::RunnerMetrics& metrics) override;
 

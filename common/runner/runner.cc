@@ -127,6 +127,7 @@ class RunnerImpl : public Runner {
 
   // Of Run's thread alone.
   std::vector<v1::DatasetSpec> wanted_datasets_;
+  std::vector<std::string> wanted_fingerprints_;  // One for each of them.
   int empty_answers_ = 0;  // In a row, quick, and with nothing new.
   bool connected_ = false;
   bool absence_logged_ = false;
@@ -189,7 +190,7 @@ v1::SynchronizeRequest RunnerImpl::MakeRequest(bool draining) {
   v1::RunnerMetrics& metrics = *request.mutable_runner()->mutable_metrics();
   FillProcessMetrics(metrics);
   executor_->FillMetrics(metrics);
-  for (v1::DatasetReport& report : executor_->PrepareDatasets(wanted_datasets_)) {
+  for (v1::DatasetReport& report : executor_->PrepareDatasets(wanted_datasets_, wanted_fingerprints_)) {
     *request.add_datasets() = std::move(report);
   }
   for (v1::AttemptResult& result : spool_->Some(kResultBytesInACall)) {
@@ -234,6 +235,8 @@ void RunnerImpl::Apply(const v1::SynchronizeRequest& request,
                        const v1::SynchronizeResponse& response) {
   for (const std::string& id : response.acknowledged()) spool_->Remove(id);
   wanted_datasets_.assign(response.datasets().begin(), response.datasets().end());
+  wanted_fingerprints_.assign(response.fingerprints().begin(), response.fingerprints().end());
+  wanted_fingerprints_.resize(wanted_datasets_.size());
   std::set<std::string> named, wanted;
   for (const v1::AttemptProgress& attempt : request.attempts()) named.insert(attempt.attempt_id());
   for (const v1::Assignment& assignment : response.assignments()) {

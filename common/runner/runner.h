@@ -63,11 +63,13 @@ class JobExecutor {
   // runner). Called on a thread of the attempt's own; at most `slots` at a time. Of a
   // cancelled attempt a failure is dropped; a result that it finished is still sent.
   virtual v1::AttemptResult Execute(Attempt& attempt) = 0;
-  // The data sets that live experiments need. Returns what is known of them now;
+  // The data sets that live experiments need, and of each the fingerprint that one of them
+  // was pinned to, or empty (as many as there are sets). Returns what is known of them now;
   // preparation goes on in the background, and `changed` is called when it got on.
   // (not from within PrepareDatasets). After OnDatasetsChanged({}) none is called.
   virtual std::vector<v1::DatasetReport> PrepareDatasets(
-      const std::vector<v1::DatasetSpec>& wanted) = 0;
+      const std::vector<v1::DatasetSpec>& wanted,
+      const std::vector<std::string>& fingerprints) = 0;
   virtual void OnDatasetsChanged(std::function<void()> changed) = 0;
   // Fills in metrics (child restarts, step seconds, …); those of the process are there.
   virtual void FillMetrics(v1::RunnerMetrics& metrics) = 0;

@@ -1,3 +1,4 @@
+#include "coordinator/service/dataset_difference.h"
 #include "coordinator/service/experiments.h"
 
 #include <algorithm>
@@ -362,9 +363,28 @@ WantedDatasets Experiments::Wanted() const {
   for (const auto& [row, experiment] : live_) {
     if (HasEnded(experiment.state())) continue;
     const v1::DatasetSpec& spec = experiment.spec().dataset();
-    wanted.emplace(DatasetKey(spec), spec);
+    WantedDataset& dataset = wanted[DatasetKey(spec)];
+    dataset.spec = spec;
+    if (dataset.fingerprint.empty()) {
+      dataset.fingerprint = experiment.stored.experiment.dataset().fingerprint();
+    }
   }
   return wanted;
+}
+
+std::string Experiments::DifferenceFromPinned(const v1::DatasetReport& report) const {
+  if (report.state() != v1::DatasetReport::READY) return "";
+  const std::string key = DatasetKey(report.spec());
+  for (const auto& [row, experiment] : live_) {
+    const v1::DatasetSummary& pinned = experiment.stored.experiment.dataset();
+    if (HasEnded(experiment.state()) || pinned.fingerprint().empty() ||
+        pinned.fingerprint() == report.summary().fingerprint() ||
+        DatasetKey(experiment.spec().dataset()) != key) {
+      continue;
+    }
+    return DescribeClassDifference(pinned, report.summary());
+  }
+  return "";
 }
 
 void Experiments::AgentArrived(const ConnectedRunner& agent) {

@@ -27,8 +27,12 @@
 
 namespace squish {
 
-// The data sets that live experiments need, by DatasetKey.
-using WantedDatasets = std::map<std::string, v1::DatasetSpec>;
+// A data set that live experiments need.
+struct WantedDataset {
+  v1::DatasetSpec spec;
+  std::string fingerprint;  // That one of them was pinned to; empty: none yet.
+};
+using WantedDatasets = std::map<std::string, WantedDataset>;  // By DatasetKey.
 
 class Experiments {
  public:
@@ -61,6 +65,9 @@ class Experiments {
   // What a worker found: the first usable READY report pins a data set.
   void PinDataset(const v1::DatasetReport& report);
   WantedDatasets Wanted() const;
+  // How a READY report differs from what a live experiment was pinned to, as far as
+  // summaries tell; empty where it does not.
+  std::string DifferenceFromPinned(const v1::DatasetReport& report) const;
 
   // An agent connected or was started anew: measurements that it could do and that
   // were invalid too often are tried again.

@@ -64,6 +64,8 @@ absl::Status CheckSynchronizeRequest(const v1::SynchronizeRequest& request) {
   }
   for (const v1::DatasetReport& report : request.datasets()) {
     SQUISH_RETURN_IF_ERROR(CheckLength("datasets.message", report.message(), kMaximumTextBytes));
+    SQUISH_RETURN_IF_ERROR(
+        CheckLength("datasets.difference", report.difference(), kMaximumTextBytes));
   }
   for (const v1::AttemptProgress& progress : request.attempts()) {
     SQUISH_RETURN_IF_ERROR(CheckLength("attempts.attempt_id", progress.attempt_id(),
@@ -107,6 +109,7 @@ absl::StatusOr<bool> Fleet::Hear(const v1::SynchronizeRequest& request, absl::Du
   runner.datasets.clear();
   for (const v1::DatasetReport& report : request.datasets()) {
     v1::DatasetReport& kept = runner.datasets[DatasetKey(report.spec())];
+    kept.set_difference(report.difference());
     kept.set_state(report.state());
     kept.set_message(report.message());
     *kept.mutable_spec() = report.spec();
@@ -114,6 +117,11 @@ absl::StatusOr<bool> Fleet::Hear(const v1::SynchronizeRequest& request, absl::Du
     kept.mutable_summary()->set_train_images(report.summary().train_images());
   }
   return is_new || restarted;
+}
+
+void Fleet::NoteDifference(const std::string& id, const v1::DatasetSpec& spec,
+                           const std::string& difference) {
+  runners_.at(id).datasets.at(DatasetKey(spec)).set_difference(difference);
 }
 
 void Fleet::Forget(absl::Duration now, absl::Duration silence) {

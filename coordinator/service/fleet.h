@@ -41,6 +41,11 @@ class Fleet {
   // RESOURCE_EXHAUSTED: there are kMaximumRunners.
   absl::StatusOr<bool> Hear(const v1::SynchronizeRequest& request, absl::Duration now);
 
+  // What a runner has not said itself of a data set that its last call reported: how it
+  // differs from an experiment's.
+  void NoteDifference(const std::string& id, const v1::DatasetSpec& spec,
+                      const std::string& difference);
+
   // Forgets runners that were not heard for longer than `silence`.
   void Forget(absl::Duration now, absl::Duration silence);
   // Everybody counts as heard now: it was we who did not listen.

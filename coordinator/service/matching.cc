@@ -45,7 +45,8 @@ std::string DatasetAnswer(const ConnectedRunner& worker, const LiveExperiment& e
     case v1::DatasetReport::PREPARING:
       return absl::StrCat(worker.info.id(), " is preparing it");
     case v1::DatasetReport::READY:
-      return absl::StrCat(worker.info.id(), " has fingerprint ", report->summary().fingerprint());
+      return absl::StrCat(worker.info.id(), " has fingerprint ", report->summary().fingerprint(),
+                          report->difference().empty() ? "" : ": ", report->difference());
     default:
       return absl::StrCat(worker.info.id(), " says: ", report->message());
   }

@@ -54,7 +54,12 @@ void Synchronizer::Synchronize(const Caller& caller, const v1::SynchronizeReques
     waiting.named.insert(progress.attempt_id());
   }
   attempts_.Renew(info);
-  for (const v1::DatasetReport& report : request.datasets()) experiments_.PinDataset(report);
+  for (const v1::DatasetReport& report : request.datasets()) {
+    experiments_.PinDataset(report);
+    if (report.difference().empty()) {
+      fleet_.NoteDifference(info.id(), report.spec(), experiments_.DifferenceFromPinned(report));
+    }
+  }
   if (*arrived && info.kind() == v1::RunnerInfo::AGENT) {
     experiments_.AgentArrived(*fleet_.Find(info.id()));
   }
@@ -115,7 +120,10 @@ bool Synchronizer::TryAnswer(const WantedDatasets& wanted, Waiting& waiting) {
 
   FillAssignments(running, waiting);
   if (runner->info.kind() == v1::RunnerInfo::WORKER) {
-    for (const auto& [key, spec] : wanted) *waiting.response.add_datasets() = spec;
+    for (const auto& [key, dataset] : wanted) {
+      *waiting.response.add_datasets() = dataset.spec;
+      waiting.response.add_fingerprints(dataset.fingerprint);
+    }
   }
   // With a free slot it calls again at once, to wait here for work.
   SetDuration(may_wait ? absl::ZeroDuration() : options_.lease / 3,

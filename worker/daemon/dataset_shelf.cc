@@ -10,6 +10,7 @@
 #include "common/base/file.h"
 #include "common/base/sha256.h"
 #include "common/base/status_macros.h"
+#include "common/base/text.h"
 #include "worker/daemon/cancel_hook.h"
 #include "worker/daemon/child_events.h"
 
@@ -17,6 +18,7 @@ namespace squish {
 namespace {
 
 constexpr absl::string_view kWho = "the decoder";
+constexpr size_t kMaximumDifferenceBytes = 4096;  // Of a DatasetReport.
 
 // Whether the summary can be one: it is what every trainer and the experiment rely on.
 absl::Status CheckDone(const v1::DecoderEvent::Done& done) {
@@ -43,10 +45,15 @@ DatasetShelf::~DatasetShelf() {
   thread_.join();
 }
 
-std::vector<v1::DatasetReport> DatasetShelf::Report(const std::vector<v1::DatasetSpec>& wanted) {
+std::vector<v1::DatasetReport> DatasetShelf::Report(
+    const std::vector<v1::DatasetSpec>& wanted, const std::vector<std::string>& fingerprints) {
   absl::MutexLock lock(&mutex_);
   std::vector<v1::DatasetReport> reports;
-  for (const v1::DatasetSpec& spec : wanted) reports.push_back(Look(spec).report);
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    Entry& entry = entries_[wanted[i].SerializeAsString()];
+    if (i < fingerprints.size() && !fingerprints[i].empty()) entry.expected = fingerprints[i];
+    reports.push_back(Look(wanted[i]).report);
+  }
   return reports;
 }
 
@@ -57,8 +64,8 @@ void DatasetShelf::OnChanged(std::function<void()> changed) {
 
 DatasetShelf::Entry& DatasetShelf::Look(const v1::DatasetSpec& spec) {
   const std::string key = spec.SerializeAsString();
-  const auto [found, is_new] = entries_.try_emplace(key);
-  Entry& entry = found->second;
+  Entry& entry = entries_[key];
+  const bool is_new = entry.report.state() == v1::DatasetReport::STATE_UNSPECIFIED;
   if (is_new) {
     *entry.report.mutable_spec() = spec;
     if (!spec.has_built_in() && options_.sources.count(spec.name()) == 0) {
@@ -73,8 +80,12 @@ DatasetShelf::Entry& DatasetShelf::Look(const v1::DatasetSpec& spec) {
   if (is_new || gone) {
     entry.report.set_state(v1::DatasetReport::PREPARING);
     entry.report.clear_summary();
+    entry.report.clear_difference();
   }
-  if (!entry.in_work && (is_new || gone || clock_.Steady() >= entry.retry_at)) {
+  const bool unexplained = entry.report.state() == v1::DatasetReport::READY &&
+                           entry.expected != entry.asked &&
+                           entry.expected != entry.report.summary().fingerprint();
+  if (!entry.in_work && (is_new || gone || unexplained || clock_.Steady() >= entry.retry_at)) {
     entry.in_work = true;
     queue_.push_back(key);
   }
@@ -106,7 +117,7 @@ absl::StatusOr<v1::DecoderEvent::Done> DatasetShelf::Await(const v1::DatasetSpec
 
 void DatasetShelf::Work() {
   while (true) {
-    std::string key;
+    std::string key, expected;
     v1::DatasetSpec spec;
     {
       absl::MutexLock lock(&mutex_);
@@ -117,15 +128,18 @@ void DatasetShelf::Work() {
       if (stopping_) return;
       key = std::move(queue_.front());
       queue_.pop_front();
-      spec = entries_.at(key).report.spec();
+      Entry& entry = entries_.at(key);
+      spec = entry.report.spec();
+      expected = entry.asked = entry.expected;
     }
-    Settle(key, Prepare(spec));
+    Settle(key, Prepare(spec, expected));
     absl::MutexLock lock(&changed_mutex_);
     if (changed_) changed_();
   }
 }
 
-absl::StatusOr<v1::DecoderEvent::Done> DatasetShelf::Prepare(const v1::DatasetSpec& spec) {
+absl::StatusOr<v1::DecoderEvent::Done> DatasetShelf::Prepare(const v1::DatasetSpec& spec,
+                                                             const std::string& expected) {
   SQUISH_ASSIGN_OR_RETURN(
       const std::unique_ptr<Child> decoder,
       Child::Spawn(OurChild(options_.decoder_command, /*threads=*/1, options_.stderr_path)));
@@ -134,14 +148,15 @@ absl::StatusOr<v1::DecoderEvent::Done> DatasetShelf::Prepare(const v1::DatasetSp
     if (stopping_) return absl::CancelledError("the worker is stopping");
     decoder_ = decoder.get();
   }
-  auto outcome = Converse(*decoder, spec);
+  auto outcome = Converse(*decoder, spec, expected);
   absl::MutexLock lock(&mutex_);
   decoder_ = nullptr;
   return outcome;
 }
 
 absl::StatusOr<v1::DecoderEvent::Done> DatasetShelf::Converse(Child& decoder,
-                                                              const v1::DatasetSpec& spec) {
+                                                              const v1::DatasetSpec& spec,
+                                                              const std::string& expected) {
   v1::DecoderEvent event;
   SQUISH_RETURN_IF_ERROR(ReadEvent(decoder, kWho, options_.silence_limit, event));
   if (!event.has_ready()) return Babbled(kWho, "its first line is not `ready`");
@@ -150,6 +165,7 @@ absl::StatusOr<v1::DecoderEvent::Done> DatasetShelf::Converse(Child& decoder,
   const auto source = options_.sources.find(spec.name());
   if (!spec.has_built_in()) request.set_source_dir(source->second);
   request.set_cache_dir(options_.cache_folder);
+  request.set_expected_fingerprint(expected);
   SQUISH_RETURN_IF_ERROR(WriteRequest(decoder, kWho, request));
   do {
     SQUISH_RETURN_IF_ERROR(ReadEvent(decoder, kWho, options_.silence_limit, event));
@@ -168,6 +184,8 @@ void DatasetShelf::Settle(const std::string& key, absl::StatusOr<v1::DecoderEven
   if (outcome.ok()) {
     entry.report.set_state(v1::DatasetReport::READY);
     entry.report.clear_message();
+    entry.report.set_difference(
+        std::string(Utf8Prefix(outcome->difference(), kMaximumDifferenceBytes)));
     *entry.report.mutable_summary() = std::move(*outcome->mutable_summary());
     entry.cache_path = outcome->cache_path();
     entry.retry_at = absl::InfiniteDuration();

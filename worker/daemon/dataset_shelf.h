@@ -48,8 +48,11 @@ class DatasetShelf {
   ~DatasetShelf();
 
   // What is known of the sets now; those that are new, or unavailable since a while, are
-  // prepared from now on.
-  std::vector<v1::DatasetReport> Report(const std::vector<v1::DatasetSpec>& wanted);
+  // prepared from now on. `fingerprints`, one a set or none at all, are what experiments
+  // were pinned to; of a set that turns out to have another one the decoder is asked what
+  // differs, and that is reported as soon as it is known.
+  std::vector<v1::DatasetReport> Report(const std::vector<v1::DatasetSpec>& wanted,
+                                        const std::vector<std::string>& fingerprints = {});
 
   // Called when a set became READY or UNAVAILABLE, never from within Report. After
   // OnChanged({}) none is called.
@@ -63,6 +66,8 @@ class DatasetShelf {
   struct Entry {
     v1::DatasetReport report;
     std::string cache_path;                              // When READY.
+    std::string expected;                                // The fingerprint, as last wanted.
+    std::string asked;                                   // As last told to a decoder.
     bool in_work = false;                                // In the queue, or being decoded.
     absl::Duration retry_at = absl::InfiniteDuration();  // Of Clock::Steady.
   };
@@ -70,8 +75,10 @@ class DatasetShelf {
   // The entry of a spec; puts it in the queue if there is something to do.
   Entry& Look(const v1::DatasetSpec& spec) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Work();
-  absl::StatusOr<v1::DecoderEvent::Done> Prepare(const v1::DatasetSpec& spec);
-  absl::StatusOr<v1::DecoderEvent::Done> Converse(Child& decoder, const v1::DatasetSpec& spec);
+  absl::StatusOr<v1::DecoderEvent::Done> Prepare(const v1::DatasetSpec& spec,
+                                                 const std::string& expected);
+  absl::StatusOr<v1::DecoderEvent::Done> Converse(Child& decoder, const v1::DatasetSpec& spec,
+                                                  const std::string& expected);
   void Settle(const std::string& key, absl::StatusOr<v1::DecoderEvent::Done> outcome);
 
   const DatasetOptions options_;

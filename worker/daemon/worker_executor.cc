@@ -101,8 +101,8 @@ v1::AttemptResult WorkerExecutor::Run(Attempt& attempt) {
 }
 
 std::vector<v1::DatasetReport> WorkerExecutor::PrepareDatasets(
-    const std::vector<v1::DatasetSpec>& wanted) {
-  return datasets_.Report(wanted);
+    const std::vector<v1::DatasetSpec>& wanted, const std::vector<std::string>& fingerprints) {
+  return datasets_.Report(wanted, fingerprints);
 }
 
 void WorkerExecutor::OnDatasetsChanged(std::function<void()> changed) {

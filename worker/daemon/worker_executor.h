@@ -48,7 +48,8 @@ class WorkerExecutor : public JobExecutor {
 
   v1::AttemptResult Execute(Attempt& attempt) override;
   std::vector<v1::DatasetReport> PrepareDatasets(
-      const std::vector<v1::DatasetSpec>& wanted) override;
+      const std::vector<v1::DatasetSpec>& wanted,
+      const std::vector<std::string>& fingerprints) override;
   void OnDatasetsChanged(std::function<void()> changed) override;
   void FillMetrics(v1::RunnerMetrics& metrics) override;
 

@@ -59,9 +59,11 @@ class ScriptedExecutor : public JobExecutor {
     return script ? script(attempt) : Trained(0.5);
   }
   std::vector<v1::DatasetReport> PrepareDatasets(
-      const std::vector<v1::DatasetSpec>& wanted) override {
+      const std::vector<v1::DatasetSpec>& wanted,
+      const std::vector<std::string>& fingerprints) override {
     absl::MutexLock lock(&mutex_);
     wanted_ = wanted;
+    fingerprints_ = fingerprints;
     return wanted.empty() ? std::vector<v1::DatasetReport>() : reports_;
   }
   void OnDatasetsChanged(std::function<void()> changed) override {
@@ -75,6 +77,7 @@ class ScriptedExecutor : public JobExecutor {
   std::map<std::string, Script> scripts_;
   std::vector<v1::DatasetReport> reports_;
   std::vector<v1::DatasetSpec> wanted_;
+  std::vector<std::string> fingerprints_;
   std::function<void()> changed_;
 };
 
