@@ -4,7 +4,7 @@ more from one of the networks that it bred, and on CIFAR-10 batches.
 
 usage: demo_test.py SQUISHCTL EXAMPLES_DIR WORK_DIR
 
-Checks the printed lines, individuals.csv, speeds.csv, the best networks, that the
+Checks the printed lines, individuals.csv, speeds.csv, the champions, that the
 series which the Grafana dashboard shows arrive in Prometheus, and that no process is
 left behind.
 """
@@ -110,8 +110,8 @@ def check_printed(text, rows):
                 rf" +{100 * float(row['selection_accuracy']):.1f} %"
                 rf" +{float(row['images_per_second']):.1f} +{float(row['ratio_to_ancestor']):.3f}$")
         check(re.search(line, text, re.MULTILINE), f"no line {line} was printed")
-    for word in ("generation  individuals", "best network", "population ", "individuals ",
-                 "networks ", "logs "):
+    for word in ("generation  individuals", "champion", "Val accuracies", "population ",
+                 "individuals ", "networks ", "logs "):
         check(re.search(rf"^{word}", text, re.MULTILINE), f"nothing says '{word.strip()}'")
 
 
