@@ -14,7 +14,8 @@ import subprocess
 import sys
 
 # Rules without I/O: usable in every process, testable without any.
-PURE = ("common/base", "common/genome", "common/weights", "common/spec", "worker/synthesis",
+PURE = ("common/base", "common/genome", "common/weights", "common/spec", "common/export",
+        "worker/synthesis",
         "coordinator/evolution", "coordinator/jobs", "jetson-agent/measure")
 
 # What a pure room must not see.
@@ -25,6 +26,14 @@ TORCH_HEADERS = ("torch/", "ATen/", "c10/", "caffe2/")
 # Processes that load LibTorch, and what tests and measures them.
 TORCH_ROOMS = ("common/torch", "worker/trainer", "jetson-agent/engine/torch", "benchmarks",
                "tests/unit/torch", "tests/unit/trainer", "tests/unit/engine")
+
+# What opens strangers' pictures and runs exported networks: children, squishctl and
+# examples, and what tests and measures them. No process that serves.
+OPENCV_ROOMS = ("common/dataset", "ctl", "worker/exporter", "examples", "benchmarks",
+                "tests/unit/dataset")
+
+# What makes ONNX files; others take them as bytes.
+ONNX_ROOMS = ("common/export", "worker/exporter", "tests/unit/export", "tests/unit/exporter")
 
 # Those of them that are shipped: they never serve or call gRPC.
 TORCH_PROCESSES = ("common/torch", "worker/trainer", "jetson-agent/engine/torch")
@@ -112,6 +121,11 @@ def check_source(tree, path):
     elif not inside(path, TORCH_ROOMS):
         yield from check_reach(tree, path, TORCH_HEADERS,
                                "LibTorch stays in " + ", ".join(TORCH_PROCESSES))
+    if not pure and not inside(path, OPENCV_ROOMS):
+        yield from check_reach(tree, path, ("opencv2/",),
+                               "OpenCV stays in " + ", ".join(OPENCV_ROOMS))
+    if not inside(path, ONNX_ROOMS):
+        yield from check_reach(tree, path, ("onnx/",), "ONNX stays in " + ", ".join(ONNX_ROOMS))
     if inside(path, TORCH_PROCESSES):
         yield from check_reach(tree, path, ("grpcpp/", "grpc/"),
                                "a process with LibTorch speaks no gRPC")

@@ -87,6 +87,14 @@ class RoomsTest(unittest.TestCase):
             self.expect_one(path, "#include <torch/torch.h>\n", "LibTorch")
             self.expect_one(path, '#include "common/torch/net.h"\n', "ATen/ATen.h", "LibTorch")
 
+    def test_opencv_and_onnx_stay_in_their_rooms(self):
+        for path in ("worker/daemon/x.cc", "worker/trainer/x.cc", "coordinator/service/x.cc",
+                     "common/runner/x.cc", "tests/unit/jobs/x.cc"):
+            self.expect_one(path, "#include <opencv2/dnn.hpp>\n", "OpenCV stays in")
+            self.expect_one(path, "#include <onnx/checker.h>\n", "ONNX stays in")
+        self.assertEqual(self.check({"worker/exporter/x.cc": "#include <opencv2/dnn.hpp>\n",
+                                     "common/export/x.cc": "#include <onnx/onnx_pb.h>\n"}), [])
+
     def test_processes_with_libtorch_speak_no_grpc(self):
         self.expect_one("worker/trainer/bad.cc", '#include "common/rpc/rpc.h"\n', "gRPC")
 

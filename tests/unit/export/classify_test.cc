@@ -6,6 +6,7 @@
 #include <cmath>
 #include <filesystem>
 #include <random>
+#include <set>
 #include <utility>
 
 #include "absl/strings/numbers.h"
@@ -87,12 +88,25 @@ class ClassifyTest : public testing::Test {
     EXPECT_TRUE(MakeFolder(folder_).ok());
     network_.class_names = {"tench", "church bell", "été"};
     network_.preprocessing.set_input_size(kSide);
-    for (float& weight : network_.weights.at("classifier.1.weight").values) weight *= 100;
+    network_.preprocessing.set_mean(0, 1e-5f);  // In JSON with an exponent,
+    network_.preprocessing.set_std(1, 1.0f);    // and a whole number.
+    TellPicturesApart();
     HandOut();
   }
   ~ClassifyTest() override { std::filesystem::remove_all(folder_); }
 
   std::string Path(absl::string_view name) const { return JoinPath(folder_, name); }
+
+  // Fresh weights see the same class everywhere: scales the head up and shifts it so that
+  // one picture gives all classes the same, and others do not.
+  void TellPicturesApart() {
+    for (float& weight : network_.weights.at("classifier.1.weight").values) weight *= 20;
+    std::vector<float>& bias = network_.weights.at("classifier.1.bias").values;
+    constexpr float kAboveTheRelu = 50;
+    bias.assign(bias.size(), kAboveTheRelu);
+    const std::vector<float> logits = Logits(Drawn(0));
+    for (size_t i = 0; i < bias.size(); ++i) bias[i] = 2 * kAboveTheRelu - logits[i];
+  }
 
   void HandOut() {
     const auto model = ToOnnx(network_, {.input_size = kSide});
@@ -128,7 +142,7 @@ class ClassifyTest : public testing::Test {
   }
 
   // What the network itself says of a picture of its own size.
-  std::pair<std::string, double> Truth(const Picture& picture) const {
+  std::vector<float> Logits(const Picture& picture) const {
     Tensor input{{1, 3, kSide, kSide}, std::vector<float>(size_t{3} * kSide * kSide)};
     for (int c = 0; c < 3; ++c) {
       for (int i = 0; i < kSide * kSide; ++i) {
@@ -137,7 +151,10 @@ class ClassifyTest : public testing::Test {
             (value - network_.preprocessing.mean(c)) / network_.preprocessing.std(c));
       }
     }
-    const std::vector<float> logits = TorchReference(network_, std::move(input)).logits.values;
+    return TorchReference(network_, std::move(input)).logits.values;
+  }
+  std::pair<std::string, double> Truth(const Picture& picture) const {
+    const std::vector<float> logits = Logits(picture);
     const auto best = std::max_element(logits.begin(), logits.end());
     double sum = 0;
     for (const float logit : logits) sum += std::exp(double{logit} - *best);
@@ -170,13 +187,12 @@ class ClassifyTest : public testing::Test {
 };
 
 TEST_F(ClassifyTest, SaysWhatTheNetworkSays) {
-  double lowest = 1, highest = 0;
-  for (uint64_t seed = 0; seed < 6; ++seed) {
+  std::set<std::string> names;
+  for (uint64_t seed = 1; seed < 9; ++seed) {
     ExpectSeenAs(Drawn(seed), Drawn(seed));
-    lowest = std::min(lowest, Truth(Drawn(seed)).second);
-    highest = std::max(highest, Truth(Drawn(seed)).second);
+    names.insert(Truth(Drawn(seed)).first);
   }
-  EXPECT_GT(highest - lowest, 0.01) << "the pictures differ to the network";
+  EXPECT_GT(names.size(), 1u) << "pictures that are all the same to the network test little";
 }
 
 TEST_F(ClassifyTest, SquashedPicturesAreShrunkByArea) {
