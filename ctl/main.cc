@@ -11,6 +11,7 @@
 #include "common/base/status_macros.h"
 #include "ctl/commands.h"
 #include "ctl/coordinator_client.h"
+#include "ctl/dataset_command.h"
 #include "ctl/demo.h"
 
 namespace squish {
@@ -45,6 +46,9 @@ class Program {
     AddExperimentCommands();
     AddArtifactCommands();
     AddDemo();
+    AddDatasetCommand(app_, [this](std::function<absl::Status()> run) {
+      command_ = [run = std::move(run)](CoordinatorClient&) { return run(); };
+    });
   }
 
   int Run(int argc, char** argv) {
