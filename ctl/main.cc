@@ -16,6 +16,7 @@
 #include "ctl/branch_command.h"
 #include "ctl/commands.h"
 #include "ctl/coordinator_client.h"
+#include "ctl/dataset_command.h"
 #include "ctl/demo.h"
 #include "ctl/export_command.h"
 
@@ -66,6 +67,9 @@ class Program {
     AddExport();
     AddArtifactCommands();
     AddDemo();
+    AddDatasetCommand(app_, [this](std::function<absl::Status()> run) {
+      command_ = [run = std::move(run)](CoordinatorClient&) { return run(); };
+    });
   }
 
   int Run(int argc, char** argv) {

@@ -21,7 +21,6 @@ namespace {
 constexpr char kRules[] =
     "image folder/1; rgb, exif orientation, no alpha, 16 bits by 257; jpeg decoded at 1/8, 1/4 "
     "or 1/2 where the short side stays at least the wanted one; area down, then linear up";
-constexpr double kMaximumUnreadable = 0.01;
 constexpr int64_t kMaximumFileBytes = int64_t{256} << 20;
 
 // The largest reduction of JPEG's own that leaves the short side at least `side`.
@@ -140,7 +139,7 @@ class ImageFolder : public PictureSource {
   double maximum_unreadable() const override {
     return spec_.image_folder().has_maximum_unreadable()
                ? spec_.image_folder().maximum_unreadable()
-               : kMaximumUnreadable;
+               : kDefaultMaximumUnreadable;
   }
   std::string UnreadableAdvice() const override {
     return "repair or remove them ('squishctl dataset check DIR' names all), or raise "

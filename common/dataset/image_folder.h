@@ -17,6 +17,9 @@
 
 namespace squish {
 
+// ImageFolder.maximum_unreadable where it is not set.
+constexpr double kDefaultMaximumUnreadable = 0.01;
+
 // Pictures become RGB of 8 bits, by the EXIF orientation upright, without alpha, and by
 // the spec's resize rule square. Thread-safe to read. NOT_FOUND, PERMISSION_DENIED: the
 // folder or a part of it cannot be listed. INVALID_ARGUMENT: what FolderProblems finds.
