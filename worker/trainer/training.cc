@@ -95,6 +95,7 @@ class Training {
     std::deque<double> losses_;
   };
 
+  // As Run, all but the evaluation.
   bool TakeSteps(v1::TrainResult& result) {
     Feed feed(train_, recipe_, seed_, schedule_.steps());
     for (int64_t step = 0; step < schedule_.steps(); ++step) {
