@@ -12,6 +12,9 @@
 #include "common/base/file.h"
 #include "common/base/status.h"
 #include "common/base/status_macros.h"
+#include "common/dataset/folder_listing.h"
+#include "common/dataset/picture_source.h"
+#include "common/dataset/selection_split.h"
 #include "common/spec/experiment_spec.h"
 #include "ctl/branch_command.h"
 #include "ctl/champions.h"
@@ -44,6 +47,23 @@ absl::Status UploadWeights(CoordinatorClient& client, const std::string& spec_fi
   if (!digest.ok()) return Annotate(digest.status(), "ancestor.imported.file");
   imported.set_digest(*digest);
   return absl::OkStatus();
+}
+
+// The pictures of a folder that would be trained on, as far as its files tell; 0: no
+// folder was given.
+absl::StatusOr<int> CountTrainImages(const v1::DatasetSpec& spec, const std::string& folder) {
+  if (folder.empty()) return 0;
+  if (!spec.has_image_folder()) {
+    SQUISH_ASSIGN_OR_RETURN(const auto source, OpenPictureSource(spec, folder));
+    return source->train_images() - HeldOutCount(source->train_images());
+  }
+  SQUISH_ASSIGN_OR_RETURN(const FolderListing listing, ListImageFolder(folder));
+  int images = 0;
+  for (const ListedClass& one : listing.train) {
+    const int files = static_cast<int>(one.files.size());
+    images += files - HeldOutCount(files);
+  }
+  return images;
 }
 
 absl::StatusOr<v1::Individual> FindIndividual(const std::vector<v1::Individual>& individuals,
@@ -129,9 +149,10 @@ absl::Status ValidateCommand(const std::string& file, std::ostream& out) {
   return absl::OkStatus();
 }
 
-absl::Status PlanCommand(CoordinatorClient& client, const std::string& file, int train_images,
-                         Format format, std::ostream& out) {
+absl::Status PlanCommand(CoordinatorClient& client, const std::string& file,
+                         const std::string& data, Format format, std::ostream& out) {
   SQUISH_ASSIGN_OR_RETURN(v1::ExperimentSpec spec, ReadSpec(file));
+  SQUISH_ASSIGN_OR_RETURN(const int train_images, CountTrainImages(spec.dataset(), data));
   SQUISH_RETURN_IF_ERROR(UploadWeights(client, file, spec));
   SQUISH_ASSIGN_OR_RETURN(const v1::EstimateResponse estimate,
                           client.Estimate(spec, train_images));

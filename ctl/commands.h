@@ -17,10 +17,11 @@ namespace squish {
 absl::Status SubmitCommand(CoordinatorClient& client, const std::string& file, std::ostream& out);
 // Checks a spec without a coordinator. Errors as SubmitCommand.
 absl::Status ValidateCommand(const std::string& file, std::ostream& out);
-// What the experiment would cost on the fleet; starts nothing. `train_images`: training
-// pictures, where no connected worker knows; else 0. Errors as SubmitCommand.
-absl::Status PlanCommand(CoordinatorClient& client, const std::string& file, int train_images,
-                         Format format, std::ostream& out);
+// What the experiment would cost on the fleet; starts nothing. `data`: the folder of its
+// data set, for when no connected worker knows; may be empty. Errors as SubmitCommand and
+// those of looking at the folder.
+absl::Status PlanCommand(CoordinatorClient& client, const std::string& file,
+                         const std::string& data, Format format, std::ostream& out);
 absl::Status ListCommand(CoordinatorClient& client, Format format, std::ostream& out);
 absl::Status StatusCommand(CoordinatorClient& client, const std::string& id, Format format,
                            std::ostream& out);

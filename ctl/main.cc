@@ -34,9 +34,8 @@ const std::map<std::string, Format> kFormats = {
 
 struct Arguments {
   std::string coordinator = "127.0.0.1:7461";
-  std::string file, id, individual, digest, output, champion = "knee";
+  std::string file, id, individual, data, digest, output, champion = "knee";
   Format format = Format::kTable;
-  int train_images = 0;
   BranchChanges branch;
   DemoOptions demo;
 };
@@ -139,13 +138,14 @@ class Program {
                 }));
     CLI::App* plan = Add("plan", "What an experiment would cost on this fleet; starts nothing",
                          [this](CoordinatorClient& client) {
-                           return PlanCommand(client, arguments_.file, arguments_.train_images,
+                           return PlanCommand(client, arguments_.file, arguments_.data,
                                               arguments_.format, std::cout);
                          });
     AddSpec(plan);
-    plan->add_option("--train-images", arguments_.train_images,
-                     "Training pictures, where no worker has the data set yet")
-        ->check(CLI::Range(1, 1'000'000'000));
+    plan->add_option("--data", arguments_.data,
+                     "The folder of its data set, where no worker has it yet")
+        ->type_name("DIR")
+        ->check(CLI::ExistingDirectory);
     AddFormat(plan);
   }
 

@@ -40,7 +40,7 @@ absl::StatusOr<std::vector<bool>> HeldOutForSelection(absl::Span<const TrainingP
                                                       absl::Span<const std::string> class_names) {
   std::set<absl::string_view> held_digests;
   for (auto& digests : DigestsByClass(pictures, class_names.size())) {
-    const size_t count = (digests.size() + 4) / 5;
+    const size_t count = static_cast<size_t>(HeldOutCount(static_cast<int>(digests.size())));
     std::partial_sort(digests.begin(), digests.begin() + count, digests.end());
     held_digests.insert(digests.begin(), digests.begin() + count);
   }

@@ -20,6 +20,9 @@ struct TrainingPicture {
   std::string content;  // SHA-256 of the source's picture.
 };
 
+// ⌈0.2·n⌉: how many of a class's n pictures are held out.
+constexpr int HeldOutCount(int n) { return n / 5 + (n % 5 != 0 ? 1 : 0); }
+
 // Per class the ⌈0.2·n⌉ pictures with the smallest content digest. Equal content
 // never straddles the split: whatever has a held-out digest, under any label, is held
 // out too. result[i] tells of pictures[i]; it depends on their content, not on their

@@ -88,7 +88,14 @@ absl::StatusOr<v1::EstimateResponse> EstimateOnFleet(const v1::ExperimentSpec& s
     if (runner.info.kind() == v1::RunnerInfo::AGENT) ++agents;
   }
   const v1::DatasetSummary* const summary = FindSummary(spec.dataset(), fleet);
-  basis.train_images = summary != nullptr ? summary->train_images() : train_images;
+  if (summary != nullptr) {
+    basis.train_images = summary->train_images();
+  } else if (spec.dataset().has_built_in()) {
+    // Every worker can draw it; a fifth is held out for selection.
+    basis.train_images = spec.dataset().built_in().train_images() * int64_t{4} / 5;
+  } else {
+    basis.train_images = train_images;
+  }
   SQUISH_ASSIGN_OR_RETURN(basis.macs_per_second, RecentSpeed(population));
   SQUISH_ASSIGN_OR_RETURN(const Genome genome, experiments.FirstGenome(spec, kClassesAssumed));
   SQUISH_ASSIGN_OR_RETURN(basis.first, ComputeCost(genome, spec.dataset().input_size()));

@@ -196,9 +196,18 @@ TEST_F(SquishctlTest, EveryLookComesAsJsonAndCsv) {
 }
 
 TEST_F(SquishctlTest, PlanStartsNothing) {
-  const Outcome outcome = Run({"plan", WriteSpec(kSpec), "--train-images", "500"});
+  for (const char* file : {"train/cat/1", "train/cat/2", "train/cat/3", "train/dog/1"}) {
+    const std::string path = File(absl::StrCat("pets/", file));
+    std::filesystem::create_directories(std::filesystem::path(path).parent_path());
+    ASSERT_TRUE(WriteFileDurably(path, "").ok());
+  }
+  ASSERT_TRUE(MakeFolder(File("pets/val")).ok());
+  const std::string spec = WriteSpec(absl::StrReplaceAll(
+      kSpec, {{"built_in { seed: 1 train_images: 1000 val_images: 100 }", "image_folder {}"}}));
+  const Outcome outcome = Run({"plan", spec, "--data", File("pets")});
   EXPECT_EQ(outcome.status, "exit status 0") << outcome.err;
-  EXPECT_THAT(outcome.out, HasSubstr("1,000"));
+  EXPECT_THAT(outcome.out, ::testing::ContainsRegex("trained with +4  images"))
+      << "two epochs of two cats; of each class one is held out";
   EXPECT_THAT(outcome.out, HasSubstr("- a note"));
   EXPECT_EQ(service_.submitted().generations(), 0);
 }

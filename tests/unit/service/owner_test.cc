@@ -258,13 +258,16 @@ TEST_F(OwnerTest, EstimateKnowsMoreTheMoreIsConnected) {
   const auto alone = Ask(&Coordinator::Estimate, request);
   ASSERT_TRUE(alone.ok()) << alone.status();
   EXPECT_EQ(alone->train_jobs(), 5 + 4);
-  EXPECT_EQ(alone->images(), 0);
+  EXPECT_EQ(alone->images(), (5 * 2 + 4) * 80) << "the built-in set's size is known";
   EXPECT_FALSE(alone->has_hours());
-  EXPECT_EQ(alone->notes_size(), 3) << "data set, worker and agent are missing";
-  request.set_train_images(50);
-  EXPECT_EQ(Ask(&Coordinator::Estimate, request)->images(), (5 * 2 + 4) * 50)
+  EXPECT_EQ(alone->notes_size(), 2) << "worker and agent are missing";
+  v1::EstimateRequest folder = request;
+  folder.mutable_spec()->mutable_dataset()->mutable_image_folder();
+  EXPECT_EQ(Ask(&Coordinator::Estimate, folder)->images(), 0);
+  EXPECT_EQ(Ask(&Coordinator::Estimate, folder)->notes_size(), 3) << "and so is the data set";
+  folder.set_train_images(50);
+  EXPECT_EQ(Ask(&Coordinator::Estimate, folder)->images(), (5 * 2 + 4) * 50)
       << "two epochs for each, one more for champions";
-  request.set_train_images(0);
 
   FakeRunner worker = FakeWorker("worker-1"), agent = FakeAgent("agent-1");
   const std::string id = Submit(SmallSpec())->id();
