@@ -130,8 +130,8 @@ v1::ExporterEvent AnswerLine(const std::string& line, const FractionReporter& re
   if (!parsed.ok()) {
     // What follows the first line is a picture of the input, which may be anything.
     const std::string problem = parsed.message().as_string();
-    event.mutable_failed()->set_message(absl::StrCat("the request is no ExporterRequest: ",
-                                                     problem.substr(0, problem.find('\n'))));
+    event.mutable_failed()->set_message(
+        absl::StrCat("the request is no ExporterRequest: ", problem.substr(0, problem.find('\n'))));
     return event;
   }
   absl::StatusOr<v1::ExporterEvent::Done> done = Export(request, report);
