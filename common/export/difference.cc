@@ -13,10 +13,10 @@ namespace {
 
 absl::Status CheckDifference(const v1::ExportedFile& file, int size, double difference) {
   if (difference >= 0 && difference <= kMaximumDifference) return absl::OkStatus();
-  return absl::FailedPreconditionError(absl::StrCat(
-      file.name(), " differs from the network by ", difference,
-      " of its largest output on pictures of ", size, "×", size, "; at most ", kMaximumDifference,
-      " is allowed (", file.checked_with(), ")"));
+  return absl::FailedPreconditionError(
+      absl::StrCat(file.name(), ": its outputs for pictures of ", size, "×", size, ", computed by ",
+                   file.checked_with(), ", differ from the network's by ", difference,
+                   " of the largest; at most ", kMaximumDifference, " is allowed"));
 }
 
 }  // namespace

@@ -28,10 +28,9 @@ absl::StatusOr<Tensor> Take(TensorMap& tensors, const std::string& name,
   if (tensor.shape.size() != shape_behind_count.size() + 1 ||
       !std::equal(shape_behind_count.begin(), shape_behind_count.end(), tensor.shape.begin() + 1) ||
       tensor.shape[0] < 1 || tensor.shape[0] > kMaximumPictures) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("the reference's ", name, " is ", absl::StrJoin(tensor.shape, "×"),
-                     ", not N×", absl::StrJoin(shape_behind_count, "×"), " with N from 1 to ",
-                     kMaximumPictures));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "the reference's ", name, " is ", absl::StrJoin(tensor.shape, "×"), ", not N×",
+        absl::StrJoin(shape_behind_count, "×"), " with N from 1 to ", kMaximumPictures));
   }
   return tensor;
 }

@@ -36,8 +36,9 @@ ReferenceOutputs TorchReference(const Network& network, Tensor pictures) {
   }
   Tensor logits{{count, network.genome.classes()}, {}};
   logits.values.resize(logits.shape[0] * logits.shape[1]);
-  const absl::Status status =
-      inference.ok() ? (*inference)->Run(pixels, absl::MakeSpan(logits.values)) : inference.status();
+  const absl::Status status = inference.ok()
+                                  ? (*inference)->Run(pixels, absl::MakeSpan(logits.values))
+                                  : inference.status();
   if (!status.ok()) {
     std::cerr << "TorchReference: " << status << std::endl;
     std::abort();

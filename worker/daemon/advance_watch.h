@@ -25,8 +25,8 @@ class AdvanceWatch {
       furthest_ = fraction;
       advanced_ = clock_.Steady();
     } else if (clock_.Steady() - advanced_ > limit_) {
-      return absl::DeadlineExceededError(absl::StrCat(who_, " talked but did not advance for ",
-                                                      absl::FormatDuration(limit_)));
+      return absl::DeadlineExceededError(
+          absl::StrCat(who_, " talked but did not advance for ", absl::FormatDuration(limit_)));
     }
     return absl::OkStatus();
   }

@@ -88,8 +88,10 @@ absl::Status CheckEvaluation(const v1::TrainerRequest& request, const v1::Datase
     return Untrue(absl::StrCat("it took ", result.wall_seconds(), " seconds"));
   }
   const absl::StatusOr<std::string> file = ReadFile(request.output_path());
-  if (!file.ok()) return Untrue(absl::StrCat("there are no predictions: ", file.status().message()));
-  if (Sha256Hex(*file) != result.predictions()) return Untrue("its predictions have another digest");
+  if (!file.ok())
+    return Untrue(absl::StrCat("there are no predictions: ", file.status().message()));
+  if (Sha256Hex(*file) != result.predictions())
+    return Untrue("its predictions have another digest");
   return absl::OkStatus();
 }
 

@@ -31,8 +31,8 @@ absl::Status CheckFile(absl::string_view who, const v1::ExportedFile& file,
     return Babbled(who, absl::StrCat(file.name(), " has another digest"));
   }
   if (static_cast<int64_t>(bytes->size()) != file.bytes()) {
-    return Babbled(who, absl::StrCat(file.name(), " has ", bytes->size(), " bytes, not ",
-                                     file.bytes()));
+    return Babbled(who,
+                   absl::StrCat(file.name(), " has ", bytes->size(), " bytes, not ", file.bytes()));
   }
   if (!Bounded(file.difference()) || !Bounded(file.difference_at_100())) {
     return Babbled(who, absl::StrCat(file.name(), " differs by ", file.difference(), " and ",

@@ -28,9 +28,8 @@ v1::AttemptResult RunEvaluate(Attempt& attempt, const std::string& output_path,
     return FailedAttempt(
         MakeFailure(v1::Failure::INTERNAL, "the job evaluates neither SELECTION nor VAL"));
   }
-  SQUISH_ASSIGN_OR_FAIL(
-      const v1::DecoderEvent::Done dataset,
-      FindDataset(attempt, job.dataset(), job.dataset_fingerprint(), datasets));
+  SQUISH_ASSIGN_OR_FAIL(const v1::DecoderEvent::Done dataset,
+                        FindDataset(attempt, job.dataset(), job.dataset_fingerprint(), datasets));
   request.set_dataset_cache_path(dataset.cache_path());
   SQUISH_ASSIGN_OR_FAIL(std::string network_path,
                         FetchFile(attempt, job.network(), "the network to evaluate"));

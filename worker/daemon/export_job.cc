@@ -73,9 +73,8 @@ v1::AttemptResult RunExport(Attempt& attempt, const std::string& output_folder,
   v1::TrainerRequest request;
   *request.mutable_export_files() = attempt.job().export_files();
   const v1::ExportJob& job = request.export_files();
-  SQUISH_ASSIGN_OR_FAIL(
-      const v1::DecoderEvent::Done dataset,
-      FindDataset(attempt, job.dataset(), job.dataset_fingerprint(), datasets));
+  SQUISH_ASSIGN_OR_FAIL(const v1::DecoderEvent::Done dataset,
+                        FindDataset(attempt, job.dataset(), job.dataset_fingerprint(), datasets));
   request.set_dataset_cache_path(dataset.cache_path());
   SQUISH_ASSIGN_OR_FAIL(const std::string network_path,
                         FetchFile(attempt, job.network(), "the network to export"));

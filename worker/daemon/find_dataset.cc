@@ -8,10 +8,9 @@
 namespace squish {
 
 StepOr<v1::DecoderEvent::Done> FindDataset(Attempt& attempt, const v1::DatasetSpec& spec,
-                                           const std::string& fingerprint,
-                                           DatasetShelf& datasets) {
-  const std::string wanted = absl::StrCat("the job needs data set '", spec.name(),
-                                          "' with fingerprint ", fingerprint);
+                                           const std::string& fingerprint, DatasetShelf& datasets) {
+  const std::string wanted =
+      absl::StrCat("the job needs data set '", spec.name(), "' with fingerprint ", fingerprint);
   absl::StatusOr<v1::DecoderEvent::Done> found = datasets.Await(spec, attempt);
   if (!found.ok()) {
     return MakeFailure(v1::Failure::MISSING_DATASET,

@@ -57,10 +57,10 @@ class TrainerSlot {
 
   // Has the trainer do the request's task with so many threads; the event that says what
   // came of it: `done`, `evaluated` or `exported`, as the task is. The attempt is told
-  // `share` times the trainer's progress. DEADLINE_EXCEEDED: the trainer hung. ABORTED: it died. INVALID_ARGUMENT,
-  // RESOURCE_EXHAUSTED: it babbled. NOT_FOUND, PERMISSION_DENIED: it cannot be started.
-  // CANCELLED: the attempt was. In all these cases it is replaced. INTERNAL: the
-  // trainer says why it could not do the job; it stays.
+  // `share` times the trainer's progress. DEADLINE_EXCEEDED: the trainer hung. ABORTED: it
+  // died. INVALID_ARGUMENT, RESOURCE_EXHAUSTED: it babbled. NOT_FOUND, PERMISSION_DENIED:
+  // it cannot be started. CANCELLED: the attempt was. In all these cases it is replaced.
+  // INTERNAL: the trainer says why it could not do the job; it stays.
   absl::StatusOr<v1::TrainerEvent> Ask(const v1::TrainerRequest& request, int threads,
                                        Attempt& attempt, double share = 1.0);
 

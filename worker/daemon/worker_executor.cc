@@ -95,8 +95,8 @@ v1::AttemptResult WorkerExecutor::Run(Attempt& attempt) {
     case v1::Job::kExportFiles:
       return RunExport(attempt, output + kExport, datasets_, trainers_, exporter_, clock_);
     default:
-      return FailedAttempt(
-          MakeFailure(v1::Failure::INTERNAL, "a worker can only synthesize, train, evaluate and export"));
+      return FailedAttempt(MakeFailure(v1::Failure::INTERNAL,
+                                       "a worker can only synthesize, train, evaluate and export"));
   }
 }
 

@@ -58,12 +58,13 @@ class Exporter {
     std::string bytes;
     for (const ReferenceOutputs& expected : reference_) {
       SQUISH_ASSIGN_OR_RETURN(const std::string model, Serialise(batch, expected.size));
-      SQUISH_ASSIGN_OR_RETURN(const double difference, Compare(model, batch, expected));
+      absl::StatusOr<double> difference = Compare(model, batch, expected);
+      if (!difference.ok()) return Annotate(difference.status(), file.name());
       if (expected.size == network_.preprocessing.input_size()) {
-        file.set_difference(difference);
+        file.set_difference(*difference);
         bytes = model;
       }
-      if (expected.size == kSecondReferenceSize) file.set_difference_at_100(difference);
+      if (expected.size == kSecondReferenceSize) file.set_difference_at_100(*difference);
     }
     SQUISH_RETURN_IF_ERROR(CheckDifferences(file, network_.preprocessing.input_size()));
     SQUISH_RETURN_IF_ERROR(WriteFileDurably(JoinPath(folder, file.name()), bytes));
@@ -116,9 +117,7 @@ absl::StatusOr<v1::ExporterEvent::Done> Export(const v1::ExporterRequest& reques
   const Exporter exporter(*network, *reference);
   v1::ExporterEvent::Done done;
   for (const int batch : batches) {
-    absl::StatusOr<v1::ExportedFile> made = exporter.Make(batch, request.output_folder());
-    if (!made.ok()) return Annotate(made.status(), OnnxFileName(batch));
-    *done.add_files() = *std::move(made);
+    SQUISH_ASSIGN_OR_RETURN(*done.add_files(), exporter.Make(batch, request.output_folder()));
     report(static_cast<double>(done.files_size()) / static_cast<double>(batches.size()));
   }
   return done;
@@ -131,8 +130,8 @@ v1::ExporterEvent AnswerLine(const std::string& line, const FractionReporter& re
   if (!parsed.ok()) {
     // What follows the first line is a picture of the input, which may be anything.
     const std::string problem = parsed.message().as_string();
-    event.mutable_failed()->set_message(absl::StrCat("the request is no ExporterRequest: ",
-                                                     problem.substr(0, problem.find('\n'))));
+    event.mutable_failed()->set_message(
+        absl::StrCat("the request is no ExporterRequest: ", problem.substr(0, problem.find('\n'))));
     return event;
   }
   absl::StatusOr<v1::ExporterEvent::Done> done = Export(request, report);

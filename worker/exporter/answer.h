@@ -16,10 +16,10 @@ namespace squish {
 
 using FractionReporter = std::function<void(double fraction)>;
 
-// Writes an ONNX file (OnnxFileName) for any batch and one for each of request.batches (in rising order, each once)
-// durably into output_folder, each after its outputs and those of the same model at
-// 100×100 were compared with the reference. INVALID_ARGUMENT: a path is missing, a batch is
-// not 1 to 1024, the network or the reference cannot be read, or OpenCV cannot read a
+// Writes an ONNX file (OnnxFileName) for any batch, and one for each of request.batches in
+// rising order and each once, durably into output_folder, after its outputs and those of
+// the same model at 100×100 were compared with the reference. INVALID_ARGUMENT: a path is missing,
+// a batch is not 1 to 1024, the network or the reference cannot be read, or OpenCV cannot read a
 // model. FAILED_PRECONDITION: a file's outputs differ; says which and by how much. Else as
 // ToOnnx, OpenCvNetwork::Run and WriteFileDurably.
 absl::StatusOr<v1::ExporterEvent::Done> Export(const v1::ExporterRequest& request,

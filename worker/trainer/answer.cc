@@ -58,8 +58,7 @@ absl::StatusOr<v1::TrainerEvent> AnswerTraining(Work work) {
   if (!work.request.teacher_path().empty()) {
     SQUISH_ASSIGN_OR_RETURN(task.teacher, ReadNetwork(work.request.teacher_path()));
   }
-  SQUISH_ASSIGN_OR_RETURN(Trained trained,
-                          RunTraining(task, *work.data, work.clock, work.report));
+  SQUISH_ASSIGN_OR_RETURN(Trained trained, RunTraining(task, *work.data, work.clock, work.report));
   if (trained.network.has_value()) {
     const std::string file = trained.network->ToSafetensors();
     SQUISH_RETURN_IF_ERROR(WriteFileDurably(work.request.output_path(), file));
@@ -72,9 +71,8 @@ absl::StatusOr<v1::TrainerEvent> AnswerTraining(Work work) {
 }
 
 absl::StatusOr<v1::TrainerEvent> AnswerEvaluation(const Work& work) {
-  SQUISH_ASSIGN_OR_RETURN(
-      Evaluated evaluated,
-      RunEvaluation(work.request.evaluate(), work.network, *work.data, work.report));
+  SQUISH_ASSIGN_OR_RETURN(Evaluated evaluated, RunEvaluation(work.request.evaluate(), work.network,
+                                                             *work.data, work.report));
   SQUISH_RETURN_IF_ERROR(WriteFileDurably(work.request.output_path(), evaluated.predictions));
   evaluated.result.set_predictions(Sha256Hex(evaluated.predictions));
   evaluated.result.set_wall_seconds(work.WallSeconds());
@@ -84,9 +82,8 @@ absl::StatusOr<v1::TrainerEvent> AnswerEvaluation(const Work& work) {
 }
 
 absl::StatusOr<v1::TrainerEvent> AnswerExport(const Work& work) {
-  SQUISH_ASSIGN_OR_RETURN(
-      Exported exported,
-      RunExport(work.request.export_files(), work.network, *work.data, work.report));
+  SQUISH_ASSIGN_OR_RETURN(Exported exported, RunExport(work.request.export_files(), work.network,
+                                                       *work.data, work.report));
   SQUISH_RETURN_IF_ERROR(WriteFileDurably(work.request.output_path(), exported.torchscript));
   SQUISH_RETURN_IF_ERROR(WriteFileDurably(work.request.reference_path(), exported.reference));
   v1::TrainerEvent event;

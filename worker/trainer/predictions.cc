@@ -95,10 +95,9 @@ std::string PredictionsCsv(absl::Span<const Prediction> predictions,
   std::string csv = "picture,class,predicted,log_loss\n";
   for (size_t i = 0; i < predictions.size(); ++i) {
     const Prediction& prediction = predictions[i];
-    absl::StrAppend(&csv, Quoted(picture_name(static_cast<int>(i))), ",",
-                    Quoted(class_names[prediction.label]), ",",
-                    Quoted(class_names[prediction.predicted]), ",", Shortest(prediction.log_loss),
-                    "\n");
+    absl::StrAppend(
+        &csv, Quoted(picture_name(static_cast<int>(i))), ",", Quoted(class_names[prediction.label]),
+        ",", Quoted(class_names[prediction.predicted]), ",", Shortest(prediction.log_loss), "\n");
   }
   return csv;
 }

@@ -39,13 +39,13 @@ struct Expression {
   std::string operator()(const Input&) const { return "pictures"; }
   std::string operator()(const Conv2d& conv) const {
     return absl::StrCat("torch.conv2d(", In(), ", self.", Parameter(layer, "weight"), ", self.",
-                        Parameter(layer, "bias"), ", ", Pair(conv.stride), ", ",
-                        Pair(conv.padding), ", [1, 1], 1)");
+                        Parameter(layer, "bias"), ", ", Pair(conv.stride), ", ", Pair(conv.padding),
+                        ", [1, 1], 1)");
   }
   std::string operator()(const Relu&) const { return absl::StrCat("torch.relu(", In(), ")"); }
   std::string operator()(const MaxPool& pool) const {
-    return absl::StrCat("torch.max_pool2d(", In(), ", ", Pair(pool.kernel), ", ",
-                        Pair(pool.stride), ", [0, 0], [1, 1], True)");
+    return absl::StrCat("torch.max_pool2d(", In(), ", ", Pair(pool.kernel), ", ", Pair(pool.stride),
+                        ", [0, 0], [1, 1], True)");
   }
   std::string operator()(const Concat&) const {
     const std::string parts = absl::StrJoin(

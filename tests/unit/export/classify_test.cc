@@ -65,18 +65,16 @@ Picture Enlarged(const Picture& picture, int across, int down) {
 
 // Twice as wide, or high, with grey at both ends.
 Picture Framed(const Picture& picture, bool wide) {
-  Picture framed{wide ? 2 * picture.width : picture.width,
-                 wide ? picture.height : 2 * picture.height,
-                 {}};
+  Picture framed{
+      wide ? 2 * picture.width : picture.width, wide ? picture.height : 2 * picture.height, {}};
   const int left = (framed.width - picture.width) / 2, top = (framed.height - picture.height) / 2;
   for (int y = 0; y < framed.height; ++y) {
     for (int x = 0; x < framed.width; ++x) {
       const int column = x - left, row = y - top;
-      const bool inside =
-          column >= 0 && column < picture.width && row >= 0 && row < picture.height;
-      framed.pixels += inside ? picture.pixels.substr(
-                                    (static_cast<size_t>(row) * picture.width + column) * 3, 3)
-                              : std::string(3, '\x7f');
+      const bool inside = column >= 0 && column < picture.width && row >= 0 && row < picture.height;
+      framed.pixels +=
+          inside ? picture.pixels.substr((static_cast<size_t>(row) * picture.width + column) * 3, 3)
+                 : std::string(3, '\x7f');
     }
   }
   return framed;

@@ -117,9 +117,10 @@ TEST(DifferenceTest, AFileThatDiffersAtEitherSizeIsNamedWithSizeAndDifference) {
   EXPECT_TRUE(CheckDifferences(file, 64).ok());
   file.set_difference(0.25);
   EXPECT_EQ(CheckDifferences(file, 64).code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(std::string(CheckDifferences(file, 64).message()),
-              HasSubstr("model.onnx differs from the network by 0.25 of its largest output on "
-                        "pictures of 64×64"));
+  EXPECT_THAT(
+      std::string(CheckDifferences(file, 64).message()),
+      HasSubstr("model.onnx: its outputs for pictures of 64×64, computed by a program, differ "
+                "from the network's by 0.25 of the largest"));
   file.set_difference(0);
   file.set_difference_at_100(1.01e-4);
   EXPECT_THAT(std::string(CheckDifferences(file, 64).message()), HasSubstr("100×100"));

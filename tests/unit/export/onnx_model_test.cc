@@ -19,7 +19,8 @@ using ::testing::HasSubstr;
 Network SqueezeNet(int classes = 10, double width = 0.25) {
   Genome genome = *SqueezeNetV11(classes, width);
   TensorMap weights = FreshWeights(genome, 1, 0, 0);
-  Network network{std::move(genome), std::move(weights), std::vector<std::string>(classes, "c"), {}};
+  Network network{
+      std::move(genome), std::move(weights), std::vector<std::string>(classes, "c"), {}};
   network.preprocessing.set_input_size(64);
   for (int i = 0; i < 3; ++i) {
     network.preprocessing.add_mean(0.5f);
@@ -79,8 +80,8 @@ TEST(ToOnnxTest, UsesOpset11AndOnlyWhatOldRuntimesKnow) {
   EXPECT_EQ(model->ir_version(), 6);
   std::set<std::string> types;
   for (const onnx::NodeProto& node : model->graph().node()) types.insert(node.op_type());
-  EXPECT_THAT(types, ElementsAre("Concat", "Conv", "Flatten", "GlobalAveragePool", "MaxPool",
-                                 "Relu"));
+  EXPECT_THAT(types,
+              ElementsAre("Concat", "Conv", "Flatten", "GlobalAveragePool", "MaxPool", "Relu"));
 }
 
 TEST(ToOnnxTest, WeightsKeepTheirNamesShapesAndBytes) {

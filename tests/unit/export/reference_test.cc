@@ -82,11 +82,19 @@ INSTANTIATE_TEST_SUITE_P(
         Damage{"ASizeIsMissing", [](auto& outputs) { outputs.pop_back(); }, "has no input.100"},
         Damage{"AnotherSize", [](auto& outputs) { outputs[0].size = 48; }, "has no input.32"},
         Damage{"AnotherSide",
-               [](auto& outputs) { outputs[0].pictures = Counting({3, 3, 32, 31}); },
+               [](auto& outputs) {
+                 outputs[0].pictures = Counting({3, 3, 32, 31});
+               },
                "input.32 is 3×3×32×31, not N×3×32×32"},
         Damage{"OtherChannels",
-               [](auto& outputs) { outputs[0].pictures = Counting({3, 4, 32, 32}); }, "input.32"},
-        Damage{"OtherClasses", [](auto& outputs) { outputs[1].logits = Counting({3, 7}); },
+               [](auto& outputs) {
+                 outputs[0].pictures = Counting({3, 4, 32, 32});
+               },
+               "input.32"},
+        Damage{"OtherClasses",
+               [](auto& outputs) {
+                 outputs[1].logits = Counting({3, 7});
+               },
                "logits.100 is 3×7"},
         Damage{"AnotherRank", [](auto& outputs) { outputs[1].logits = Counting({6}); },
                "logits.100"},
@@ -96,7 +104,10 @@ INSTANTIATE_TEST_SUITE_P(
                  outputs[0].logits = Counting({0, 2});
                },
                "input.32"},
-        Damage{"AnotherCount", [](auto& outputs) { outputs[0].logits = Counting({2, 2}); },
+        Damage{"AnotherCount",
+               [](auto& outputs) {
+                 outputs[0].logits = Counting({2, 2});
+               },
                "3 pictures of 32 pixels and outputs for 2"},
         Damage{"NotFinite",
                [](auto& outputs) {

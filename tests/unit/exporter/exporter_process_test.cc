@@ -64,8 +64,7 @@ class ExporterProcessTest : public testing::Test {
     request.set_output_folder(folder_);
     request.add_batches(2);
     EXPECT_TRUE(WriteFileDurably(request.network_path(), network.ToSafetensors()).ok());
-    EXPECT_TRUE(
-        WriteFileDurably(request.reference_path(), ReferenceToSafetensors(reference)).ok());
+    EXPECT_TRUE(WriteFileDurably(request.reference_path(), ReferenceToSafetensors(reference)).ok());
     std::string line;
     EXPECT_TRUE(google::protobuf::util::MessageToJsonString(request, &line).ok());
     return line;

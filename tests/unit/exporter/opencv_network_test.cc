@@ -71,8 +71,7 @@ TEST_F(OpenCvNetworkTest, NoPicturesAndNoBatchAreRefused) {
   auto opencv = Load(network, size, 0);
   ASSERT_TRUE(opencv.ok()) << opencv.status();
   const ReferenceOutputs reference = TorchReference(network, size, 1, 1);
-  EXPECT_EQ(opencv->Run(reference.pictures, 0).status().code(),
-            absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(opencv->Run(reference.pictures, 0).status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(opencv->Run(Tensor{{0, 3, 8, 8}, {}}, 1).status().code(),
             absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(opencv->Run(Tensor{{}, {}}, 1).status().code(), absl::StatusCode::kInvalidArgument);
@@ -108,8 +107,10 @@ TEST_F(OpenCvGoldenTest, PretrainedSqueezeNetKeepsItsOutputs) {
   ASSERT_TRUE(network_file.ok()) << network_file.status();
   auto imported = ImportTorchvisionSqueezeNet(*network_file);
   ASSERT_TRUE(imported.ok()) << imported.status();
-  Network network{std::move(imported->genome), std::move(imported->weights),
-                  std::vector<std::string>(1000, "class"), {}};
+  Network network{std::move(imported->genome),
+                  std::move(imported->weights),
+                  std::vector<std::string>(1000, "class"),
+                  {}};
   const float mean[] = {0.485f, 0.456f, 0.406f};
   const float std[] = {0.229f, 0.224f, 0.225f};
   for (int i = 0; i < 3; ++i) {

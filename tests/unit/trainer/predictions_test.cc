@@ -45,8 +45,8 @@ TEST(PredictTest, LogLossIsBoundedAndNeverBelowZero) {
 }
 
 TEST(PredictTest, OutputsThatAreNotFiniteAreRefused) {
-  for (const float bad : {std::numeric_limits<float>::quiet_NaN(),
-                          std::numeric_limits<float>::infinity()}) {
+  for (const float bad :
+       {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
     const auto predictions = Predict({1.0f, 2.0f, 1.0f, bad}, 2, {0, 0});
     EXPECT_EQ(predictions.status().code(), absl::StatusCode::kInvalidArgument);
     EXPECT_THAT(std::string(predictions.status().message()), HasSubstr("picture 1"));
@@ -91,9 +91,9 @@ TEST(PredictionsCsvTest, WhatWouldBreakALineIsQuoted) {
 
 TEST(PredictionsCsvTest, ALogLossIsReadBackToTheLastBit) {
   const double log_loss = 0.1 + 0.2;
-  const std::string csv = PredictionsCsv(std::vector<Prediction>{{0, 0, log_loss}},
-                                         std::vector<std::string>{"a"},
-                                         [](int) { return std::string("p"); });
+  const std::string csv =
+      PredictionsCsv(std::vector<Prediction>{{0, 0, log_loss}}, std::vector<std::string>{"a"},
+                     [](int) { return std::string("p"); });
   EXPECT_THAT(csv, HasSubstr("p,a,a,0.30000000000000004\n"));
 }
 

@@ -22,8 +22,8 @@ TEST_F(ExportJobTest, EveryFileIsStoredAndDescribedByName) {
     ASSERT_TRUE(stored.ok()) << stored.status();
     EXPECT_EQ(file.bytes(), static_cast<int64_t>(stored->size())) << file.name();
   }
-  EXPECT_THAT(names, ElementsAre("model-batch-1.onnx", "model.onnx", "model.pt",
-                                 "network.safetensors"));
+  EXPECT_THAT(names,
+              ElementsAre("model-batch-1.onnx", "model.onnx", "model.pt", "network.safetensors"));
   const v1::ExportedFile& network = result.export_files().files(3);
   EXPECT_EQ(network.artifact(), Sha256Hex(TwoClasses().ToSafetensors()));
   EXPECT_EQ(network.difference(), 0);

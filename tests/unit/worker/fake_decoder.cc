@@ -40,11 +40,11 @@ v1::DecoderEvent Decode(const v1::DecoderRequest& request) {
   v1::DecoderEvent::Done& done = *event.mutable_done();
   done.set_cache_path(cache);
   done.mutable_summary()->set_fingerprint(name == "lie-fingerprint" ? "?" : Sha256Hex(content));
-  done.mutable_summary()->set_selection_images(kFakeSelectionImages);
-  done.mutable_summary()->set_val_images(kFakeValImages);
   if (name != "lie-classes") {
     for (const char* label : {"cat", "dog"}) done.mutable_summary()->add_class_names(label);
   }
+  done.mutable_summary()->set_selection_images(kFakeSelectionImages);
+  done.mutable_summary()->set_val_images(kFakeValImages);
   return event;
 }
 

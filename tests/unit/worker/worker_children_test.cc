@@ -23,8 +23,8 @@ constexpr int kSide = 32;
 class WorkerChildrenTest : public testing::Test {
  protected:
   static void SetUpTestSuite() {
-    folder_ = new std::string(
-        absl::StrCat(testing::TempDir(), "/worker_children_test.", ::getpid()));
+    folder_ =
+        new std::string(absl::StrCat(testing::TempDir(), "/worker_children_test.", ::getpid()));
     ASSERT_TRUE(MakeFolder(JoinPath(*folder_, "artifacts")).ok());
     WorkerOptions options;
     options.state_folder = JoinPath(*folder_, "state");
@@ -74,8 +74,10 @@ class WorkerChildrenTest : public testing::Test {
   static std::string PutNetwork() {
     Genome genome = *SqueezeNetV11(10, 0.25);
     TensorMap weights = FreshWeights(genome, 1, 0, 0);
-    Network network{std::move(genome), std::move(weights),
-                    {summary_->class_names().begin(), summary_->class_names().end()}, {}};
+    Network network{std::move(genome),
+                    std::move(weights),
+                    {summary_->class_names().begin(), summary_->class_names().end()},
+                    {}};
     network.preprocessing.set_input_size(kSide);
     *network.preprocessing.mutable_mean() = summary_->mean();
     *network.preprocessing.mutable_std() = summary_->std();
