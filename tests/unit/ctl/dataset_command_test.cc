@@ -7,7 +7,7 @@
 #include <sstream>
 
 #include "common/child/child.h"
-#include "tests/unit/dataset/test_pictures.h"
+#include "tests/unit/dataset/picture_folder.h"
 
 namespace squish {
 namespace {

@@ -6,7 +6,7 @@
 
 #include "common/child/child.h"
 #include "common/dataset/cache.h"
-#include "tests/unit/dataset/test_pictures.h"
+#include "tests/unit/dataset/picture_folder.h"
 
 namespace squish {
 namespace {
