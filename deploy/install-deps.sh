@@ -20,6 +20,7 @@ build=(
   nlohmann-json3-dev libspdlog-dev libcli11-dev
   libtorch-dev
   libopencv-core-dev libopencv-imgproc-dev libopencv-imgcodecs-dev libopencv-dnn-dev libonnx-dev
+  libjpeg62-turbo-dev
   libgtest-dev libgmock-dev
   clang-14 libclang-rt-14-dev
   curl jq prometheus docker-compose python3

@@ -6,7 +6,7 @@
 
 #include "common/child/child.h"
 #include "common/dataset/cache.h"
-#include "tests/unit/dataset/test_folder.h"
+#include "tests/unit/dataset/picture_folder.h"
 
 namespace squish {
 namespace {
@@ -92,6 +92,55 @@ TEST_F(DecoderProcessTest, KilledInMidWorkItLeavesNothingInTheWay) {
   const auto child = Start();
   EXPECT_TRUE(Next(*child).has_ready());
   EXPECT_TRUE(Answer(*child, Line(request)).has_done());
+}
+
+TEST_F(DecoderProcessTest, PicturesOfAKilledDecoderAreNotDecodedAgain) {
+  const TestFolder source, other_cache;
+  WriteSmallFolder(source, 400, 60);
+  v1::DecoderRequest request = FolderRequest(source, cache_, 64);
+  {
+    const auto child = Start();
+    EXPECT_TRUE(Next(*child).has_ready());
+    ASSERT_TRUE(child->WriteLine(Line(request)).ok());
+    double fraction = 0.0;
+    while (fraction < 0.3) {
+      const v1::DecoderEvent event = Next(*child);
+      ASSERT_TRUE(event.has_progress()) << "it was done before it could be killed";
+      fraction = event.progress().fraction();
+    }
+    child->Kill();
+    EXPECT_THAT(child->CloseAndWait(kLong), HasSubstr("signal 9"));
+  }
+  const auto child = Start();
+  EXPECT_TRUE(Next(*child).has_ready());
+  ASSERT_TRUE(child->WriteLine(Line(request)).ok());
+  const v1::DecoderEvent first = Next(*child);
+  ASSERT_TRUE(first.has_progress());
+  EXPECT_GE(first.progress().fraction(), 0.3) << "it begins where the other one was";
+  v1::DecoderEvent event;
+  while (!event.has_done()) {
+    event = Next(*child);
+    ASSERT_FALSE(event.has_failed()) << event.failed().message();
+  }
+  request.set_cache_dir(other_cache.path());
+  const v1::DecoderEvent at_once = Answer(*child, Line(request));
+  ASSERT_TRUE(at_once.has_done());
+  EXPECT_EQ(ReadFile(event.done().cache_path()).value(),
+            ReadFile(at_once.done().cache_path()).value());
+}
+
+TEST_F(DecoderProcessTest, FileNamesOfAnyBytesAreAnswered) {
+  const TestFolder source;
+  WriteSmallFolder(source, 5);
+  WriteBelow(source, "train/cat/\xff\xfe.png", "no picture");
+  v1::DecoderRequest request = FolderRequest(source, cache_);
+  const auto child = Start();
+  EXPECT_TRUE(Next(*child).has_ready());
+  EXPECT_THAT(Answer(*child, Line(request)).failed().message(), HasSubstr("\\xff\\xfe.png"));
+  request.mutable_dataset()->mutable_image_folder()->set_maximum_unreadable(0.5);
+  const v1::DecoderEvent event = Answer(*child, Line(request));
+  ASSERT_TRUE(event.has_done()) << event.ShortDebugString();
+  EXPECT_EQ(event.done().summary().unreadable_images(), 1);
 }
 
 }  // namespace

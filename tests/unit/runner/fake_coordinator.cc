@@ -77,8 +77,11 @@ void FakeCoordinator::Withdraw(const std::string& attempt) {
   Change([&](FakeCoordinator& self) { self.assigned_.erase(attempt); });
 }
 
-void FakeCoordinator::WantDataset(const v1::DatasetSpec& spec) {
-  Change([&](FakeCoordinator& self) { self.datasets_.push_back(spec); });
+void FakeCoordinator::WantDataset(const v1::DatasetSpec& spec, const std::string& fingerprint) {
+  Change([&](FakeCoordinator& self) {
+    self.datasets_.push_back(spec);
+    self.fingerprints_.push_back(fingerprint);
+  });
 }
 
 void FakeCoordinator::Change(const std::function<void(FakeCoordinator&)>& change) {
@@ -126,6 +129,7 @@ bool FakeCoordinator::Answer(const v1::SynchronizeRequest& request,
     }
   }
   for (const v1::DatasetSpec& spec : datasets_) *response->add_datasets() = spec;
+  for (const std::string& fingerprint : fingerprints_) response->add_fingerprints(fingerprint);
   response->mutable_call_again_after()->set_nanos(20'000'000);
   const bool news = kept != assigned_.size() || kept != named.size() ||
                     (acknowledge && request.results_size() > 0) ||

@@ -33,7 +33,7 @@ class FakeCoordinator : public v1::RunnerService::CallbackService,
   // --- What the test says. Parked calls are looked at again.
   void Assign(const std::string& attempt, v1::Job job);
   void Withdraw(const std::string& attempt);
-  void WantDataset(const v1::DatasetSpec& spec);
+  void WantDataset(const v1::DatasetSpec& spec, const std::string& fingerprint = "");
   void Change(const std::function<void(FakeCoordinator&)>& change);
 
   // Set inside Change (or before the first call).
@@ -70,6 +70,7 @@ class FakeCoordinator : public v1::RunnerService::CallbackService,
   mutable absl::Mutex mutex_;
   std::map<std::string, v1::Job> assigned_;
   std::vector<v1::DatasetSpec> datasets_;
+  std::vector<std::string> fingerprints_;  // One for each of them.
   std::vector<Parked*> parked_;
   RunningServer server_;
   int port_ = 0;

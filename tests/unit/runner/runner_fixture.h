@@ -50,6 +50,11 @@ class ScriptedExecutor : public JobExecutor {
     if (changed) changed();
   }
 
+  std::vector<std::string> fingerprints() {
+    absl::MutexLock lock(&mutex_);
+    return fingerprints_;
+  }
+
   v1::AttemptResult Execute(Attempt& attempt) override {
     Script script;
     {

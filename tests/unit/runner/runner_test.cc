@@ -332,7 +332,7 @@ TEST_F(RunnerTest, WantedDatasetsAreReportedAndChangesEndAParkedCall) {
   StartRunner();
   v1::DatasetSpec spec;
   spec.set_name("shapes");
-  coordinator_.WantDataset(spec);
+  coordinator_.WantDataset(spec, "pinned");
   const auto reported = [](v1::DatasetReport::State state) {
     return [state](const FakeCoordinator& self) {
       return !self.requests.empty() && self.requests.back().datasets_size() == 1 &&
@@ -343,6 +343,7 @@ TEST_F(RunnerTest, WantedDatasetsAreReportedAndChangesEndAParkedCall) {
   report.set_state(v1::DatasetReport::READY);
   executor_.SetReports({report});
   EXPECT_TRUE(coordinator_.Await(reported(v1::DatasetReport::READY)));
+  EXPECT_THAT(executor_.fingerprints(), testing::ElementsAre("pinned"));
 }
 
 }  // namespace

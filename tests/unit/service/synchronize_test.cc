@@ -283,6 +283,43 @@ TEST_F(SynchronizeTest, TrainingGoesOnlyToWorkersWithThePinnedFingerprint) {
   EXPECT_EQ(right.attempts.size(), 1u);
 }
 
+TEST_F(SynchronizeTest, WorkersAreToldThePinnedFingerprintOfEachWantedSet) {
+  const std::string id = Submit(spec_)->id();
+  FakeRunner first = FakeWorker("first");
+  Exchange(first);
+  ASSERT_EQ(first.last.datasets_size(), 1);
+  ASSERT_EQ(first.last.fingerprints_size(), 1);
+  EXPECT_EQ(first.last.fingerprints(0), "") << "nobody has reported yet";
+  Exchange(first);  // Pins it.
+  FakeRunner second = FakeWorker("second");
+  Exchange(second);
+  ASSERT_EQ(second.last.fingerprints_size(), 1);
+  EXPECT_EQ(second.last.fingerprints(0), Get(id).dataset().fingerprint());
+}
+
+TEST_F(SynchronizeTest, DifferenceFromThePinnedDatasetIsPartOfTheReason) {
+  const std::string id = SubmitAndPin();
+  FakeRunner other = FakeWorker("other");
+  other.keep_datasets = true;
+  other.datasets = {ReadyReport(Get(id).spec().dataset())};
+  v1::DatasetReport& report = other.datasets[0];
+  report.mutable_summary()->set_fingerprint(Sha256Hex("other pictures"));
+  report.mutable_summary()->set_class_names(1, "emu");
+  Exchange(other);
+  ASSERT_TRUE(other.FinishOne(artifacts()));
+  Exchange(other);
+  Exchange(other);
+  EXPECT_THAT(Get(id).reason(), HasSubstr("its 2 classes are not the experiment's 2"))
+      << "as far as summaries tell";
+  report.set_difference("train/cat/7.jpg has changed");
+  Exchange(other);
+  EXPECT_THAT(Get(id).reason(), HasSubstr("other has fingerprint " + Sha256Hex("other pictures") +
+                                          ": train/cat/7.jpg has changed"));
+  report.set_difference(std::string(5000, 'x'));
+  EXPECT_EQ(CheckSynchronizeRequest(other.Request()).code(),
+            absl::StatusCode::kInvalidArgument);
+}
+
 TEST_F(SynchronizeTest, WorkerWithoutTheDatasetIsQuotedInTheReason) {
   const std::string id = Submit(spec_)->id();
   EXPECT_EQ(Get(id).reason(), "no worker is connected");

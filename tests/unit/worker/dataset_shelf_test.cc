@@ -67,6 +67,29 @@ TEST_F(DatasetShelfTest, AWantedSetIsPreparedThenReady) {
   EXPECT_EQ(report.message(), "");
 }
 
+TEST_F(DatasetShelfTest, DecoderIsToldWhatASetWasPinnedToAndItsDifferenceIsReported) {
+  DatasetShelf shelf(options_, clock_);
+  Watch(shelf);
+  shelf.Report({Pictures()}, {Fingerprint()});
+  AwaitChanges(1);
+  EXPECT_EQ(shelf.Report({Pictures()}, {Fingerprint()})[0].difference(), "");
+  // Pinned after it was prepared: asked again, and READY all the while.
+  const std::string pinned = Sha256Hex("other pictures");
+  EXPECT_EQ(shelf.Report({Pictures()}, {pinned})[0].state(), v1::DatasetReport::READY);
+  AwaitChanges(2);
+  const v1::DatasetReport report = shelf.Report({Pictures()}, {pinned})[0];
+  EXPECT_EQ(report.state(), v1::DatasetReport::READY);
+  EXPECT_EQ(report.difference(), "content has changed since " + pinned);
+  EXPECT_EQ(report.summary().fingerprint(), Fingerprint());
+  // Answered once; not asked again.
+  for (int i = 0; i < 3; ++i) shelf.Report({Pictures()}, {pinned});
+  shelf.Report({Named("unknown")});
+  shelf.Report({Pictures()}, {Sha256Hex("third pictures")});
+  AwaitChanges(3);
+  EXPECT_EQ(shelf.Report({Pictures()})[0].difference(),
+            "content has changed since " + Sha256Hex("third pictures"));
+}
+
 TEST_F(DatasetShelfTest, ReportsComeInTheOrderOfTheQuestion) {
   DatasetShelf shelf(options_, clock_);
   const auto reports = shelf.Report({Named("unknown"), Pictures()});

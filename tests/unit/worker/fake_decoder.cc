@@ -40,6 +40,10 @@ v1::DecoderEvent Decode(const v1::DecoderRequest& request) {
   v1::DecoderEvent::Done& done = *event.mutable_done();
   done.set_cache_path(cache);
   done.mutable_summary()->set_fingerprint(name == "lie-fingerprint" ? "?" : Sha256Hex(content));
+  if (request.expected_fingerprint() != done.summary().fingerprint() &&
+      !request.expected_fingerprint().empty()) {
+    done.set_difference("content has changed since " + request.expected_fingerprint());
+  }
   if (name != "lie-classes") {
     for (const char* label : {"cat", "dog"}) done.mutable_summary()->add_class_names(label);
   }
