@@ -40,7 +40,7 @@ class WorkerChildrenTest : public testing::Test {
     v1::DatasetReport report;
     const auto look = [&] {
       absl::MutexLock lock(&mutex);
-      report = executor_->PrepareDatasets({Shapes()}).at(0);
+      report = executor_->PrepareDatasets({Shapes()}, {""}).at(0);
     };
     executor_->OnDatasetsChanged(look);
     look();
