@@ -461,7 +461,7 @@ TEST_F(JobBoardTest, CountsEveryKindAndState) {
   board_.Withdraw(72);
   ASSERT_TRUE(Lease("a").has_value());
   auto counts = board_.Counts();
-  EXPECT_EQ(counts.size(), 15u);
+  EXPECT_EQ(counts.size(), 25u);
   EXPECT_EQ((counts[{v1::JobKey::TRAIN, JobState::kLeased}]), 1);
   EXPECT_EQ((counts[{v1::JobKey::TRAIN, JobState::kQueued}]), 0);
   EXPECT_EQ((counts[{v1::JobKey::MEASURE, JobState::kQueued}]), 1);
