@@ -103,14 +103,16 @@ cv::Mat Upright(const cv::Mat& stored, int orientation) {
   }
 }
 
-// RGB, upright, of 8 or 16 bits, of any size from `side` on if the picture has it.
-absl::StatusOr<cv::Mat> DecodeWhole(absl::string_view file, const PictureHeader& header,
-                                    int side) {
+// RGB, upright, of 8 or 16 bits, of any size from `side` on if the picture has it; in
+// `room`, of side² pixels, where it fits as it is.
+absl::StatusOr<cv::Mat> DecodeWhole(absl::string_view file, const PictureHeader& header, int side,
+                                    cv::Mat& room) {
   const int reduction = ReductionOf(header, side);
   cv::Mat picture;
   if (header.format == PictureHeader::kJpeg && header.components <= 3) {
-    SQUISH_RETURN_IF_ERROR(DecodeJpeg(file, reduction, [&picture](int width, int height) {
-      picture.create(height, width, CV_8UC3);
+    SQUISH_RETURN_IF_ERROR(DecodeJpeg(file, reduction, [&](int width, int height) {
+      const bool fits = width == side && height == side && header.orientation == 1;
+      picture = fits ? room : cv::Mat(height, width, CV_8UC3);
       return picture.data;
     }));
     return Upright(picture, header.orientation);
@@ -126,9 +128,10 @@ absl::StatusOr<cv::Mat> DecodeWhole(absl::string_view file, const PictureHeader&
 // As DecodePicture, which ends OpenCV's exceptions.
 absl::Status Decode(absl::string_view file, const PictureHeader& header, v1::ResizeRule resize,
                     int side, absl::Span<uint8_t> pixels) {
-  SQUISH_ASSIGN_OR_RETURN(const cv::Mat whole, DecodeWhole(file, header, side));
-  const cv::Mat square = MakeSquare(whole, resize, side);
   cv::Mat out(side, side, CV_8UC3, pixels.data());
+  SQUISH_ASSIGN_OR_RETURN(const cv::Mat whole, DecodeWhole(file, header, side, out));
+  const cv::Mat square = MakeSquare(whole, resize, side);
+  if (square.data == out.data) return absl::OkStatus();
   if (square.depth() == CV_16U) {
     square.convertTo(out, CV_8U, 1.0 / 257);
   } else {
