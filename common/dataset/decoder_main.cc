@@ -2,6 +2,8 @@
 // may end it and nothing else. Reads DecoderRequest lines on stdin and answers each
 // with `progress` lines and one `done` or `failed` (DecoderEvent, JSON); see
 // proto/squish/v1/trainer.proto. Its first line is `ready`; it ends with its input.
+#include <malloc.h>
+
 #include <iostream>
 #include <string>
 
@@ -16,6 +18,8 @@
 
 namespace squish {
 namespace {
+
+constexpr int kKeptBytes = 32 << 20;  // The most that malloc takes.
 
 void Say(const v1::DecoderEvent& event) {
   std::string line;
@@ -72,5 +76,9 @@ int main(int argc, char** argv) {
       "Decodes a data set into its cache. Started by worker daemons: reads one "
       "DecoderRequest (JSON) a line on stdin, writes DecoderEvents on stdout.");
   CLI11_PARSE(app, argc, argv);
+  // Pictures come and go by the thousand: their memory is kept rather than given back to
+  // the system and cleared anew each time.
+  mallopt(M_MMAP_THRESHOLD, squish::kKeptBytes);
+  mallopt(M_TRIM_THRESHOLD, squish::kKeptBytes);
   squish::Serve();
 }

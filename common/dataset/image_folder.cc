@@ -13,6 +13,7 @@
 #include "common/base/file.h"
 #include "common/base/sha256.h"
 #include "common/base/status_macros.h"
+#include "common/dataset/jpeg.h"
 
 namespace squish {
 namespace {
@@ -79,21 +80,64 @@ cv::Mat MakeSquare(const cv::Mat& picture, v1::ResizeRule rule, int side) {
 
 absl::Status Undecodable() { return absl::InvalidArgumentError("it is damaged"); }
 
-// False: OpenCV can make nothing of the file.
-bool Decode(absl::string_view file, const PictureHeader& header, v1::ResizeRule resize, int side,
-            cv::Mat& out) {
+// Brings a stored picture upright.
+cv::Mat Upright(const cv::Mat& stored, int orientation) {
+  cv::Mat picture = stored;
+  if (orientation >= 5) cv::transpose(stored, picture);
+  cv::Mat turned;
+  switch (orientation) {
+    case 2:
+    case 6:
+      cv::flip(picture, turned, 1);
+      return turned;
+    case 3:
+    case 7:
+      cv::flip(picture, turned, -1);
+      return turned;
+    case 4:
+    case 8:
+      cv::flip(picture, turned, 0);
+      return turned;
+    default:
+      return picture;
+  }
+}
+
+// RGB, upright, of 8 or 16 bits, of any size from `side` on if the picture has it; in
+// `room`, of side² pixels, where it fits as it is.
+absl::StatusOr<cv::Mat> DecodeWhole(absl::string_view file, const PictureHeader& header, int side,
+                                    cv::Mat& room) {
+  const int reduction = ReductionOf(header, side);
+  cv::Mat picture;
+  if (header.format == PictureHeader::kJpeg && header.components <= 3) {
+    SQUISH_RETURN_IF_ERROR(DecodeJpeg(file, reduction, [&](int width, int height) {
+      const bool fits = width == side && height == side && header.orientation == 1;
+      picture = fits ? room : cv::Mat(height, width, CV_8UC3);
+      return picture.data;
+    }));
+    return Upright(picture, header.orientation);
+  }
   // imdecode only reads.
   const cv::Mat bytes(1, static_cast<int>(file.size()), CV_8U, const_cast<char*>(file.data()));
-  cv::Mat picture = cv::imdecode(bytes, ReadMode(ReductionOf(header, side)));
-  if (picture.empty()) return false;
-  picture = MakeSquare(picture, resize, side);
-  if (picture.depth() == CV_16U) {
-    cv::Mat eight_bits;
-    picture.convertTo(eight_bits, CV_8U, 1.0 / 257);
-    picture = eight_bits;
+  const cv::Mat blue_first = cv::imdecode(bytes, ReadMode(reduction));
+  if (blue_first.empty()) return Undecodable();
+  cv::cvtColor(blue_first, picture, cv::COLOR_BGR2RGB);
+  return picture;
+}
+
+// As DecodePicture, which ends OpenCV's exceptions.
+absl::Status Decode(absl::string_view file, const PictureHeader& header, v1::ResizeRule resize,
+                    int side, absl::Span<uint8_t> pixels) {
+  cv::Mat out(side, side, CV_8UC3, pixels.data());
+  SQUISH_ASSIGN_OR_RETURN(const cv::Mat whole, DecodeWhole(file, header, side, out));
+  const cv::Mat square = MakeSquare(whole, resize, side);
+  if (square.data == out.data) return absl::OkStatus();
+  if (square.depth() == CV_16U) {
+    square.convertTo(out, CV_8U, 1.0 / 257);
+  } else {
+    square.copyTo(out);
   }
-  cv::cvtColor(picture, out, cv::COLOR_BGR2RGB);
-  return true;
+  return out.data == pixels.data() ? absl::OkStatus() : Undecodable();
 }
 
 class ImageFolder : public PictureSource {
@@ -203,12 +247,8 @@ absl::StatusOr<std::string> ReadListedFile(absl::string_view folder, const Liste
 
 absl::Status DecodePicture(absl::string_view file, const PictureHeader& header,
                            v1::ResizeRule resize, int side, absl::Span<uint8_t> pixels) {
-  // OpenCV reports by exceptions; this is where they end.
   try {
-    cv::Mat out(side, side, CV_8UC3, pixels.data());
-    const uint8_t* const there = out.data;
-    const bool decoded = Decode(file, header, resize, side, out);
-    return decoded && out.data == there ? absl::OkStatus() : Undecodable();
+    return Decode(file, header, resize, side, pixels);
   } catch (const std::exception& error) {
     return Undecodable();
   }

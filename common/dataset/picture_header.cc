@@ -17,6 +17,8 @@ constexpr absl::string_view kPngStart("\x89PNG\r\n\x1a\n", 8);
 // JPEG's markers, the second byte after 0xFF.
 constexpr uint8_t kStuffed = 0x00, kTemporary = 0x01, kFirstRestart = 0xD0, kLastRestart = 0xD7;
 constexpr uint8_t kEnd = 0xD9, kScan = 0xDA, kFill = 0xFF;
+constexpr uint8_t kExif = 0xE1;  // APP1.
+constexpr absl::string_view kExifStart("Exif\0\0", 6);
 
 absl::Status Bad(absl::string_view what) { return absl::InvalidArgumentError(what); }
 absl::Status CutShort() { return Bad("it is cut short"); }
@@ -48,10 +50,38 @@ size_t FindMarker(absl::string_view file, size_t place) {
   return absl::string_view::npos;
 }
 
+// The orientation in an EXIF segment, which is a TIFF file without a picture; 1 where it
+// has none or makes no sense.
+int OrientationOf(absl::string_view tiff) {
+  constexpr uint32_t kOrientationTag = 0x0112;
+  constexpr size_t kEntryBytes = 12;
+  if (tiff.size() < 8) return 1;
+  const bool big = tiff[0] == 'M';
+  const auto number = [tiff, big](size_t place, int count) {
+    uint32_t value = 0;
+    for (int i = 0; i < count; ++i) {
+      const size_t at = place + static_cast<size_t>(big ? i : count - 1 - i);
+      value = value << 8 | static_cast<unsigned char>(tiff[at]);
+    }
+    return value;
+  };
+  const size_t folder = number(4, 4);
+  if (folder > tiff.size() - 2) return 1;
+  const size_t entries = number(folder, 2);
+  for (size_t i = 0; i < entries; ++i) {
+    const size_t entry = folder + 2 + i * kEntryBytes;
+    if (entry + kEntryBytes > tiff.size()) return 1;
+    if (number(entry, 2) != kOrientationTag) continue;
+    const uint32_t orientation = number(entry + 8, 2);
+    return orientation >= 1 && orientation <= 8 ? static_cast<int>(orientation) : 1;
+  }
+  return 1;
+}
+
 // Walks over all markers to the end, which must be there.
 absl::StatusOr<PictureHeader> ReadJpeg(absl::string_view file) {
   PictureHeader header;
-  bool has_scan = false;
+  bool has_scan = false, has_exif = false;
   for (size_t place = FindMarker(file, 2); place != absl::string_view::npos;
        place = FindMarker(file, place)) {
     const auto code = static_cast<uint8_t>(file[place++]);
@@ -67,7 +97,13 @@ absl::StatusOr<PictureHeader> ReadJpeg(absl::string_view file) {
       if (length < 8) return Bad("it is a damaged JPEG");
       header.height = static_cast<int>(BigEndian(file, place + 3, 2));
       header.width = static_cast<int>(BigEndian(file, place + 5, 2));
+      header.components = static_cast<int>(BigEndian(file, place + 7, 1));
       if (header.width == 0 || header.height == 0) return Bad("it is a damaged JPEG");
+    }
+    const absl::string_view body = file.substr(place + 2, length - 2);
+    if (code == kExif && !has_exif && absl::StartsWith(body, kExifStart)) {
+      has_exif = true;
+      header.orientation = OrientationOf(body.substr(kExifStart.size()));
     }
     has_scan = has_scan || code == kScan;
     place += length;
@@ -82,8 +118,11 @@ absl::StatusOr<PictureHeader> ReadPng(absl::string_view file) {
     return Bad("it is a damaged PNG");
   }
   constexpr uint32_t kHuge = 1u << 30;
-  return PictureHeader{PictureHeader::kPng, static_cast<int>(width < kHuge ? width : kHuge),
-                       static_cast<int>(height < kHuge ? height : kHuge)};
+  PictureHeader header;
+  header.format = PictureHeader::kPng;
+  header.width = static_cast<int>(width < kHuge ? width : kHuge);
+  header.height = static_cast<int>(height < kHuge ? height : kHuge);
+  return header;
 }
 
 }  // namespace

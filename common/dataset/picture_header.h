@@ -17,6 +17,8 @@ struct PictureHeader {
   enum Format { kJpeg, kPng };
   Format format = kJpeg;
   int width = 0, height = 0;  // As stored: before an EXIF orientation is applied.
+  int components = 0;         // Of a JPEG: 1 is grey, 3 colour, 4 for printing.
+  int orientation = 1;        // Of a JPEG, by EXIF: 1 (upright) to 8.
 };
 
 // By content: names do not count. INVALID_ARGUMENT says what is wrong with the picture

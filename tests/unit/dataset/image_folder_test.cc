@@ -154,6 +154,28 @@ TEST(DecodePictureTest, LargeJpegsAreDecodedScaledDownAndNeverBelowTheWantedSide
   }
 }
 
+TEST(DecodePictureTest, JpegsAreDecodedAsOpenCvDecodesThem) {
+  const std::string grey = Jpeg(cv::Mat(30, 20, CV_8UC1, cv::Scalar(77)));
+  const std::string subsampled = Jpeg(Waves(51, 37, 4), 60);
+  const std::string progressive =
+      Encoded(".jpg", Waves(40, 30, 1), {cv::IMWRITE_JPEG_PROGRESSIVE, 1});
+  for (const std::string& plain : {grey, subsampled, progressive}) {
+    for (int orientation = 0; orientation <= 9; ++orientation) {
+      const std::string file = orientation == 0 ? plain : WithOrientation(plain, orientation);
+      const std::vector<uint8_t> bytes(file.begin(), file.end());
+      EXPECT_EQ(Decoded(file, 20), ByOpenCv(cv::imdecode(bytes, cv::IMREAD_COLOR), 20))
+          << orientation;
+    }
+  }
+}
+
+TEST(DecodePictureTest, JpegWithPartsThatHadToBeMadeUpIsRefused) {
+  const std::string whole = Jpeg(Waves(200, 200, 1));
+  const size_t lost = whole.size() * 3 / 4;  // From there on, but for the end's marker.
+  const std::string hole = whole.substr(0, lost) + "\xff\xd9";
+  EXPECT_EQ(Refusal(hole), "it is damaged");
+}
+
 TEST(DecodePictureTest, JpegCutAnywhereIsRefused) {
   for (const int progressive : {0, 1}) {
     const std::string whole =
