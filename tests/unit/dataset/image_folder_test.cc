@@ -441,7 +441,7 @@ TEST_F(ImageFolderTest, MissingFolderIsNamed) {
 class AsNobody {
  public:
   AsNobody() : was_(geteuid()) {
-    if (was_ == 0) EXPECT_EQ(seteuid(65534), 0);
+    EXPECT_EQ(was_ == 0 ? seteuid(65534) : 0, 0);
   }
   ~AsNobody() { EXPECT_EQ(seteuid(was_), 0); }
 
