@@ -62,7 +62,10 @@ std::vector<std::string> LocalCluster::CommandOf(const std::string& role) const 
     return append(append({program("jetson-agent"), "--engine", options_.engine}, common),
                   options_.agent_flags);
   }
-  std::vector<std::string> worker = append({program("worker"), "--slots", "1"}, common);
+  // They are all on this host: a data set is decoded once.
+  std::vector<std::string> worker = append(
+      {program("worker"), "--slots", "1", "--cache", JoinPath(options_.folder, "state/datasets")},
+      common);
   for (const auto& [name, folder] : options_.data) {
     worker.push_back("--data");
     worker.push_back(absl::StrCat(name, "=", folder));

@@ -36,6 +36,7 @@ struct Flags {
   std::string id;
   int slots = 1;
   std::vector<std::string> data;
+  std::string cache;
   std::string trainer = JoinPath(ExecutableFolder(), "squish-trainer");
   std::string decoder = JoinPath(ExecutableFolder(), "squish-decoder");
   std::string exporter = JoinPath(ExecutableFolder(), "squish-exporter");
@@ -117,6 +118,7 @@ absl::StatusOr<std::unique_ptr<WorkerExecutor>> MakeExecutor(const Flags& flags)
   options.trainer.command = {flags.trainer};
   options.trainer.silence_limit = absl::Seconds(flags.child_silence_seconds);
   options.datasets.decoder_command = {flags.decoder};
+  options.datasets.cache_folder = flags.cache;
   options.datasets.silence_limit = absl::Seconds(flags.child_silence_seconds);
   options.exporter.command = {flags.exporter};
   options.exporter.silence_limit = absl::Seconds(flags.child_silence_seconds);
@@ -150,6 +152,9 @@ int Main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--data", flags.data, "NAME=DIR: where a data set lies (repeatable)")
       ->allow_extra_args(false);
+  app.add_option("--cache", flags.cache,
+                 "Folder for decoded data sets; workers of one host may share it, then each set is "
+                 "decoded once (default: STATE/datasets)");
   app.add_option("--trainer", flags.trainer, "The trainer program")->capture_default_str();
   app.add_option("--decoder", flags.decoder, "The decoder program")->capture_default_str();
   app.add_option("--exporter", flags.exporter, "The exporter program")->capture_default_str();

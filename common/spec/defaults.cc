@@ -7,28 +7,6 @@
 namespace squish {
 namespace {
 
-void FillRecipe(v1::Recipe& recipe) {
-  SQUISH_DEFAULT(recipe, epochs, 2);
-  SQUISH_DEFAULT(recipe, batch, 64);
-  SQUISH_DEFAULT(recipe, learning_rate, 0.02);
-  SQUISH_DEFAULT(recipe, final_learning_rate, 0);
-  SQUISH_DEFAULT(recipe, warmup_epochs, 0.2);
-  SQUISH_DEFAULT(recipe, momentum, 0.9);
-  SQUISH_DEFAULT(recipe, weight_decay, 0.0002);
-  SQUISH_DEFAULT(recipe, label_smoothing, 0);
-  SQUISH_DEFAULT(recipe, gradient_clip, 2);
-  SQUISH_DEFAULT(recipe, dropout, 0.5);
-  SQUISH_DEFAULT(recipe, flip, true);
-  SQUISH_DEFAULT(recipe, shift, 4);
-  SQUISH_DEFAULT(recipe, crop_area, 1);
-  SQUISH_DEFAULT(recipe, colour, 0);
-  SQUISH_DEFAULT(recipe, precision, v1::Recipe::FP32);
-  if (recipe.has_distillation()) {
-    SQUISH_DEFAULT(*recipe.mutable_distillation(), weight, 0.5);
-    SQUISH_DEFAULT(*recipe.mutable_distillation(), temperature, 2);
-  }
-}
-
 void FillEnvironment(v1::EnvironmentSpec& environment) {
   SQUISH_DEFAULT(environment, resource_factor, 0.928);
   SQUISH_DEFAULT(environment, calibration, v1::EnvironmentSpec::BUDGET);
@@ -47,9 +25,9 @@ void FillSynthesis(v1::SynthesisSpec& synthesis) {
 }
 
 void FillTraining(v1::TrainingSpec& training) {
-  FillRecipe(*training.mutable_ancestor());
-  FillRecipe(*training.mutable_offspring());
-  if (training.has_final()) FillRecipe(*training.mutable_final());
+  FillDefaults(*training.mutable_ancestor());
+  FillDefaults(*training.mutable_offspring());
+  if (training.has_final()) FillDefaults(*training.mutable_final());
   SQUISH_DEFAULT(training, threads, 1);
   SQUISH_DEFAULT(training, device, v1::TrainingSpec::CPU);
 }
@@ -91,6 +69,28 @@ void FillRetry(v1::RetrySpec& retry) {
 }
 
 }  // namespace
+
+void FillDefaults(v1::Recipe& recipe) {
+  SQUISH_DEFAULT(recipe, epochs, 2);
+  SQUISH_DEFAULT(recipe, batch, 64);
+  SQUISH_DEFAULT(recipe, learning_rate, 0.02);
+  SQUISH_DEFAULT(recipe, final_learning_rate, 0);
+  SQUISH_DEFAULT(recipe, warmup_epochs, 0.2);
+  SQUISH_DEFAULT(recipe, momentum, 0.9);
+  SQUISH_DEFAULT(recipe, weight_decay, 0.0002);
+  SQUISH_DEFAULT(recipe, label_smoothing, 0);
+  SQUISH_DEFAULT(recipe, gradient_clip, 2);
+  SQUISH_DEFAULT(recipe, dropout, 0.5);
+  SQUISH_DEFAULT(recipe, flip, true);
+  SQUISH_DEFAULT(recipe, shift, 4);
+  SQUISH_DEFAULT(recipe, crop_area, 1);
+  SQUISH_DEFAULT(recipe, colour, 0);
+  SQUISH_DEFAULT(recipe, precision, v1::Recipe::FP32);
+  if (recipe.has_distillation()) {
+    SQUISH_DEFAULT(*recipe.mutable_distillation(), weight, 0.5);
+    SQUISH_DEFAULT(*recipe.mutable_distillation(), temperature, 2);
+  }
+}
 
 void FillDefaults(v1::ExperimentSpec& spec) {
   SQUISH_DEFAULT(spec, seed, 1);

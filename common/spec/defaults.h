@@ -8,6 +8,7 @@ namespace squish {
 
 // Sets every `optional` field that is absent. Idempotent.
 void FillDefaults(v1::ExperimentSpec& spec);
+void FillDefaults(v1::Recipe& recipe);
 
 }  // namespace squish
 

@@ -6,6 +6,7 @@
 
 #include "absl/strings/escaping.h"
 #include "common/base/ids.h"
+#include "common/spec/defaults.h"
 #include "coordinator/service/result_check.h"
 #include "spdlog/spdlog.h"
 
@@ -18,7 +19,11 @@ constexpr int kAttemptIdBytes = 16;
 
 v1::Job Attempts::WorkOf(int64_t job) {
   absl::StatusOr<v1::Job> work = ledger_.population().Work(job);
-  if (work.ok()) return *std::move(work);
+  if (work.ok()) {
+    // A job that an earlier program ordered may lack what recipes have learned since.
+    if (work->has_train()) FillDefaults(*work->mutable_train()->mutable_recipe());
+    return *std::move(work);
+  }
   ledger_.population().Fail(work.status());
   return {};
 }

@@ -13,6 +13,7 @@
 #include "common/base/status_macros.h"
 #include "common/base/text.h"
 #include "common/genome/ancestors.h"
+#include "common/spec/defaults.h"
 #include "common/spec/experiment_spec.h"
 #include "common/weights/network.h"
 #include "coordinator/evolution/champions.h"
@@ -91,6 +92,7 @@ absl::Status Experiments::Load(StoredExperiment stored) {
   const int64_t row = stored.row;
   LiveExperiment& experiment = live_[row];
   experiment.stored = std::move(stored);
+  FillDefaults(*experiment.stored.experiment.mutable_spec());  // For fields that are new.
   ledger_.board().AddExperiment(row, experiment.spec().retry(),
                                 experiment.state() != v1::Experiment::RUNNING);
   SQUISH_RETURN_IF_ERROR(LoadOpenGeneration(experiment));

@@ -194,6 +194,9 @@ def main():
             check(next(csv.reader(file)) == ["architecture_digest", "images_per_second"], "speeds.csv")
         networks = os.listdir(os.path.join(out, "networks"))
         check(any(name.endswith(".safetensors") for name in networks), f"networks: {networks}")
+        decoded = os.listdir(os.path.join(out, "state", "datasets"))
+        check(len([name for name in decoded if name.endswith(".cache")]) == 1,
+              f"two workers of one host decode once: {decoded}")
         left = [pid for pid in seen_processes if alive(pid)]
         check(not left, f"processes left behind: {left}")
 

@@ -52,7 +52,9 @@ absl::StatusOr<std::unique_ptr<WorkerExecutor>> WorkerExecutor::Create(WorkerOpt
   RemoveLeftovers(work_folder);
   options.trainer.log_folder = JoinPath(options.state_folder, "log");
   SQUISH_RETURN_IF_ERROR(MakeFolder(options.trainer.log_folder));
-  options.datasets.cache_folder = JoinPath(options.state_folder, "datasets");
+  if (options.datasets.cache_folder.empty()) {
+    options.datasets.cache_folder = JoinPath(options.state_folder, "datasets");
+  }
   SQUISH_RETURN_IF_ERROR(MakeFolder(options.datasets.cache_folder));
   options.datasets.stderr_path = JoinPath(options.trainer.log_folder, "decoder.log");
   options.exporter.stderr_path = JoinPath(options.trainer.log_folder, "exporter.log");

@@ -28,7 +28,8 @@ namespace squish {
 struct WorkerOptions {
   int slots = 1;
   TrainerOptions trainer;   // log_folder is set by Create.
-  DatasetOptions datasets;  // cache_folder and stderr_path are set by Create.
+  // Create sets stderr_path, and cache_folder where it is empty.
+  DatasetOptions datasets;
   ExporterOptions exporter;  // stderr_path is set by Create.
   // Below it lie `datasets`, `log` and `work` (results on their way; emptied at start).
   // The runner's own state folder will do.

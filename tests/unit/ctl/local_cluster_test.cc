@@ -118,7 +118,8 @@ TEST_F(LocalClusterTest, ProgramsGetTheirFlags) {
   };
   await("coordinator", absl::StrCat("--population ", options_.population,
                                     " --listen 127.0.0.1:0 --metrics 127.0.0.1:0 --lease 3"));
-  await("worker-1", absl::StrCat("--slots 1 --coordinator 127.0.0.1:7001 --state ",
+  await("worker-1", absl::StrCat("--slots 1 --cache ", options_.folder,
+                                 "/state/datasets --coordinator 127.0.0.1:7001 --state ",
                                  options_.folder, "/state/worker-1 --data cifar10=/data --a"));
   await("agent", absl::StrCat("--engine replay:/x.csv --coordinator 127.0.0.1:7001 --state ",
                               options_.folder, "/state/agent --b"));

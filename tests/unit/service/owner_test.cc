@@ -61,6 +61,40 @@ TEST_F(OwnerTest, SubmittedSpecIsStoredWithItsDefaults) {
   EXPECT_EQ(Get(experiment->id()).spec().retry().failures(), 3);
 }
 
+TEST_F(OwnerTest, WhatAnEarlierProgramStoredGetsTheDefaultsOfNewFields) {
+  const v1::Experiment complete = *Submit(SmallSpec());
+  StoredExperiment old = *population_->FindExperiment(complete.id());
+  old.row = population_->NewExperimentRow();
+  old.experiment.set_id("old-1");
+  v1::Recipe& recipe = *old.experiment.mutable_spec()->mutable_training()->mutable_ancestor();
+  recipe.clear_crop_area();
+  v1::Job job;
+  job.set_experiment("old-1");
+  job.mutable_key()->set_kind(v1::JobKey::TRAIN);
+  *job.mutable_train()->mutable_recipe() = recipe;
+  BoardJob stored;
+  stored.id = population_->NewJobId();
+  stored.experiment = old.row;
+  stored.key = job.key();
+  population_->Begin();
+  population_->AddExperiment(old, "");
+  population_->AddJob(stored, job);
+  ASSERT_TRUE(population_->Commit().ok());
+  Restart();
+  EXPECT_EQ(Get("old-1").spec().training().ancestor().crop_area(), 1);
+  FakeRunner worker = FakeWorker("worker-1");
+  worker.info.set_slots(8);
+  Exchange(worker);
+  Exchange(worker);
+  bool given = false;
+  for (const auto& [id, work] : worker.attempts) {
+    if (work.experiment() != "old-1" || !work.has_train()) continue;
+    EXPECT_TRUE(work.train().recipe().has_crop_area());
+    given = true;
+  }
+  EXPECT_TRUE(given) << "the old job is still to be done";
+}
+
 TEST_F(OwnerTest, RepeatedSubmitWithOneKeyIsOneExperiment) {
   const std::string id = Submit(SmallSpec(), "key")->id();
   EXPECT_EQ(Submit(SmallSpec(), "key")->id(), id);
