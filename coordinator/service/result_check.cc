@@ -12,6 +12,7 @@
 #include "common/base/sha256.h"
 #include "common/base/status_macros.h"
 #include "common/base/text.h"
+#include "common/export/difference.h"
 #include "google/protobuf/util/message_differencer.h"
 
 namespace squish {
@@ -24,8 +25,6 @@ constexpr size_t kMaximumNameBytes = 512;
 constexpr int kMaximumBlocks = 100'000;
 constexpr size_t kMaximumFileNameBytes = 100;
 constexpr int kMaximumFiles = 64;
-// Of exported files' outputs, in units of the network's largest.
-constexpr double kMaximumDifference = 1e-4;
 // Beyond any network and training; keeps sums of them far from overflow.
 constexpr int64_t kMaximumCount = 1'000'000'000'000'000;
 
