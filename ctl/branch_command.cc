@@ -36,13 +36,14 @@ absl::StatusOr<v1::IndividualName> ParseIndividualName(absl::string_view text) {
   return name;
 }
 
-v1::ExperimentSpec BranchSpec(const v1::Experiment& origin, const v1::IndividualName& individual,
+v1::ExperimentSpec BranchSpec(const v1::Experiment& origin,
+                              const std::optional<v1::IndividualName>& individual,
                               const BranchChanges& changes) {
   v1::ExperimentSpec spec = origin.spec();
   v1::BranchPoint& branch = *spec.mutable_ancestor()->mutable_branch();
   branch.Clear();
   branch.set_experiment(origin.id());
-  *branch.mutable_individual() = individual;
+  if (individual.has_value()) *branch.mutable_individual() = *individual;
   // The individual is trained already.
   spec.mutable_training()->mutable_ancestor()->set_epochs(0);
   if (changes.name.has_value()) spec.set_name(*changes.name);
@@ -65,32 +66,12 @@ v1::ExperimentSpec BranchSpec(const v1::Experiment& origin, const v1::Individual
   return spec;
 }
 
-absl::StatusOr<v1::IndividualName> BestOfLastGeneration(
-    const std::vector<v1::Individual>& individuals) {
-  const v1::Individual* best = nullptr;
-  for (const v1::Individual& one : individuals) {
-    if (!one.selected()) continue;
-    const bool later = best != nullptr && one.name().generation() > best->name().generation();
-    const bool better = best != nullptr &&
-                        one.name().generation() == best->name().generation() &&
-                        one.selection_log_loss() < best->selection_log_loss();
-    if (best == nullptr || later || better) best = &one;
-  }
-  if (best != nullptr) return best->name();
-  return absl::NotFoundError(
-      "the experiment has selected no individual yet; wait for its ancestor, or name one with "
-      "`squishctl branch`");
-}
-
 absl::Status BranchCommand(CoordinatorClient& client, const std::string& id,
                            const std::string& individual, const BranchChanges& changes,
                            std::ostream& out) {
   SQUISH_ASSIGN_OR_RETURN(const v1::Experiment origin, client.Get(id));
-  v1::IndividualName name;
-  if (individual.empty()) {
-    SQUISH_ASSIGN_OR_RETURN(const auto individuals, client.Individuals(id));
-    SQUISH_ASSIGN_OR_RETURN(name, BestOfLastGeneration(individuals));
-  } else {
+  std::optional<v1::IndividualName> name;
+  if (!individual.empty()) {
     SQUISH_ASSIGN_OR_RETURN(name, ParseIndividualName(individual));
   }
   SQUISH_ASSIGN_OR_RETURN(const v1::Experiment branch,

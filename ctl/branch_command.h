@@ -27,16 +27,13 @@ struct BranchChanges {
 // "3:1". INVALID_ARGUMENT: it is no name of an individual.
 absl::StatusOr<v1::IndividualName> ParseIndividualName(absl::string_view text);
 
-// The spec of `origin` made a branch from its individual. Pure.
-v1::ExperimentSpec BranchSpec(const v1::Experiment& origin, const v1::IndividualName& individual,
+// The spec of `origin` made a branch from its individual; without one from the best that
+// the coordinator selected last. Pure.
+v1::ExperimentSpec BranchSpec(const v1::Experiment& origin,
+                              const std::optional<v1::IndividualName>& individual,
                               const BranchChanges& changes);
 
-// The individual to continue with: of the last generation that selected parents the one
-// with the least selection log-loss. NOT_FOUND: nothing is selected yet. Pure.
-absl::StatusOr<v1::IndividualName> BestOfLastGeneration(
-    const std::vector<v1::Individual>& individuals);
-
-// Submits the branch and prints its id. An empty `individual`: BestOfLastGeneration.
+// Submits the branch and prints its id. `individual` may be empty, as for BranchSpec.
 absl::Status BranchCommand(CoordinatorClient& client, const std::string& id,
                            const std::string& individual, const BranchChanges& changes,
                            std::ostream& out);

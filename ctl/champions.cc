@@ -51,7 +51,7 @@ Sheet ChampionsSheet(const std::vector<v1::Champion>& champions) {
   Sheet sheet;
   sheet.columns = {{"champion", Align::kLeft}, {"individual", Align::kLeft}, {"parameters"},
                    {"MB"}, {"val accuracy"}, {"val log-loss"}, {"selection accuracy"},
-                   {"ratio"}, {"state", Align::kLeft}};
+                   {"ratio"}, {"state", Align::kLeft}, {"measured on", Align::kLeft}};
   for (const v1::Champion& champion : champions) {
     const v1::Individual& individual = champion.individual();
     const bool evaluated = champion.has_evaluation();
@@ -64,12 +64,13 @@ Sheet ChampionsSheet(const std::vector<v1::Champion>& champions) {
          individual.has_ratio_to_ancestor()
              ? absl::StrFormat("%.3f", individual.ratio_to_ancestor())
              : "-",
-         v1::Champion::State_Name(champion.state())});
+         v1::Champion::State_Name(champion.state()), individual.measured_on()});
   }
   return sheet;
 }
 
-std::string ChampionsFootnote(const std::vector<v1::Champion>& champions) {
+std::string ChampionsFootnote(const v1::Experiment& experiment,
+                              const std::vector<v1::Champion>& champions) {
   std::string text;
   for (const v1::Champion& champion : champions) {
     for (const auto& role : champion.roles()) {
@@ -80,8 +81,19 @@ std::string ChampionsFootnote(const std::vector<v1::Champion>& champions) {
   const bool evaluated = std::any_of(champions.begin(), champions.end(),
                                      [](const auto& one) { return one.has_evaluation(); });
   if (evaluated) {
-    absl::StrAppend(&text, "Val accuracies are of one evaluation on val/, which nothing else has "
-                           "looked at.\n");
+    absl::StrAppend(&text, "Val accuracies are of one evaluation on val/, which nothing else in "
+                           "this experiment has looked at.\n");
+  }
+  const v1::ImportedSqueezeNet& imported = experiment.spec().ancestor().imported();
+  if (evaluated && experiment.spec().ancestor().has_imported()) {
+    absl::StrAppend(&text, "Its weights were imported: ",
+                    imported.note().empty() ? "what they have seen was not stated."
+                                            : imported.note(),
+                    "\n");
+  }
+  if (evaluated && experiment.spec().ancestor().has_branch()) {
+    absl::StrAppend(&text, "It is a branch of ", experiment.spec().ancestor().branch().experiment(),
+                    ": what holds for that one's weights and val/ holds here, too.\n");
   }
   return text;
 }

@@ -21,8 +21,10 @@ std::string RolesText(const v1::Champion& champion);
 // One row a champion.
 Sheet ChampionsSheet(const std::vector<v1::Champion>& champions);
 
-// What a '*' means, and that `val/` was looked at once; empty without champions.
-std::string ChampionsFootnote(const std::vector<v1::Champion>& champions);
+// What stands below the table: what a '*' means, what val accuracies and speeds are of, and
+// what imported weights have seen. Empty without champions.
+std::string ChampionsFootnote(const v1::Experiment& experiment,
+                              const std::vector<v1::Champion>& champions);
 
 // The champion that `which` names: by a role as RoleName writes it, or by its individual,
 // "generation:index". NOT_FOUND says which there are.

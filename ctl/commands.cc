@@ -91,6 +91,10 @@ class WatchPrinter {
     if (progress_ && !HasEnded(experiment_)) out_ << Progress();
     out_ << std::flush;
   }
+  // Nothing of a bar is left on the line.
+  void ClearProgress() {
+    if (progress_) out_ << kClearLine << std::flush;
+  }
   const v1::Experiment& experiment() const { return experiment_; }
   bool saw_something() const { return !experiment_.id().empty(); }
 
@@ -177,7 +181,7 @@ absl::Status StatusCommand(CoordinatorClient& client, const std::string& id, For
   SQUISH_ASSIGN_OR_RETURN(const auto champions, client.Champions(id));
   if (champions.empty()) return absl::OkStatus();
   const Sheet sheet = ChampionsSheet(champions);
-  out << "\n" << FormatTable(sheet.columns, sheet.rows) << ChampionsFootnote(champions);
+  out << "\n" << FormatTable(sheet.columns, sheet.rows) << ChampionsFootnote(experiment, champions);
   return absl::OkStatus();
 }
 
@@ -192,6 +196,7 @@ absl::Status WatchCommand(CoordinatorClient& client, const std::string& id, bool
     // A first call that fails is an answer; a coordinator that was there may come back.
     const bool away = absl::IsUnavailable(status) || absl::IsCancelled(status) ||
                       absl::IsUnknown(status) || status.ok();
+    printer.ClearProgress();
     if (!printer.saw_something() || !away) return status;
     absl::SleepFor(kAway);
   }
@@ -245,11 +250,12 @@ absl::Status LineageCommand(CoordinatorClient& client, const std::string& id,
 
 absl::Status ChampionsCommand(CoordinatorClient& client, const std::string& id, Format format,
                               std::ostream& out) {
+  SQUISH_ASSIGN_OR_RETURN(const v1::Experiment experiment, client.Get(id));
   SQUISH_ASSIGN_OR_RETURN(const auto champions, client.Champions(id));
   v1::ListChampionsResponse all;
   for (const v1::Champion& champion : champions) *all.add_champions() = champion;
   out << Render(format, ChampionsSheet(champions), all);
-  if (format == Format::kTable) out << ChampionsFootnote(champions);
+  if (format == Format::kTable) out << ChampionsFootnote(experiment, champions);
   return absl::OkStatus();
 }
 

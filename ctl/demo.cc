@@ -225,7 +225,7 @@ absl::Status Demo::WriteResults(const DemoFolder& folder) {
   const Sheet sheet = ChampionsSheet(champions);
   out_ << "\n" << GenerationsTable(individuals) << "\n";
   if (!champions.empty()) {
-    out_ << FormatTable(sheet.columns, sheet.rows) << ChampionsFootnote(champions) << "\n";
+    out_ << FormatTable(sheet.columns, sheet.rows) << ChampionsFootnote(experiment_, champions) << "\n";
   }
   out_ << SpeedsSentence(individuals)
        << "Other accuracies are on the selection split of the training pictures.\n\n"

@@ -22,7 +22,9 @@ namespace {
 // A folder that becomes PATH at the end, or goes.
 class NewFolder {
  public:
-  static absl::StatusOr<NewFolder> Make(const std::string& path) {
+  static absl::StatusOr<NewFolder> Make(std::string path) {
+    // "model/" is the folder model; a name beside it must not lie in it.
+    while (path.size() > 1 && path.back() == '/') path.pop_back();
     std::error_code error;
     if (std::filesystem::exists(std::filesystem::symlink_status(path, error))) {
       return absl::AlreadyExistsError(
@@ -40,6 +42,7 @@ class NewFolder {
     if (!partial_.empty()) std::filesystem::remove_all(partial_, error);
   }
 
+  const std::string& path() const { return path_; }
   std::string File(absl::string_view name) const { return JoinPath(partial_, name); }
 
   absl::Status Publish() {
@@ -109,7 +112,7 @@ absl::Status ExportCommand(CoordinatorClient& client, const std::string& id,
       WriteTexts(folder, {std::move(experiment), std::move(champion), std::move(individuals),
                           *std::move(network)}));
   SQUISH_RETURN_IF_ERROR(folder.Publish());
-  out << path << "/README.md says what it is\n";
+  out << folder.path() << "/README.md says what it is\n";
   return absl::OkStatus();
 }
 

@@ -51,8 +51,7 @@ void Heading(const ModelCardFacts& facts, std::string& card) {
       " classes, bred from SqueezeNet v1.1 by deep evolutionary synthesis (experiment `",
       facts.experiment.id(), "`). It was handed out as: ", RolesText(champion), ".\n");
   if (!champion.feasible()) {
-    absl::StrAppend(&card, "\n**It does not meet every constraint of the experiment**; nothing "
-                           "that was found does.\n");
+    absl::StrAppend(&card, "\n**It does not meet every constraint of the experiment.**\n");
   }
   absl::StrAppend(&card, "\n");
 }
@@ -65,9 +64,11 @@ void Figures(const ModelCardFacts& facts, std::string& card) {
   Titles(card, {"figure", "value", "measured on"});
   Row(card, {"parameters", WithThousands(individual.parameters()), "fp32"});
   Row(card, {"size", Megabytes(individual.bytes()), "fp32 weights, 10^6 bytes"});
-  Row(card, {"multiply-adds", WithThousands(individual.macs()), "one picture"});
-  const std::string val =
-      absl::StrCat("`val/`, ", evaluation.images(), " pictures, looked at once");
+  const int side = facts.experiment.spec().measurement().input_size();
+  Row(card, {"multiply-adds", WithThousands(individual.macs()),
+             absl::StrCat("one picture of ", side, "×", side)});
+  const std::string val = absl::StrCat("`val/`, ", evaluation.images(),
+                                       " pictures, looked at once in this experiment");
   Row(card, {"accuracy", Percent(evaluation.accuracy()), val});
   Row(card, {"class-balanced accuracy", Percent(evaluation.balanced_accuracy()), val});
   Row(card, {"log-loss", absl::StrFormat("%.4f", evaluation.log_loss()), val});
@@ -86,21 +87,35 @@ void Figures(const ModelCardFacts& facts, std::string& card) {
   absl::StrAppend(&card, "\n");
 }
 
+// What a network that did not begin with fresh weights began with.
+std::string Origin(const v1::AncestorSpec& ancestor) {
+  if (ancestor.has_branch()) {
+    return absl::StrCat("those of individual ", NameOf(ancestor.branch().individual()),
+                        " of experiment `", ancestor.branch().experiment(), "`");
+  }
+  if (ancestor.has_imported()) {
+    return absl::StrCat("imported ones (SHA-256 `", ancestor.imported().digest(), "`)");
+  }
+  return absl::StrCat("those of a network that was given (SHA-256 `", ancestor.network_digest(),
+                      "`)");
+}
+
 void Notes(const ModelCardFacts& facts, std::string& card) {
   const v1::Provenance& provenance = facts.network.provenance;
   absl::StrAppend(&card, "## Licences and what to know of the figures\n\n");
-  if (provenance.licence().empty() && provenance.note().empty()) {
+  if (facts.experiment.spec().ancestor().has_squeezenet_v1_1()) {
     absl::StrAppend(&card, "- Its weights began fresh: they have seen no other pictures than the "
                            "training split below.\n");
   } else {
-    absl::StrAppend(&card, "- Its weights began as imported ones",
-                    provenance.licence().empty()
-                        ? std::string()
-                        : absl::StrCat(", licence: ", Plain(provenance.licence())),
-                    ".\n");
-    if (!provenance.note().empty()) {
-      absl::StrAppend(&card, "- **", Plain(provenance.note()), "**\n");
-    }
+    absl::StrAppend(&card, "- Its weights began as ", Origin(facts.experiment.spec().ancestor()),
+                    "; licence: ",
+                    provenance.licence().empty() ? "not stated" : Plain(provenance.licence()),
+                    ".\n- **",
+                    provenance.note().empty()
+                        ? "Which pictures those weights have seen was not stated: figures on "
+                          "pictures that they have seen are optimistic."
+                        : Plain(provenance.note()),
+                    "**\n");
   }
   const std::string& terms = facts.experiment.spec().data_terms();
   absl::StrAppend(&card, "- Pictures: ", terms.empty() ? "their terms were not stated" : Plain(terms),

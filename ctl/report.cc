@@ -332,8 +332,10 @@ Sheet ExperimentsSheet(const v1::ListExperimentsResponse& experiments) {
 Sheet LineageSheet(const v1::ListIndividualsResponse& lineage) {
   Sheet sheet;
   sheet.columns = PersonalColumns();
+  sheet.columns.push_back({"measured on", Align::kLeft});
   for (const v1::Individual& individual : lineage.individuals()) {
     sheet.rows.push_back(PersonalCells(individual));
+    sheet.rows.back().push_back(individual.measured_on());
   }
   return sheet;
 }

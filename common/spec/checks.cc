@@ -112,8 +112,6 @@ void CheckImported(const v1::ImportedSqueezeNet& imported, Checker& checker) {
 void CheckBranch(const v1::BranchPoint& branch, Checker& checker) {
   checker.Require(IsName(branch.experiment(), 128), "ancestor.branch.experiment",
                   "must be an experiment's id, as 'squishctl list' shows it");
-  checker.Require(branch.has_individual(), "ancestor.branch.individual",
-                  "is missing; say which, e.g. individual { generation: 3 index: 0 }");
   checker.Range(branch.individual().generation(), 0, 1000,
                 "ancestor.branch.individual.generation");
   checker.Range(branch.individual().index(), 0, 1000, "ancestor.branch.individual.index");

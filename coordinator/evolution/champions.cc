@@ -33,6 +33,21 @@ bool IsAtLeastAsGood(const Objectives& a, const Objectives& b) {
   return true;
 }
 
+// Of the constraints as they are in the end.
+double ViolationOfTargets(const v1::ExperimentSpec& spec, const v1::EvolutionSummary& summary,
+                          const v1::Individual& individual) {
+  return Violation(spec.environment(), individual, summary.ancestor(), spec.generations(),
+                   spec.generations());
+}
+
+// Whether `a` does at least as well as `b` in everything that a champion is chosen by.
+bool Surpasses(const v1::ExperimentSpec& spec, const v1::EvolutionSummary& summary,
+               const v1::Individual& a, const v1::Individual& b) {
+  return IsAtLeastAsGood(ObjectivesOf(a), ObjectivesOf(b)) &&
+         a.selection_accuracy() >= b.selection_accuracy() &&
+         ViolationOfTargets(spec, summary, a) <= ViolationOfTargets(spec, summary, b);
+}
+
 v1::Individual ArchivePart(const v1::Individual& individual) {
   v1::Individual part = individual;
   part.clear_birth();
@@ -125,19 +140,20 @@ class Collection {
 
 }  // namespace
 
-void ExtendArchive(const std::vector<v1::Individual>& generation, v1::EvolutionSummary& summary) {
+void ExtendArchive(const v1::ExperimentSpec& spec, const std::vector<v1::Individual>& generation,
+                   v1::EvolutionSummary& summary) {
   auto& archive = *summary.mutable_archive();
   for (const v1::Individual& individual : generation) {
     if (individual.state() != v1::Individual::EVALUATED) continue;
     const Objectives objectives = ObjectivesOf(individual);
     if (!std::isfinite(objectives[0]) || !std::isfinite(objectives[1])) continue;
     const bool surpassed = std::any_of(archive.begin(), archive.end(), [&](const auto& member) {
-      return IsAtLeastAsGood(ObjectivesOf(member), objectives);
+      return Surpasses(spec, summary, member, individual);
     });
     if (surpassed) continue;
     archive.erase(std::remove_if(archive.begin(), archive.end(),
                                  [&](const auto& member) {
-                                   return IsAtLeastAsGood(objectives, ObjectivesOf(member));
+                                   return Surpasses(spec, summary, individual, member);
                                  }),
                   archive.end());
     *archive.Add() = ArchivePart(individual);
@@ -149,10 +165,7 @@ std::vector<v1::Champion> ChooseChampions(const v1::ExperimentSpec& spec,
   std::vector<Candidate> archive, eligible;
   for (int i = 0; i < summary.archive_size(); ++i) {
     const v1::Individual& individual = summary.archive(i);
-    archive.push_back({&individual,
-                       Violation(spec.environment(), individual, summary.ancestor(),
-                                 spec.generations(), spec.generations()),
-                       i});
+    archive.push_back({&individual, ViolationOfTargets(spec, summary, individual), i});
     if (archive.back().violation == 0) eligible.push_back(archive.back());
   }
   if (archive.empty()) return {};

@@ -11,9 +11,12 @@ namespace squish {
 
 // Adds the EVALUATED individuals of a generation to the archive. What another one
 // surpasses leaves it: one that is at least as good in log-loss, in ratio (in steps of
-// 1 %) and in bytes, and better in one of them; of equals the earliest stays. Members
-// keep only what champions are chosen by and reported with.
-void ExtendArchive(const std::vector<v1::Individual>& generation, v1::EvolutionSummary& summary);
+// 1 %), in bytes, in accuracy and in how far it breaks the constraints' targets, and better
+// in one of them; of equals the earliest stays. The last two matter where log-loss and
+// ratio do not decide what is feasible. Members keep only what champions are chosen by and
+// reported with. `summary` knows the ancestor.
+void ExtendArchive(const v1::ExperimentSpec& spec, const std::vector<v1::Individual>& generation,
+                   v1::EvolutionSummary& summary);
 
 // The champions of an evolution whose last generation is closed: of the feasible archive
 // the smallest, the fastest, the most accurate, the knee, and one for each size in

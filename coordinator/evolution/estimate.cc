@@ -12,28 +12,27 @@ constexpr int kRoles = 4;  // Smallest, fastest, most accurate, knee.
 // A champion is handed out as .safetensors, TorchScript and ONNX with any batch, beside
 // those with a fixed one.
 constexpr int kFilesOfAnyBatch = 3;
-// A teacher's forward pass beside the student's forward and backward ones, which cost
-// about three.
 constexpr double kTeacherShare = 1.0 / 3;
 
 class Sum {
  public:
   Sum(const v1::ExperimentSpec& spec, const EstimateBasis& basis) : spec_(spec), basis_(basis) {}
 
+  // One generation's trainings, of one network after the other in each slot.
   void Add(const v1::Recipe& recipe, int generation, int networks) {
-    const double images = recipe.epochs() * static_cast<double>(basis_.train_images) * networks;
-    images_ += images;
-    const double student = static_cast<double>(basis_.first.macs) * SizeShare(generation);
-    const double teacher =
-        recipe.has_distillation() ? kTeacherShare * static_cast<double>(basis_.first.macs) : 0;
-    macs_ += images * (student + teacher);
+    const double images = recipe.epochs() * static_cast<double>(basis_.train_images);
+    images_ += images * networks;
+    const double first = static_cast<double>(basis_.first.macs);
+    const int rounds = (networks + std::max(basis_.slots, 1) - 1) / std::max(basis_.slots, 1);
+    work_ += rounds * TrainingWork(images, first * SizeShare(generation),
+                                   recipe.has_distillation() ? first : 0);
   }
   void AddFiles(int generation, int files) {
     bytes_ += static_cast<double>(basis_.first.bytes) * SizeShare(generation) * files;
   }
 
   double images() const { return images_; }
-  double macs() const { return macs_; }
+  double work() const { return work_; }  // Of the slot that works longest.
   double bytes() const { return bytes_; }
 
  private:
@@ -44,10 +43,14 @@ class Sum {
 
   const v1::ExperimentSpec& spec_;
   const EstimateBasis& basis_;
-  double images_ = 0, macs_ = 0, bytes_ = 0;
+  double images_ = 0, work_ = 0, bytes_ = 0;
 };
 
 }  // namespace
+
+double TrainingWork(double images, double student_macs, double teacher_macs) {
+  return images * (student_macs + kTeacherShare * teacher_macs);
+}
 
 v1::EstimateResponse EstimateCost(const v1::ExperimentSpec& spec, const EstimateBasis& basis) {
   const int individuals = 1 + spec.generations() * spec.offspring();
@@ -74,7 +77,7 @@ v1::EstimateResponse EstimateCost(const v1::ExperimentSpec& spec, const Estimate
   estimate.set_images(std::llround(sum.images()));
   estimate.set_disk_bytes(std::llround(sum.bytes()));
   if (basis.train_images > 0 && basis.slots > 0 && basis.macs_per_second.has_value()) {
-    estimate.set_hours(sum.macs() / (*basis.macs_per_second * basis.slots) / 3600);
+    estimate.set_hours(sum.work() / *basis.macs_per_second / 3600);
   }
   return estimate;
 }

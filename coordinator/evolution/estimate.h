@@ -13,15 +13,21 @@ namespace squish {
 // What an estimate rests on besides the spec.
 struct EstimateBasis {
   int64_t train_images = 0;  // Of an epoch; 0: unknown.
-  Cost first;                // Of generation 0.
-  int slots = 0;             // Of connected workers.
-  // Multiply-adds of one forward pass, of all pictures trained with, a second and slot.
+  Cost first;                // Of generation 0, at the size of the training pictures.
+  int slots = 0;             // Of connected workers that can train it.
+  // What TrainingWork comes to in a second, in one slot.
   std::optional<double> macs_per_second;
 };
 
+// Multiply-adds by which the time of a training is told: of the student's forward passes,
+// and with a teacher of a third of its own, since the student goes forward and backward,
+// which costs about three forward passes.
+double TrainingWork(double images, double student_macs, double teacher_macs);
+
 // Jobs, images, disk and hours of a complete spec; no notes. Networks are taken to be of
 // the planned size B_g, with MACs in proportion; under LITERAL, where sizes are not
-// planned, as large as the first. Champions are counted as many as there can be, of the
+// planned, as large as the first. A generation begins when the one before has ended, and
+// trains no more networks at a time than there are slots. Champions are counted as many as there can be, of the
 // last size.
 v1::EstimateResponse EstimateCost(const v1::ExperimentSpec& spec, const EstimateBasis& basis);
 

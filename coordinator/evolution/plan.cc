@@ -15,12 +15,6 @@
 namespace squish {
 namespace {
 
-// The network of ours that the evolution starts from; empty: it starts from none.
-const std::string& StartNetwork(const v1::ExperimentSpec& spec) {
-  return spec.ancestor().has_branch() ? spec.ancestor().branch().network()
-                                      : spec.ancestor().network_digest();
-}
-
 // The seed of all synthesis. A network that is given as ancestor was itself drawn,
 // maybe under this very seed: its clusters survived by numbers that must not be used
 // again, or they would survive again. So its digest goes into the seed.
@@ -210,7 +204,7 @@ Closing Close(const v1::ExperimentSpec& spec, const v1::EvolutionSummary& before
   for (const v1::Individual& individual : closing.individuals) {
     NoteBest(individual, closing.summary);
   }
-  ExtendArchive(closing.individuals, closing.summary);
+  ExtendArchive(spec, closing.individuals, closing.summary);
   if (open.generation < spec.generations()) return closing;
   for (v1::Champion& champion : ChooseChampions(spec, closing.summary)) {
     *closing.summary.add_champions() = std::move(champion);
@@ -220,6 +214,11 @@ Closing Close(const v1::ExperimentSpec& spec, const v1::EvolutionSummary& before
 }
 
 }  // namespace
+
+const std::string& StartNetwork(const v1::ExperimentSpec& spec) {
+  return spec.ancestor().has_branch() ? spec.ancestor().branch().network()
+                                      : spec.ancestor().network_digest();
+}
 
 Plan MakePlan(const v1::ExperimentSpec& spec, const v1::DatasetSummary& dataset,
               const v1::EvolutionSummary& summary, const OpenGeneration& open) {

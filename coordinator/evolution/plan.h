@@ -60,6 +60,10 @@ struct Plan {
   std::string failed;              // Not empty: why the experiment cannot go on.
 };
 
+// The artifact of the network of ours that an evolution starts from; empty: it starts from
+// none, with fresh or imported weights.
+const std::string& StartNetwork(const v1::ExperimentSpec& spec);
+
 // Whether `generation` is the champions', which comes after the last one.
 bool IsOfChampions(const v1::ExperimentSpec& spec, int generation);
 

@@ -263,18 +263,22 @@ void Population::UpdateExperiment(const StoredExperiment& changed) {
   std::optional<Blob> pinned;
   if (experiment.has_dataset()) pinned = Blob{dataset};
   Update("an experiment",
-         "UPDATE experiments SET state = ?2, reason = ?3, dataset = ?4, summary = ?5, "
-         "images_planned = ?6, images_wasted = ?7, nondeterministic = ?8, population_digest = ?9, "
-         "finished_ms = ?10 WHERE id = ?1",
+         "UPDATE experiments SET state = ?2, reason = ?3, dataset = ?4, images_planned = ?5, "
+         "images_wasted = ?6, nondeterministic = ?7, population_digest = ?8, finished_ms = ?9 "
+         "WHERE id = ?1",
          changed.row, v1::Experiment::State_Name(experiment.state()), experiment.reason(), pinned,
-         Blob{Serialise(changed.summary)}, experiment.images_planned(), experiment.images_wasted(),
-         changed.nondeterministic,
+         experiment.images_planned(), experiment.images_wasted(), changed.nondeterministic,
          HasEnded(experiment.state()) ? experiment.population_digest() : std::string(),
          FinishedMs(experiment));
   for (const std::string& numerics : experiment.numerics_classes()) {
     Write("a numerics class", "INSERT OR IGNORE INTO numerics_classes VALUES (?1, ?2)", changed.row,
           numerics);
   }
+}
+
+void Population::UpdateSummary(const StoredExperiment& changed) {
+  Update("a summary", "UPDATE experiments SET summary = ?2 WHERE id = ?1", changed.row,
+         Blob{Serialise(changed.summary)});
 }
 
 absl::StatusOr<StoredExperiment> Population::FindExperiment(absl::string_view id) {
@@ -333,13 +337,6 @@ absl::StatusOr<std::vector<v1::Individual>> Population::Individuals(int64_t expe
   Query query = database_->Prepare(
       "SELECT record FROM individuals WHERE experiment = ?1 ORDER BY generation, idx");
   query.Bind(experiment);
-  return ReadAll(std::move(query), ReadIndividual);
-}
-
-absl::StatusOr<std::vector<v1::Individual>> Population::NewestIndividuals(int limit) {
-  Query query =
-      database_->Prepare("SELECT record FROM individuals ORDER BY rowid DESC LIMIT ?1");
-  query.Bind(limit);
   return ReadAll(std::move(query), ReadIndividual);
 }
 

@@ -99,9 +99,11 @@ class Population {
 
   // Writes. ALREADY_EXISTS: the row, the id or the key (when not empty) is taken.
   void AddExperiment(const StoredExperiment& added, absl::string_view idempotency_key);
-  // Everything but spec, id and `created`. NOT_FOUND: no such row. FAILED_PRECONDITION:
-  // it has ended, and this state is another.
+  // Everything but spec, id, `created` and the summary. NOT_FOUND: no such row.
+  // FAILED_PRECONDITION: it has ended, and this state is another.
   void UpdateExperiment(const StoredExperiment& changed);
+  // The summary, which grows with the archive and changes with generations only.
+  void UpdateSummary(const StoredExperiment& changed);
 
   // Reads, here and below: DATA_LOSS (damaged), INTERNAL (I/O). NOT_FOUND: no
   // experiment has that id (the message says so to a user).
@@ -115,8 +117,6 @@ class Population {
   void PutIndividual(int64_t experiment, const v1::Individual& individual);
   // By generation and index.
   absl::StatusOr<std::vector<v1::Individual>> Individuals(int64_t experiment);
-  // The last ones that were added, of any experiment, the newest first.
-  absl::StatusOr<std::vector<v1::Individual>> NewestIndividuals(int limit);
 
   // --- Champions: added, or replaced under the same index.
   void PutChampion(int64_t experiment, const v1::Champion& champion);

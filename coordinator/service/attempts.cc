@@ -75,7 +75,8 @@ void Attempts::Deliver(const std::string& runner, const v1::AttemptResult& resul
   const BoardJob& job = *ledger_.board().FindJob(attempt->job);
   LiveExperiment& experiment = ExperimentOf(job);
   const Report report = JudgeResult(
-      WorkOf(job.id), result, experiment.setting.has_value() ? &*experiment.setting : nullptr,
+      WorkOf(job.id), result, experiment.stored.experiment.dataset(),
+      experiment.setting.has_value() ? &*experiment.setting : nullptr,
       ledger_.population().artifacts());
   const Verdict verdict = ledger_.board().Deliver(attempt->id, runner, report);
   switch (verdict) {

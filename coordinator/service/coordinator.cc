@@ -208,6 +208,9 @@ absl::StatusOr<v1::ListRunnersResponse> Coordinator::ListRunners(const Caller&,
 
 absl::StatusOr<v1::EstimateResponse> Coordinator::Estimate(const Caller&,
                                                            const v1::EstimateRequest& request) {
+  if (request.train_images() < 0) {
+    return absl::InvalidArgumentError("train_images: is negative");
+  }
   SQUISH_ASSIGN_OR_RETURN(const v1::ExperimentSpec spec,
                           parts_->experiments.Complete(request.spec()));
   return EstimateOnFleet(spec, request.train_images(), parts_->fleet, parts_->experiments,

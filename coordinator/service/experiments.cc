@@ -13,6 +13,8 @@
 #include "common/base/status_macros.h"
 #include "common/base/text.h"
 #include "common/genome/ancestors.h"
+#include "common/genome/cost.h"
+#include "common/genome/shapes.h"
 #include "common/spec/defaults.h"
 #include "common/spec/experiment_spec.h"
 #include "common/weights/network.h"
@@ -31,6 +33,8 @@ constexpr size_t kMaximumKeyBytes = 128;
 // No ancestor is near it; a hostile one is not read into memory.
 constexpr int64_t kMaximumAncestorBytes = int64_t{256} << 20;
 constexpr int kMaximumClasses = 10'000;
+constexpr int kMaximumUnreadableNames = 20;
+constexpr size_t kMaximumUnreadableBytes = 4096;
 
 // Whether a summary can be built upon.
 absl::Status CheckSummary(const v1::DatasetSummary& summary) {
@@ -40,6 +44,14 @@ absl::Status CheckSummary(const v1::DatasetSummary& summary) {
     return bad("there are fewer than 2 or too many classes");
   }
   if (summary.train_images() < 1 || summary.selection_images() < 1) return bad("it is empty");
+  if (summary.val_images() < 1) return bad("val/ is empty, which champions are evaluated on");
+  if (summary.classes_size() != 0 && summary.classes_size() != summary.class_names_size()) {
+    return bad("it tells of other classes than it names");
+  }
+  if (summary.unreadable_size() > kMaximumUnreadableNames) return bad("it names too many files");
+  for (const std::string& name : summary.unreadable()) {
+    if (name.size() > kMaximumUnreadableBytes) return bad("it names a file at too great length");
+  }
   if (summary.mean_size() != 3 || summary.std_size() != 3) return bad("mean or std are not three");
   for (int channel = 0; channel < 3; ++channel) {
     if (!std::isfinite(summary.mean(channel)) || !(summary.std(channel) > 0) ||
@@ -68,12 +80,6 @@ absl::StatusOr<std::string> ReadAncestorFile(const BlobStore& artifacts,
 absl::StatusOr<Network> ReadAncestor(const BlobStore& artifacts, const std::string& digest) {
   SQUISH_ASSIGN_OR_RETURN(const std::string file, ReadAncestorFile(artifacts, digest));
   return Network::FromSafetensors(file);
-}
-
-// The network of ours that an experiment starts from; empty: it starts from none.
-const std::string& StartNetwork(const v1::ExperimentSpec& spec) {
-  return spec.ancestor().has_branch() ? spec.ancestor().branch().network()
-                                      : spec.ancestor().network_digest();
 }
 
 }  // namespace
@@ -116,7 +122,7 @@ absl::Status Experiments::LoadOpenGeneration(LiveExperiment& experiment) {
   }
   // The population of an earlier program has no archive yet; it follows from the others.
   if (experiment.stored.summary.archive().empty()) {
-    ExtendArchive(closed, experiment.stored.summary);
+    ExtendArchive(experiment.spec(), closed, experiment.stored.summary);
   }
   SQUISH_ASSIGN_OR_RETURN(const std::vector<v1::Champion> champions,
                           population.Champions(experiment.row()));
@@ -167,7 +173,7 @@ absl::Status Experiments::LoadJobs(LiveExperiment& experiment) {
 absl::StatusOr<v1::ExperimentSpec> Experiments::Complete(const v1::ExperimentSpec& spec) {
   SQUISH_ASSIGN_OR_RETURN(v1::ExperimentSpec complete, CompleteExperimentSpec(spec));
   if (complete.ancestor().has_branch()) {
-    SQUISH_RETURN_IF_ERROR(FillBranch(*complete.mutable_ancestor()->mutable_branch()));
+    SQUISH_RETURN_IF_ERROR(FillBranch(complete));
   }
   SQUISH_RETURN_IF_ERROR(CheckAncestor(complete));
   return complete;
@@ -185,7 +191,8 @@ absl::StatusOr<Genome> Experiments::FirstGenome(const v1::ExperimentSpec& spec, 
   return std::move(network.genome);
 }
 
-absl::Status Experiments::FillBranch(v1::BranchPoint& branch) {
+absl::Status Experiments::FillBranch(v1::ExperimentSpec& spec) {
+  v1::BranchPoint& branch = *spec.mutable_ancestor()->mutable_branch();
   Population& population = ledger_.population();
   const absl::StatusOr<StoredExperiment> origin = population.FindExperiment(branch.experiment());
   if (absl::IsNotFound(origin.status())) {
@@ -195,6 +202,14 @@ absl::Status Experiments::FillBranch(v1::BranchPoint& branch) {
   SQUISH_RETURN_IF_ERROR(origin.status());
   SQUISH_ASSIGN_OR_RETURN(const std::vector<v1::Individual> individuals,
                           population.Individuals(origin->row));
+  if (!branch.has_individual()) {
+    if (origin->summary.parents().empty()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("ancestor.branch.individual: ", branch.experiment(),
+                       " has selected nobody yet; name a trained individual, or wait"));
+    }
+    *branch.mutable_individual() = origin->summary.parents(0).name();
+  }
   const v1::IndividualName& name = branch.individual();
   const auto found = std::find_if(individuals.begin(), individuals.end(), [&](const auto& one) {
     return one.name().generation() == name.generation() && one.name().index() == name.index();
@@ -212,13 +227,27 @@ absl::Status Experiments::FillBranch(v1::BranchPoint& branch) {
     branch.set_ancestor_trained(earlier.branch().ancestor_trained());
     branch.set_ancestor_architecture(earlier.branch().ancestor_architecture());
     branch.set_ancestor_macs(earlier.branch().ancestor_macs());
-    return absl::OkStatus();
+    return RecountAncestor(origin->experiment.spec(), spec);
   }
   const v1::Individual& ancestor = individuals.front();
   branch.set_ancestor_network(ancestor.born_artifact());
   branch.set_ancestor_trained(ancestor.trained_artifact());
   branch.set_ancestor_architecture(ancestor.architecture_digest());
   branch.set_ancestor_macs(ancestor.macs());
+  return RecountAncestor(origin->experiment.spec(), spec);
+}
+
+// MACs are counted at the measurement's input size, which may be another in the branch.
+absl::Status Experiments::RecountAncestor(const v1::ExperimentSpec& origin,
+                                          v1::ExperimentSpec& spec) {
+  const int input_size = spec.measurement().input_size();
+  if (input_size == origin.measurement().input_size()) return absl::OkStatus();
+  v1::BranchPoint& branch = *spec.mutable_ancestor()->mutable_branch();
+  SQUISH_ASSIGN_OR_RETURN(
+      const Network ancestor,
+      ReadAncestor(ledger_.population().artifacts(), branch.ancestor_network()));
+  SQUISH_ASSIGN_OR_RETURN(const Cost cost, ComputeCost(ancestor.genome, input_size));
+  branch.set_ancestor_macs(cost.macs);
   return absl::OkStatus();
 }
 
@@ -272,6 +301,10 @@ absl::Status Experiments::CheckAncestor(const v1::ExperimentSpec& spec) {
   SQUISH_RETURN_IF_ERROR(Annotate(network.status(), spec.ancestor().has_branch()
                                                         ? "ancestor.branch"
                                                         : "ancestor.network_digest"));
+  for (const int size : {spec.dataset().input_size(), spec.measurement().input_size()}) {
+    SQUISH_RETURN_IF_ERROR(Annotate(ComputeShapes(network->genome, size).status(),
+                                    absl::StrCat("pictures of ", size, " pixels")));
+  }
   return CheckSizePath(spec, network->genome);
 }
 

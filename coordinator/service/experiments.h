@@ -86,7 +86,8 @@ class Experiments {
   absl::Status LoadJobs(LiveExperiment& experiment);
   absl::StatusOr<LiveExperiment*> FindToChange(absl::string_view id);
   absl::Status CheckAncestor(const v1::ExperimentSpec& spec);
-  absl::Status FillBranch(v1::BranchPoint& branch);
+  absl::Status FillBranch(v1::ExperimentSpec& spec);
+  absl::Status RecountAncestor(const v1::ExperimentSpec& origin, v1::ExperimentSpec& spec);
   absl::Status CheckClasses(const LiveExperiment& experiment, const v1::DatasetSummary& dataset);
 
   Ledger& ledger_;

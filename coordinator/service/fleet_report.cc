@@ -1,8 +1,7 @@
 #include "coordinator/service/fleet_report.h"
 
-#include <algorithm>
+#include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -33,18 +32,49 @@ v1::WorkInHand DescribeWork(const BoardAttempt& attempt, const JobBoard& board,
   return work;
 }
 
-// Multiply-adds a second and slot of recent trainings; nothing when there are none.
-absl::StatusOr<std::optional<double>> RecentSpeed(Population& population) {
-  SQUISH_ASSIGN_OR_RETURN(const std::vector<v1::Individual> newest,
-                          population.NewestIndividuals(kTrainingsLookedAt));
-  double macs = 0, seconds = 0;
-  for (const v1::Individual& individual : newest) {
-    if (individual.images_seen() == 0) continue;
-    macs += static_cast<double>(individual.images_seen()) * static_cast<double>(individual.macs());
-    seconds += individual.training_seconds();
+// Of one experiment's trainings, whose MACs are counted at the size that is measured.
+struct Speed {
+  double work = 0;  // TrainingWork.
+  double seconds = 0;
+  int trainings = 0;
+};
+
+void AddTrainings(const v1::ExperimentSpec& spec, const std::vector<v1::Individual>& individuals,
+                  Speed& speed) {
+  const double side = static_cast<double>(spec.dataset().input_size()) /
+                      spec.measurement().input_size();
+  for (const v1::Individual& individual : individuals) {
+    if (individual.trained_artifact().empty() || individual.images_seen() == 0) continue;
+    const bool first = individual.name().generation() == 0;
+    const v1::Recipe& recipe = first ? spec.training().ancestor() : spec.training().offspring();
+    const double teacher = recipe.has_distillation() ? individuals.front().macs() : 0;
+    speed.work += side * side * TrainingWork(individual.images_seen(), individual.macs(), teacher);
+    speed.seconds += individual.training_seconds();
+    ++speed.trainings;
   }
-  if (!(macs > 0) || !(seconds > 0)) return std::nullopt;
-  return macs / seconds;
+}
+
+// TrainingWork a second and slot of the newest trainings; nothing when there are none.
+absl::StatusOr<std::optional<double>> RecentSpeed(Population& population) {
+  SQUISH_ASSIGN_OR_RETURN(const std::vector<StoredExperiment> newest,
+                          population.ListExperiments());
+  Speed speed;
+  for (const StoredExperiment& stored : newest) {
+    SQUISH_ASSIGN_OR_RETURN(const std::vector<v1::Individual> individuals,
+                            population.Individuals(stored.row));
+    AddTrainings(stored.experiment.spec(), individuals, speed);
+    if (speed.trainings >= kTrainingsLookedAt) break;
+  }
+  if (!(speed.work > 0) || !(speed.seconds > 0)) return std::nullopt;
+  return speed.work / speed.seconds;
+}
+
+// Whether a worker could train for it, unless it has said that it cannot have the data.
+bool MayTrain(const ConnectedRunner& runner, const v1::ExperimentSpec& spec) {
+  if (runner.draining || runner.info.kind() != v1::RunnerInfo::WORKER) return false;
+  if (spec.training().device() == v1::TrainingSpec::CUDA && !runner.info.cuda()) return false;
+  const v1::DatasetReport* report = runner.FindDataset(spec.dataset());
+  return report == nullptr || report->state() != v1::DatasetReport::UNAVAILABLE;
 }
 
 // The data set as a connected worker has it; null when none does.
@@ -83,9 +113,8 @@ absl::StatusOr<v1::EstimateResponse> EstimateOnFleet(const v1::ExperimentSpec& s
   EstimateBasis basis;
   int agents = 0;
   for (const auto& [id, runner] : fleet.runners()) {
-    if (runner.draining) continue;
-    if (runner.info.kind() == v1::RunnerInfo::WORKER) basis.slots += runner.info.slots();
-    if (runner.info.kind() == v1::RunnerInfo::AGENT) ++agents;
+    if (MayTrain(runner, spec)) basis.slots += runner.info.slots();
+    if (runner.info.kind() == v1::RunnerInfo::AGENT && !runner.draining) ++agents;
   }
   const v1::DatasetSummary* const summary = FindSummary(spec.dataset(), fleet);
   if (summary != nullptr) {
@@ -107,7 +136,7 @@ absl::StatusOr<v1::EstimateResponse> EstimateOnFleet(const v1::ExperimentSpec& s
         spec.dataset().name(), "'; name its folder with --data DIR"));
   }
   if (basis.slots == 0) {
-    estimate.add_notes("hours are unknown and nothing would run: no worker is connected");
+    estimate.add_notes("hours are unknown and nothing would run: no worker that can train it is connected");
   } else if (!basis.macs_per_second.has_value()) {
     estimate.add_notes("hours are unknown: nothing has been trained on this coordinator yet");
   } else {

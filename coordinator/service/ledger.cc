@@ -153,6 +153,7 @@ void Ledger::CloseGeneration(LiveExperiment& experiment, const Closing& closing)
   }
   experiment.individuals.clear();
   experiment.stored.summary = closing.summary;
+  population_.UpdateSummary(experiment.stored);
   Save(experiment);
 }
 

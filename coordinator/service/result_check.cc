@@ -1,18 +1,17 @@
 #include "coordinator/service/result_check.h"
 
-#include <algorithm>
 #include <cmath>
 #include <set>
 #include <string>
 #include <utility>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/base/sha256.h"
 #include "common/base/status_macros.h"
 #include "common/base/text.h"
 #include "common/export/difference.h"
+#include "common/export/handout.h"
 #include "google/protobuf/util/message_differencer.h"
 
 namespace squish {
@@ -23,8 +22,6 @@ using google::protobuf::util::MessageDifferencer;
 constexpr size_t kMaximumErrorBytes = 4096;
 constexpr size_t kMaximumNameBytes = 512;
 constexpr int kMaximumBlocks = 100'000;
-constexpr size_t kMaximumFileNameBytes = 100;
-constexpr int kMaximumFiles = 64;
 // Beyond any network and training; keeps sums of them far from overflow.
 constexpr int64_t kMaximumCount = 1'000'000'000'000'000;
 
@@ -129,19 +126,23 @@ absl::Status CheckMeasurement(const v1::MeasureJob& work, const v1::MeasureResul
 
 bool IsFraction(double value) { return value >= 0 && value <= 1; }
 
-absl::Status CheckEvaluation(const v1::EvaluateResult& result, const BlobStore& artifacts) {
+absl::Status CheckEvaluation(const v1::EvaluateResult& result, const v1::DatasetSummary& dataset,
+                             const BlobStore& artifacts) {
   const v1::Evaluation& evaluation = result.evaluation();
-  SQUISH_RETURN_IF_ERROR(CheckCount("images", evaluation.images(), 1));
+  if (evaluation.images() != dataset.val_images()) {
+    return Bad(absl::StrCat("it is of ", evaluation.images(), " images, and val/ has ",
+                            dataset.val_images()));
+  }
   SQUISH_RETURN_IF_ERROR(CheckNumber("log_loss", evaluation.log_loss(), 0));
   if (!IsFraction(evaluation.accuracy()) || !IsFraction(evaluation.balanced_accuracy())) {
     return Bad("an accuracy is no fraction");
   }
-  int64_t classes = 0, counted = 0, correct = 0;
-  while (classes * classes < evaluation.confusion_size()) ++classes;
-  if (classes < 2 || classes * classes != evaluation.confusion_size()) {
-    return Bad(absl::StrCat("its confusion has ", evaluation.confusion_size(),
-                            " counts, which is no square of two or more classes"));
+  const int64_t classes = dataset.class_names_size();
+  if (evaluation.confusion_size() != classes * classes) {
+    return Bad(absl::StrCat("its confusion has ", evaluation.confusion_size(), " counts, not ",
+                            classes, " times ", classes));
   }
+  int64_t counted = 0, correct = 0;
   for (int i = 0; i < evaluation.confusion_size(); ++i) {
     SQUISH_RETURN_IF_ERROR(CheckCount("a count of its confusion", evaluation.confusion(i), 0));
     counted += evaluation.confusion(i);
@@ -154,15 +155,6 @@ absl::Status CheckEvaluation(const v1::EvaluateResult& result, const BlobStore& 
   SQUISH_RETURN_IF_ERROR(CheckText("numerics_class", result.numerics_class()));
   SQUISH_RETURN_IF_ERROR(CheckNumber("wall_seconds", result.wall_seconds(), 0));
   return CheckArtifact(result.predictions(), artifacts);
-}
-
-// Names become those of files on somebody's disk.
-bool IsFileName(absl::string_view name) {
-  return !name.empty() && name.size() <= kMaximumFileNameBytes && name[0] != '.' &&
-         std::all_of(name.begin(), name.end(), [](char c) {
-           return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '-' ||
-                  c == '_';
-         });
 }
 
 absl::Status CheckFile(const v1::ExportedFile& file, const BlobStore& artifacts) {
@@ -180,22 +172,27 @@ absl::Status CheckFile(const v1::ExportedFile& file, const BlobStore& artifacts)
   return CheckText("checked_with", file.checked_with());
 }
 
-absl::Status CheckExport(const v1::ExportResult& result, const BlobStore& artifacts) {
+absl::Status CheckExport(const v1::ExportJob& work, const v1::ExportResult& result,
+                         const BlobStore& artifacts) {
   SQUISH_RETURN_IF_ERROR(CheckNumber("wall_seconds", result.wall_seconds(), 0));
-  if (result.files().empty() || result.files_size() > kMaximumFiles) {
-    return Bad(absl::StrCat("it has ", result.files_size(), " files"));
-  }
-  std::set<std::string> names;
+  // Exactly these: names become those of files on somebody's disk.
+  std::set<std::string> wanted = {kNetworkFileName, kTorchScriptFileName, OnnxFileName(0)};
+  for (const int batch : work.batches()) wanted.insert(OnnxFileName(batch));
   for (const v1::ExportedFile& file : result.files()) {
-    if (!IsFileName(file.name()) || !names.insert(file.name()).second) {
-      return Bad("a file's name is not usable, or there twice");
+    if (wanted.erase(file.name()) == 0) {
+      return Bad("a file was not asked for, or is there twice");
+    }
+    if (file.name() == kNetworkFileName && file.artifact() != work.network()) {
+      return Bad(absl::StrCat(file.name(), " is another network"));
     }
     SQUISH_RETURN_IF_ERROR(CheckFile(file, artifacts));
   }
-  return absl::OkStatus();
+  if (wanted.empty()) return absl::OkStatus();
+  return Bad(absl::StrCat(*wanted.begin(), " is missing"));
 }
 
 absl::Status CheckContent(const v1::Job& work, const v1::AttemptResult& result,
+                          const v1::DatasetSummary& dataset,
                           const v1::MeasurementSetting* pinned, const BlobStore& artifacts) {
   if (result.experiment() != work.experiment() ||
       !MessageDifferencer::Equals(result.key(), work.key())) {
@@ -209,10 +206,10 @@ absl::Status CheckContent(const v1::Job& work, const v1::AttemptResult& result,
     return CheckMeasurement(work.measure(), result.measure(), pinned);
   }
   if (work.has_evaluate() && result.has_evaluate()) {
-    return CheckEvaluation(result.evaluate(), artifacts);
+    return CheckEvaluation(result.evaluate(), dataset, artifacts);
   }
   if (work.has_export_files() && result.has_export_files()) {
-    return CheckExport(result.export_files(), artifacts);
+    return CheckExport(work.export_files(), result.export_files(), artifacts);
   }
   return Bad("it answers another kind of job");
 }
@@ -242,7 +239,8 @@ Report Failed(Report::Kind kind, absl::string_view error) {
 }  // namespace
 
 Report JudgeResult(const v1::Job& work, const v1::AttemptResult& result,
-                   const v1::MeasurementSetting* setting, const BlobStore& artifacts) {
+                   const v1::DatasetSummary& dataset, const v1::MeasurementSetting* setting,
+                   const BlobStore& artifacts) {
   if (result.has_failure()) {
     return Failed(Report::Kind::kFailure,
                   absl::StrCat(v1::Failure::Code_Name(result.failure().code()), ": ",
@@ -254,7 +252,7 @@ Report JudgeResult(const v1::Job& work, const v1::AttemptResult& result,
                   absl::StrCat("invalid measurement: ",
                                absl::StrJoin(result.measure().reasons(), "; ")));
   }
-  const absl::Status status = CheckContent(work, result, setting, artifacts);
+  const absl::Status status = CheckContent(work, result, dataset, setting, artifacts);
   if (!status.ok()) return Failed(Report::Kind::kFailure, std::string(status.message()));
   return {Report::Kind::kResult, DigestOf(work, result), ""};
 }

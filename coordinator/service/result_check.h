@@ -13,12 +13,13 @@
 
 namespace squish {
 
-// What the board is to be told of `result`, delivered for `work`. `setting`: what the
-// ancestor was measured on; null before. The report's digest is the artifact of a
+// What the board is to be told of `result`, delivered for `work`. `dataset` is the
+// experiment's. `setting`: what the ancestor was measured on; null before. The report's digest is the artifact of a
 // synthesis, the weights of a training on CPU, the predictions of an evaluation on CPU, that
 // of all files of an export, and empty where repetitions may differ.
 Report JudgeResult(const v1::Job& work, const v1::AttemptResult& result,
-                   const v1::MeasurementSetting* setting, const BlobStore& artifacts);
+                   const v1::DatasetSummary& dataset, const v1::MeasurementSetting* setting,
+                   const BlobStore& artifacts);
 
 }  // namespace squish
 

@@ -2,7 +2,6 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/unit/ctl/individuals.h"
 
 namespace squish {
 namespace {
@@ -47,7 +46,7 @@ TEST(BranchTest, GoesOnAsItsOriginUnlessSaidOtherwise) {
 
 TEST(BranchTest, ChangesTakeThePlaceOfWhatWas) {
   const v1::ExperimentSpec spec =
-      BranchSpec(Origin(), {},
+      BranchSpec(Origin(), v1::IndividualName(),
                  {.name = "pets-small",
                   .seed = 9,
                   .generations = 5,
@@ -64,16 +63,8 @@ TEST(BranchTest, ChangesTakeThePlaceOfWhatWas) {
   EXPECT_EQ(spec.environment().constraints(2).min_ratio_to_ancestor(), 2);
 }
 
-TEST(BranchTest, ContinuesWithTheBestOfTheLastGeneration) {
-  std::vector<v1::Individual> individuals = {
-      Evaluated(0, 0, 9, 0.9, 0.1, 1), Evaluated(1, 0, 8, 0.9, 0.4, 1), Evaluated(1, 1, 7, 0.9, 0.3, 1),
-      Evaluated(2, 0, 6, 0.9, 0.2, 1)};
-  EXPECT_EQ(BestOfLastGeneration(individuals).status().code(), absl::StatusCode::kNotFound);
-  for (int i = 0; i < 3; ++i) individuals[i].set_selected(true);
-  const auto best = BestOfLastGeneration(individuals);
-  ASSERT_TRUE(best.ok()) << best.status();
-  EXPECT_EQ(best->generation(), 1);
-  EXPECT_EQ(best->index(), 1);
+TEST(BranchTest, WithoutAnIndividualTheCoordinatorChooses) {
+  EXPECT_FALSE(BranchSpec(Origin(), std::nullopt, {}).ancestor().branch().has_individual());
 }
 
 }  // namespace

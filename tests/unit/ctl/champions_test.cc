@@ -76,11 +76,22 @@ TEST(ChampionsTest, OneThatIsNotThereIsAnsweredWithThoseThatAre) {
 TEST(ChampionsTest, TableShowsWhatIsKnown) {
   const Sheet sheet = ChampionsSheet({AnotherChampion(), TheChampion()});
   const std::string csv = FormatCsv(sheet);
-  EXPECT_THAT(csv, HasSubstr("\"knee, 0.95 MB*\",2:1,\"250,000\",1.000,75.0 %,0.610,82.0 %,1.600,READY"));
-  EXPECT_THAT(csv, HasSubstr("most-accurate,1:0,\"500,000\",2.000,-,-,-,1.200,TRAINING"));
-  EXPECT_THAT(ChampionsFootnote({TheChampion()}), HasSubstr("* nothing feasible"));
-  EXPECT_THAT(ChampionsFootnote({TheChampion()}), HasSubstr("val/"));
-  EXPECT_EQ(ChampionsFootnote({AnotherChampion()}), "");
+  EXPECT_THAT(csv, HasSubstr("\"knee, 0.95 MB*\",2:1,\"250,000\",1.000,75.0 %,0.610,82.0 %,1.600,READY,"));
+  EXPECT_THAT(csv, HasSubstr("most-accurate,1:0,\"500,000\",2.000,-,-,-,1.200,TRAINING,"));
+}
+
+TEST(ChampionsTest, FootnoteSaysWhatTheFiguresAreOf) {
+  v1::Experiment experiment;
+  EXPECT_THAT(ChampionsFootnote(experiment, {TheChampion()}), HasSubstr("* nothing feasible"));
+  EXPECT_THAT(ChampionsFootnote(experiment, {TheChampion()}), HasSubstr("in this experiment"));
+  EXPECT_EQ(ChampionsFootnote(experiment, {AnotherChampion()}), "");
+  v1::AncestorSpec& ancestor = *experiment.mutable_spec()->mutable_ancestor();
+  ancestor.mutable_imported()->set_note("They have seen val/.");
+  EXPECT_THAT(ChampionsFootnote(experiment, {TheChampion()}), HasSubstr("They have seen val/."));
+  ancestor.mutable_imported()->clear_note();
+  EXPECT_THAT(ChampionsFootnote(experiment, {TheChampion()}), HasSubstr("was not stated"));
+  ancestor.mutable_branch()->set_experiment("old-1");
+  EXPECT_THAT(ChampionsFootnote(experiment, {TheChampion()}), HasSubstr("branch of old-1"));
 }
 
 TEST(LineageTest, LeadsBackToTheAncestor) {
@@ -121,7 +132,7 @@ TEST_F(ModelCardTest, SaysWhatItIsHowMeasuredAndOnWhat) {
   const std::string card = ModelCard(facts_);
   EXPECT_THAT(card, HasSubstr("# pets, individual 2:1"));
   EXPECT_THAT(card, HasSubstr("| parameters | 250,000 |"));
-  EXPECT_THAT(card, HasSubstr("| accuracy | 75.00 % | `val/`, 20 pictures, looked at once |"));
+  EXPECT_THAT(card, HasSubstr("| accuracy | 75.00 % | `val/`, 20 pictures, looked at once in this experiment |"));
   EXPECT_THAT(card, HasSubstr("| class-balanced accuracy | 70.00 % |"));
   EXPECT_THAT(card, HasSubstr("| 1.600 | cpu, torch, fp32, batch 1, 1 thread |"));
   EXPECT_THAT(card, HasSubstr("| 0 cat | 10 | 90.00 % | 9 | 1 |"));
@@ -132,8 +143,14 @@ TEST_F(ModelCardTest, SaysWhatItIsHowMeasuredAndOnWhat) {
 }
 
 TEST_F(ModelCardTest, LeakAndLicenceStandBesideTheFigures) {
+  v1::AncestorSpec& ancestor = *facts_.experiment.mutable_spec()->mutable_ancestor();
+  ancestor.mutable_squeezenet_v1_1();
   EXPECT_THAT(ModelCard(facts_), HasSubstr("Its weights began fresh"));
   EXPECT_THAT(ModelCard(facts_), HasSubstr("terms were not stated"));
+  ancestor.mutable_imported()->set_digest("abc");
+  EXPECT_THAT(ModelCard(facts_), HasSubstr("imported ones (SHA-256 `abc`); licence: not stated"));
+  EXPECT_THAT(ModelCard(facts_), HasSubstr("have seen was not stated"));
+  EXPECT_THAT(ModelCard(facts_), Not(HasSubstr("began fresh")));
   facts_.network.provenance.set_licence("Apache-2.0");
   facts_.network.provenance.set_note("They have seen val/");
   facts_.experiment.mutable_spec()->set_data_terms("ours, CC-BY");

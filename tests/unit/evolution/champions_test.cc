@@ -33,7 +33,7 @@ v1::Individual Network(int index, double log_loss, double ratio, double megabyte
 
 std::vector<int> Archived(const std::vector<v1::Individual>& individuals) {
   v1::EvolutionSummary summary;
-  ExtendArchive(individuals, summary);
+  ExtendArchive({}, individuals, summary);
   std::vector<int> indices;
   for (const auto& member : summary.archive()) indices.push_back(member.name().index());
   return indices;
@@ -47,8 +47,8 @@ TEST(ArchiveTest, KeepsWhatNobodySurpasses) {
 
 TEST(ArchiveTest, LaterOnesDriveOutEarlierOnes) {
   v1::EvolutionSummary summary;
-  ExtendArchive({Network(0, 0.2, 1.0, 3), Network(1, 0.3, 1.5, 2)}, summary);
-  ExtendArchive({Network(2, 0.1, 2.0, 1)}, summary);
+  ExtendArchive({}, {Network(0, 0.2, 1.0, 3), Network(1, 0.3, 1.5, 2)}, summary);
+  ExtendArchive({}, {Network(2, 0.1, 2.0, 1)}, summary);
   ASSERT_EQ(summary.archive_size(), 1);
   EXPECT_EQ(summary.archive(0).name().index(), 2);
 }
@@ -85,7 +85,7 @@ TEST(ArchiveTest, HoldsExactlyTheNonDominated) {
     v1::EvolutionSummary summary;
     for (size_t first = 0; first < all.size();) {
       const size_t count = std::min<size_t>(1 + random.Below(place++, 9), all.size() - first);
-      ExtendArchive({all.begin() + first, all.begin() + first + count}, summary);
+      ExtendArchive({}, {all.begin() + first, all.begin() + first + count}, summary);
       first += count;
     }
     std::set<int> kept;
@@ -113,7 +113,7 @@ class ChampionsTest : public testing::Test {
   std::vector<v1::Champion> Choose(const std::vector<v1::Individual>& individuals) {
     v1::EvolutionSummary summary;
     *summary.mutable_ancestor() = Network(99, 0.1, 1, 4);
-    ExtendArchive(individuals, summary);
+    ExtendArchive(spec_, individuals, summary);
     return ChooseChampions(spec_, summary);
   }
   // The index of the individual that has the role.
@@ -226,6 +226,28 @@ TEST_F(ChampionsTest, AnEmptyBandIsFilledByTheNearestAndMarked) {
 TEST_F(ChampionsTest, TiesGoToTheLowerLogLossThenToTheEarlier) {
   const auto champions = Choose({Network(0, 0.5, 1.5, 1.0), Network(1, 0.4, 1.2, 1.0)});
   EXPECT_EQ(Holder(champions, Role::SMALLEST), 1);
+}
+
+// Log-loss and accuracy need not agree, and a constraint may look at the latter.
+TEST_F(ChampionsTest, TheFeasibleIsNotDrivenOutByTheBetterThatIsNone) {
+  v1::Constraint& constraint = *spec_.mutable_environment()->add_constraints();
+  constraint.set_min_accuracy(0.80);
+  v1::Individual feasible = Network(0, 0.60, 1.2, 1.0), other = Network(1, 0.55, 1.3, 0.9);
+  feasible.set_selection_accuracy(0.81);
+  other.set_selection_accuracy(0.79);
+  for (const auto& order : {std::vector{feasible, other}, std::vector{other, feasible}}) {
+    const auto champions = Choose(order);
+    ASSERT_EQ(champions.size(), 1u);
+    EXPECT_EQ(champions[0].individual().name().index(), 0);
+    EXPECT_TRUE(champions[0].feasible());
+  }
+}
+
+TEST_F(ChampionsTest, TheMostAccurateIsSoWhateverItsLogLoss) {
+  v1::Individual accurate = Network(0, 0.60, 1.2, 1.0), sure = Network(1, 0.55, 1.3, 0.9);
+  accurate.set_selection_accuracy(0.81);
+  sure.set_selection_accuracy(0.79);
+  EXPECT_EQ(Holder(Choose({accurate, sure}), Role::MOST_ACCURATE), 0);
 }
 
 TEST_F(ChampionsTest, CarryWhatTheyAreReportedWith) {

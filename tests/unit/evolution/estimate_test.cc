@@ -44,12 +44,23 @@ TEST_F(EstimateTest, ImagesAreThoseOfEveryTraining) {
 }
 
 TEST_F(EstimateTest, HoursFollowTheSizePath) {
-  // MACs: 300 pictures of 10^4, then 400 of 5000, 2500 and 1250; two slots of 10^6/s.
-  EXPECT_DOUBLE_EQ(Estimate().hours(), (3e6 + 400 * 8750.0) / 2e6 / 3600);
+  // The ancestor alone: 300 pictures of 10^4. Then two rounds of two networks with 100
+  // pictures of 5000, 2500 and 1250; 10^6 a second and slot.
+  EXPECT_DOUBLE_EQ(Estimate().hours(), (3e6 + 200 * 8750.0) / 1e6 / 3600);
   spec_.mutable_training()->mutable_offspring()->mutable_distillation()->set_teacher(
       v1::Distillation::ANCESTOR);
-  EXPECT_DOUBLE_EQ(Estimate().hours(), (3e6 + 400 * (8750.0 + 1e4)) / 2e6 / 3600)
+  EXPECT_DOUBLE_EQ(Estimate().hours(), (3e6 + 200 * (8750.0 + 1e4)) / 1e6 / 3600)
       << "the teacher's forward pass is a third of what its training would be";
+}
+
+TEST_F(EstimateTest, MoreSlotsThanNetworksHelpNobody) {
+  basis_.slots = 4;
+  const double hours = Estimate().hours();
+  EXPECT_DOUBLE_EQ(hours, (3e6 + 100 * 8750.0) / 1e6 / 3600);
+  basis_.slots = 64;
+  EXPECT_EQ(Estimate().hours(), hours);
+  basis_.slots = 3;
+  EXPECT_DOUBLE_EQ(Estimate().hours(), (3e6 + 200 * 8750.0) / 1e6 / 3600) << "two rounds";
 }
 
 TEST_F(EstimateTest, WhatIsUnknownIsLeftOut) {

@@ -102,6 +102,7 @@ TEST_F(PopulationTest, ExperimentComesBackAfterReopening) {
     sample.summary.set_closed_generation(3);
     sample.nondeterministic = 2;
     population->UpdateExperiment(sample);
+    population->UpdateSummary(sample);
     ASSERT_TRUE(population->Commit().ok());
   }
   auto population = Open();
@@ -513,23 +514,6 @@ TEST_F(PopulationTest, ChampionsAreAddedAndReplaced) {
   EXPECT_EQ((*champions)[1].state(), v1::Champion::TRAINING);
 }
 
-TEST_F(PopulationTest, NewestIndividualsComeFirst) {
-  auto population = Open();
-  Fill(*population);
-  v1::Individual individual;
-  individual.set_state(v1::Individual::EVALUATED);
-  ASSERT_TRUE(Committed(*population, [&] {
-                for (int i = 0; i < 5; ++i) {
-                  individual.mutable_name()->set_index(i);
-                  population->PutIndividual(1, individual);
-                }
-              }).ok());
-  const auto newest = population->NewestIndividuals(2);
-  ASSERT_TRUE(newest.ok()) << newest.status();
-  ASSERT_EQ(newest->size(), 2u);
-  EXPECT_EQ((*newest)[0].name().index(), 4);
-}
-
 TEST_F(PopulationTest, NewFileHasTheSchemaOfThisProgram) {
   auto database = Database::Open(path());
   ASSERT_TRUE(database.ok());
@@ -582,6 +566,11 @@ TEST_F(PopulationTest, EveryEarlierSchemaIsUpgraded) {
                    population->AddJob(Job(10, 77, v1::JobKey::TRAIN), {});
                  }).ok())
         << "a job belongs to an experiment";
+    BoardAttempt attempt;
+    attempt.id = "b";
+    attempt.job = 77;
+    EXPECT_FALSE(Committed(*population, [&] { population->AddAttempt(attempt, {}); }).ok())
+        << "an attempt belongs to a job";
   }
 }
 

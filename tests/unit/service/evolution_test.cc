@@ -74,7 +74,7 @@ TEST_F(EvolutionTest, ChampionsAreTrainedFurtherEvaluatedOnceAndExported) {
     EXPECT_EQ(champion.index(), static_cast<int>(i));
     EXPECT_EQ(champion.state(), v1::Champion::READY);
     EXPECT_EQ(champion.evaluation().images(), 10);
-    EXPECT_EQ(champion.files_size(), 2);
+    EXPECT_EQ(champion.files_size(), 4);
     EXPECT_TRUE(artifacts().Contains(champion.predictions()));
     EXPECT_NE(champion.artifact(), champion.individual().trained_artifact());
     for (const auto& role : champion.roles()) roles.insert(role.kind());

@@ -74,12 +74,17 @@ void AnswerEvaluation(const v1::Job& job, BlobStore& artifacts, v1::EvaluateResu
 }
 
 void AnswerExport(const v1::Job& job, BlobStore& artifacts, v1::ExportResult& result) {
-  for (const char* name : {"model.onnx", "model.pt"}) {
-    const std::string content = absl::StrCat(name, Essence(job));
+  std::vector<std::string> names = {"model.onnx", "model.pt", "network.safetensors"};
+  for (const int batch : job.export_files().batches()) {
+    names.push_back(absl::StrCat("model-batch-", batch, ".onnx"));
+  }
+  for (const std::string& name : names) {
     v1::ExportedFile& file = *result.add_files();
     file.set_name(name);
-    file.set_artifact(*artifacts.Put(content));
-    file.set_bytes(static_cast<int64_t>(content.size()));
+    file.set_artifact(name == "network.safetensors"
+                          ? job.export_files().network()
+                          : *artifacts.Put(absl::StrCat(name, Essence(job))));
+    file.set_bytes(artifacts.SizeOf(file.artifact()).value_or(0));
     file.set_difference(1e-6);
     file.set_checked_with("nothing");
   }

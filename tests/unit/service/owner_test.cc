@@ -10,6 +10,7 @@
 #include "common/base/file.h"
 #include "common/base/sha256.h"
 #include "common/genome/ancestors.h"
+#include "common/genome/cost.h"
 #include "common/weights/network.h"
 #include "common/weights/safetensors.h"
 #include "common/weights/tensors.h"
@@ -173,7 +174,7 @@ TEST_F(OwnerTest, ImportedWeightsMustBeHereAndBeASqueezeNet) {
 
 class BranchTest : public OwnerTest {
  protected:
-  // An experiment whose trained networks are networks.
+  // An experiment whose networks are networks.
   std::string Finished() {
     const std::string id = Submit(SmallSpec())->id();
     for (int step = 0; step < 1000 && !HasEnded(Get(id).state()); ++step) {
@@ -184,6 +185,9 @@ class BranchTest : public OwnerTest {
       v1::AttemptResult result = GoodAnswer(job, runner.info, artifacts());
       if (job.has_train()) {
         result.mutable_train()->set_artifact(*artifacts().Put(NetworkOf(job.train().seed())));
+      }
+      if (job.has_synthesize()) {
+        result.mutable_synthesize()->set_artifact(*artifacts().Put(NetworkOf(0)));
       }
       runner.Finish(result);
       Exchange(runner);
@@ -225,6 +229,32 @@ TEST_F(BranchTest, BeginsWithTheIndividualAndKeepsTheAncestor) {
   EXPECT_EQ(branch.ancestor_macs(), individuals[0].macs());
   RunToEnd(branched->id(), {&worker_, &agent_});
   EXPECT_EQ(Get(branched->id()).state(), v1::Experiment::SUCCEEDED);
+}
+
+TEST_F(BranchTest, OfNobodyInParticularIsOfTheBestSelectedLast) {
+  const std::string id = Finished();
+  v1::ExperimentSpec spec = Branch(id, 0, 0);
+  spec.mutable_ancestor()->mutable_branch()->clear_individual();
+  const auto branched = Submit(spec);
+  ASSERT_TRUE(branched.ok()) << branched.status();
+  const v1::IndividualName& name = branched->spec().ancestor().branch().individual();
+  EXPECT_EQ(name.generation(), 2) << "the last";
+  for (const v1::Individual& one : Individuals(id)) {
+    if (one.name().generation() != 2 || one.name().index() != name.index()) continue;
+    EXPECT_TRUE(one.selected());
+  }
+  spec.mutable_ancestor()->mutable_branch()->set_experiment(Submit(SmallSpec())->id());
+  EXPECT_THAT(std::string(Submit(spec).status().message()), HasSubstr("has selected nobody yet"));
+}
+
+TEST_F(BranchTest, AtAnotherMeasuredSizeTheAncestorsMacsAreCountedThere) {
+  const std::string id = Finished();
+  v1::ExperimentSpec spec = Branch(id, 1, 0);
+  spec.mutable_measurement()->set_input_size(64);
+  const auto branched = Submit(spec);
+  ASSERT_TRUE(branched.ok()) << branched.status();
+  EXPECT_EQ(branched->spec().ancestor().branch().ancestor_macs(),
+            ComputeCost(*SqueezeNetV11(2, 0.1), 64)->macs);
 }
 
 TEST_F(BranchTest, OfABranchKeepsTheFirstAncestor) {

@@ -29,7 +29,8 @@ class ResultCheckTest : public testing::Test {
         artifacts_(*BlobStore::Open(folder_)) {
     train_.mutable_train()->set_device(v1::TrainingSpec::CPU);
     evaluate_.mutable_evaluate()->set_device(v1::TrainingSpec::CPU);
-    export_.mutable_export_files();
+    export_.mutable_export_files()->set_network(*artifacts_->Put("a network"));
+    export_.mutable_export_files()->add_batches(1);
     measure_.mutable_measure()->mutable_protocol()->set_batch(1);
     measure_.mutable_measure()->mutable_protocol()->set_threads(1);
     measure_.mutable_measure()->mutable_protocol()->set_input_size(32);
@@ -41,7 +42,7 @@ class ResultCheckTest : public testing::Test {
     v1::AttemptResult result = GoodAnswer(work, agent_.info, *artifacts_);
     *result.mutable_key() = work.key();
     change(result);
-    return JudgeResult(work, result, pinned_.has_value() ? &*pinned_ : nullptr, *artifacts_);
+    return JudgeResult(work, result, dataset_, pinned_.has_value() ? &*pinned_ : nullptr, *artifacts_);
   }
   std::string TrainError(const std::function<void(v1::TrainResult&)>& change) {
     return Judge(train_, [&](auto& r) { change(*r.mutable_train()); }).error;
@@ -52,6 +53,7 @@ class ResultCheckTest : public testing::Test {
 
   const std::string folder_;
   const std::unique_ptr<BlobStore> artifacts_;
+  const v1::DatasetSummary dataset_ = ReadyReport({}).summary();  // Two classes, ten in val/.
   FakeRunner agent_ = FakeAgent("agent-1");
   std::string EvaluateError(const std::function<void(v1::EvaluateResult&)>& change) {
     return Judge(evaluate_, [&](auto& r) { change(*r.mutable_evaluate()); }).error;
@@ -79,8 +81,10 @@ TEST_F(ResultCheckTest, EvaluationsAndExportsAreResults) {
   const Report exported = Judge(export_, [](auto&) {});
   EXPECT_EQ(exported.kind, Report::Kind::kResult) << exported.error;
   EXPECT_TRUE(IsSha256Hex(exported.digest));
-  EXPECT_NE(exported.digest, Judge(export_, [](auto& r) {
-                               r.mutable_export_files()->mutable_files()->RemoveLast();
+  EXPECT_NE(exported.digest, Judge(export_, [this](auto& r) {
+                               v1::ExportedFile& file = *r.mutable_export_files()->mutable_files(0);
+                               file.set_artifact(*artifacts_->Put("other bytes"));
+                               file.set_bytes(11);
                              }).digest);
   evaluate_.mutable_evaluate()->set_device(v1::TrainingSpec::CUDA);
   EXPECT_EQ(Judge(evaluate_, [](auto&) {}).digest, "");
@@ -94,10 +98,12 @@ TEST_F(ResultCheckTest, ImpossibleEvaluationIsAFailure) {
               HasSubstr("no fraction"));
   EXPECT_THAT(EvaluateError([](auto& r) { r.mutable_evaluation()->set_balanced_accuracy(kNan); }),
               HasSubstr("no fraction"));
+  EXPECT_THAT(EvaluateError([](auto& r) { r.mutable_evaluation()->set_images(1); }),
+              HasSubstr("val/ has 10"));
   EXPECT_THAT(EvaluateError([](auto& r) { r.mutable_evaluation()->add_confusion(0); }),
-              HasSubstr("no square"));
+              HasSubstr("not 2 times 2"));
   EXPECT_THAT(EvaluateError([](auto& r) { r.mutable_evaluation()->clear_confusion(); }),
-              HasSubstr("no square"));
+              HasSubstr("not 2 times 2"));
   EXPECT_THAT(EvaluateError([](auto& r) {
                 v1::Evaluation& e = *r.mutable_evaluation();
                 e.set_confusion(2, e.confusion(2) - 1);
@@ -120,13 +126,27 @@ TEST_F(ResultCheckTest, ImpossibleEvaluationIsAFailure) {
 }
 
 TEST_F(ResultCheckTest, ImpossibleExportIsAFailure) {
-  EXPECT_THAT(ExportError([](auto& r) { r.clear_files(); }), HasSubstr("0 files"));
-  for (const char* name : {"", "../model.onnx", "a/b", ".hidden", "a b"}) {
+  EXPECT_THAT(ExportError([](auto& r) { r.clear_files(); }), HasSubstr("is missing"));
+  for (const char* missing : {"model.onnx", "model-batch-1.onnx", "model.pt", "network.safetensors"}) {
+    EXPECT_THAT(ExportError([&](v1::ExportResult& r) {
+                  for (int i = r.files_size() - 1; i >= 0; --i) {
+                    if (r.files(i).name() == missing) r.mutable_files()->DeleteSubrange(i, 1);
+                  }
+                }),
+                HasSubstr(std::string(missing) + " is missing"));
+  }
+  for (const char* name : {"", "../model.onnx", "README.md", "model-batch-2.onnx"}) {
     EXPECT_THAT(ExportError([&](auto& r) { r.mutable_files(0)->set_name(name); }),
-                HasSubstr("name"))
+                HasSubstr("not asked for"))
         << name;
   }
   EXPECT_THAT(ExportError([](auto& r) { *r.add_files() = r.files(0); }), HasSubstr("twice"));
+  EXPECT_THAT(ExportError([](v1::ExportResult& r) {
+                for (v1::ExportedFile& file : *r.mutable_files()) {
+                  if (file.name() == "network.safetensors") file.set_artifact(r.files(0).artifact());
+                }
+              }),
+              HasSubstr("is another network"));
   EXPECT_THAT(ExportError([](auto& r) { r.mutable_files(0)->set_artifact(Sha256Hex("x")); }),
               HasSubstr("not uploaded"));
   EXPECT_THAT(ExportError([](auto& r) { r.mutable_files(0)->set_bytes(1); }),
@@ -218,7 +238,7 @@ TEST_F(ResultCheckTest, InvalidMeasurementIsAboutTheBoard) {
 
 TEST_F(ResultCheckTest, LongErrorsAreCut) {
   v1::AttemptResult result = FailureAnswer(std::string(100'000, 'x'));
-  EXPECT_LE(JudgeResult(train_, result, nullptr, *artifacts_).error.size(), 4096u);
+  EXPECT_LE(JudgeResult(train_, result, dataset_, nullptr, *artifacts_).error.size(), 4096u);
 }
 
 TEST_F(ResultCheckTest, LongErrorsAreCutBetweenCharacters) {

@@ -257,6 +257,12 @@ TEST_F(SynchronizeTest, UnusableSummaryPinsNothing) {
   EXPECT_FALSE(try_with([](auto& s) { s.set_train_images(0); }));
   EXPECT_FALSE(try_with([](auto& s) { s.clear_mean(); }));
   EXPECT_FALSE(try_with([](auto& s) { s.set_std(1, 0); }));
+  EXPECT_FALSE(try_with([](auto& s) { s.set_val_images(0); }));
+  EXPECT_FALSE(try_with([](auto& s) { s.add_classes(); }));
+  EXPECT_FALSE(try_with([](auto& s) {
+    for (int i = 0; i < 21; ++i) s.add_unreadable("train/cat/7.jpg");
+  }));
+  EXPECT_FALSE(try_with([](auto& s) { s.add_unreadable(std::string(5000, 'x')); }));
   EXPECT_TRUE(try_with([](auto&) {}));
 }
 
