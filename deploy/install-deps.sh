@@ -9,8 +9,8 @@
 #   (no option)  everything that building, testing and the demo need
 #   --runtime    only the shared libraries that the built programs load
 #                (the Dockerfiles use it for their final stage)
-#   --bench      additionally python3-torch, torchvision and matplotlib, which
-#                the benchmarks compare against and draw with
+#   --bench      additionally python3-torch, torchvision, matplotlib and pil, which
+#                the benchmarks compare against and draw with, and a test its pictures
 set -euo pipefail
 
 build=(
@@ -30,7 +30,7 @@ runtime=(
   libprometheus-cpp-core1.0 libprometheus-cpp-pull1.0 libspdlog1.10 libtorch1.13
   libopencv-core406 libopencv-imgproc406 libopencv-imgcodecs406 libopencv-dnn406 libonnx1
 )
-bench=(python3-torch python3-torchvision python3-matplotlib)
+bench=(python3-torch python3-torchvision python3-matplotlib python3-pil)
 
 wanted=("${build[@]}")
 for option in "$@"; do

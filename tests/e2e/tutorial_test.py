@@ -115,7 +115,7 @@ def main():
     for words in ("AGENT", "a valid experiment", "-- SUCCEEDED", "smallest", "val accuracy",
                   "# pets, individual", "our own photographs", "pets-smaller"):
         check(words in output, f"the tutorial never showed '{words}'")
-    first = subprocess.run(["find", "pets/val", "-type", "f"], cwd=work, check=True,
+    first = subprocess.run(["find", "pets/val", "-name", "*.jpg"], cwd=work, check=True,
                            stdout=subprocess.PIPE, text=True).stdout.splitlines()[0]
     answers = [line for line in output.splitlines() if re.fullmatch(r"[a-z]+ 0\.\d+|[a-z]+ 1\.0+", line)]
     check(len(answers) == 1 and answers[0].split()[0] == first.split("/")[2],
