@@ -246,7 +246,7 @@ TEST_F(ResultCheckTest, LongErrorsAreCutBetweenCharacters) {
     std::string message = before;
     for (int i = 0; i < 5000; ++i) message += "é";
     v1::Experiment told;
-    told.set_reason(JudgeResult(train_, FailureAnswer(message), nullptr, *artifacts_).error);
+    told.set_reason(JudgeResult(train_, FailureAnswer(message), dataset_, nullptr, *artifacts_).error);
     EXPECT_GT(told.reason().size(), 4000u);
     EXPECT_TRUE(v1::Experiment().ParseFromString(told.SerializeAsString())) << "is no UTF-8";
   }
