@@ -96,14 +96,14 @@ std::string Origin(const v1::AncestorSpec& ancestor) {
   if (ancestor.has_imported()) {
     return absl::StrCat("imported ones (SHA-256 `", ancestor.imported().digest(), "`)");
   }
-  return absl::StrCat("those of a network that was given (SHA-256 `", ancestor.network_digest(),
-                      "`)");
+  return "those of a network that was given";
 }
 
 void Notes(const ModelCardFacts& facts, std::string& card) {
   const v1::Provenance& provenance = facts.network.provenance;
   absl::StrAppend(&card, "## Licences and what to know of the figures\n\n");
-  if (facts.experiment.spec().ancestor().has_squeezenet_v1_1()) {
+  const bool known = !provenance.licence().empty() || !provenance.note().empty();
+  if (facts.experiment.spec().ancestor().has_squeezenet_v1_1() && !known) {
     absl::StrAppend(&card, "- Its weights began fresh: they have seen no other pictures than the "
                            "training split below.\n");
   } else {
