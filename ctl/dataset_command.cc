@@ -1,13 +1,17 @@
 #include "ctl/dataset_command.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <iostream>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/base/status_macros.h"
@@ -18,9 +22,37 @@ namespace squish {
 namespace {
 
 constexpr size_t kGroupsShown = 20;  // In tables; JSON has all.
+constexpr int kBarWidth = 30;
+constexpr char kWipe[] = "\r\x1b[K";  // The terminal's line.
+
+// How far the check is, on one line of a terminal; nowhere without one.
+class ProgressLine {
+ public:
+  explicit ProgressLine(std::ostream* terminal) : terminal_(terminal) {}
+  ~ProgressLine() {
+    if (percent_ >= 0) *terminal_ << kWipe << std::flush;
+  }
+  ProgressLine(const ProgressLine&) = delete;
+  ProgressLine& operator=(const ProgressLine&) = delete;
+
+  void Show(double fraction) {
+    const int percent = static_cast<int>(100 * fraction);
+    if (terminal_ == nullptr || percent == percent_) return;
+    percent_ = percent;
+    *terminal_ << kWipe << Bar(fraction, kBarWidth) << " " << percent << " %" << std::flush;
+  }
+
+ private:
+  std::ostream* const terminal_;
+  int percent_ = -1;  // As shown.
+};
 
 std::string RangeText(const FolderCheck::Range& range) {
   return absl::StrCat(range.least, " to ", range.most, " pixels, median ", range.median);
+}
+
+std::vector<Column> ClassColumns() {
+  return {{"class", Align::kLeft}, {"train"}, {"selection"}, {"val"}};
 }
 
 void PrintClasses(const FolderCheck& check, std::ostream& out) {
@@ -37,7 +69,16 @@ void PrintClasses(const FolderCheck& check, std::ostream& out) {
     total.val += one.val;
   }
   add(total);
-  out << FormatTable({{"class", Align::kLeft}, {"train"}, {"selection"}, {"val"}}, rows);
+  out << FormatTable(ClassColumns(), rows);
+}
+
+void PrintCsv(const FolderCheck& check, std::ostream& out) {
+  Sheet sheet{ClassColumns(), {}};
+  for (const FolderCheck::Class& one : check.classes) {
+    sheet.rows.push_back({one.name, absl::StrCat(one.train), absl::StrCat(one.selection),
+                          absl::StrCat(one.val)});
+  }
+  out << FormatCsv(sheet);
 }
 
 void PrintGroups(const char* title, const FolderCheck::Groups& groups, std::ostream& out) {
@@ -101,20 +142,32 @@ void PrintJson(const FolderCheck& check, std::ostream& out) {
   out << json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
 }
 
-}  // namespace
-
-absl::Status DatasetCheckCommand(const DatasetCheckOptions& options, std::ostream& out) {
+absl::StatusOr<FolderCheck> Check(const DatasetCheckOptions& options, std::ostream* terminal) {
   v1::DatasetSpec spec;
   spec.set_input_size(options.input_size);
   spec.set_resize(options.resize);
   spec.mutable_image_folder();
   const int threads = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-  SQUISH_ASSIGN_OR_RETURN(const FolderCheck check,
-                          CheckImageFolder(spec, options.folder, threads, [](double) {}));
-  if (options.json) {
-    PrintJson(check, out);
-  } else {
-    PrintTables(check, out);
+  ProgressLine line(terminal);
+  return CheckImageFolder(spec, options.folder, threads,
+                          [&line](double fraction) { line.Show(fraction); });
+}
+
+}  // namespace
+
+absl::Status DatasetCheckCommand(const DatasetCheckOptions& options, std::ostream& out,
+                                 std::ostream* terminal) {
+  SQUISH_ASSIGN_OR_RETURN(const FolderCheck check, Check(options, terminal));
+  switch (options.format) {
+    case Format::kTable:
+      PrintTables(check, out);
+      break;
+    case Format::kJson:
+      PrintJson(check, out);
+      break;
+    case Format::kCsv:
+      PrintCsv(check, out);
+      break;
   }
   if (check.problems.empty()) return absl::OkStatus();
   return absl::FailedPreconditionError(
@@ -142,12 +195,16 @@ void AddDatasetCommand(CLI::App& app,
   check->add_option("--resize", options->resize, "As dataset.resize of an experiment")
       ->transform(CLI::CheckedTransformer(rules, CLI::ignore_case).description(""))
       ->type_name("SQUASH|SHORT_SIDE_CENTER_CROP");
-  check->add_option_function<std::string>(
-           "--format", [options](const std::string& format) { options->json = format == "json"; },
-           "table or json")
-      ->check(CLI::IsMember({"table", "json"}));
+  const std::map<std::string, Format> formats = {
+      {"table", Format::kTable}, {"json", Format::kJson}, {"csv", Format::kCsv}};
+  check->add_option("--format", options->format, "table, json, or csv (the classes alone)")
+      ->transform(CLI::CheckedTransformer(formats).description(""))
+      ->type_name("table|json|csv");
   check->callback([options, choose = std::move(choose)] {
-    choose([options] { return DatasetCheckCommand(*options, std::cout); });
+    choose([options] {
+      return DatasetCheckCommand(*options, std::cout,
+                                 ::isatty(STDERR_FILENO) == 1 ? &std::cerr : nullptr);
+    });
   });
 }
 

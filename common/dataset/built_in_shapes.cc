@@ -160,7 +160,7 @@ const std::vector<std::string>& BuiltInShapesSource::class_names() const {
   return OutlineNames();
 }
 
-absl::StatusOr<std::string> BuiltInShapesSource::Identity() const {
+absl::StatusOr<std::string> BuiltInShapesSource::Identity(absl::FunctionRef<void()>) const {
   return absl::StrCat(spec_.seed(), " ", spec_.train_images(), " ", spec_.val_images());
 }
 

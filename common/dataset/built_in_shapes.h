@@ -26,7 +26,7 @@ class BuiltInShapesSource : public PictureSource {
   int train_images() const override { return spec_.train_images(); }
   int val_images() const override { return spec_.val_images(); }
   std::string Rules() const override { return "built-in shapes/2"; }
-  absl::StatusOr<std::string> Identity() const override;
+  absl::StatusOr<std::string> Identity(absl::FunctionRef<void()> alive) const override;
   // Drawn at the input size: there is nothing larger to take a margin from.
   absl::StatusOr<Picture> Read(int index, MarginRule margin, absl::Span<uint8_t> pixels) override;
 

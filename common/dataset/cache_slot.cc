@@ -54,8 +54,8 @@ absl::StatusOr<std::unique_ptr<CacheSlot>> CacheSlot::Acquire(
 
 CacheSlot::~CacheSlot() {
   // The journal first: without it a partial file is only written over.
-  ::unlink(journal_path().c_str());
-  if (!published_) ::unlink(partial().c_str());
+  if (!left_) ::unlink(journal_path().c_str());
+  if (!published_ && !left_) ::unlink(partial().c_str());
   ::close(fd_);
 }
 
@@ -88,6 +88,8 @@ int64_t CacheSlot::Size() const {
   struct stat info;
   return ::fstat(fd_, &info) == 0 ? info.st_size : 0;
 }
+
+void CacheSlot::LeaveUnfinished(int64_t bytes) { left_ = CutTo(bytes).ok(); }
 
 absl::Status CacheSlot::Publish() {
   if (::rename(partial().c_str(), path_.c_str()) != 0) {

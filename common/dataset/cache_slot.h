@@ -2,8 +2,9 @@
 // one makes it, the others wait and then find it there.
 //
 // The file being made, PATH.partial, is its own lock (flock), so a maker that is
-// killed leaves the lock free. It leaves the partial file too, and beside it a journal of
-// what is in it (cache_journal.h), with which the next maker goes on.
+// killed leaves the lock free. It leaves the partial file too, as does one whose source is
+// at fault, and beside it a journal of what is in it (cache_journal.h), with which the next
+// maker goes on.
 #ifndef SQUISH_COMMON_DATASET_CACHE_SLOT_H_
 #define SQUISH_COMMON_DATASET_CACHE_SLOT_H_
 
@@ -26,7 +27,7 @@ class CacheSlot {
   static absl::StatusOr<std::unique_ptr<CacheSlot>> Acquire(
       absl::string_view path, const std::function<void()>& waiting);
 
-  // Removes what was not published, and the journal.
+  // Removes what was neither published nor left, and the journal.
   ~CacheSlot();
   CacheSlot(const CacheSlot&) = delete;
   CacheSlot& operator=(const CacheSlot&) = delete;
@@ -45,13 +46,17 @@ class CacheSlot {
   // checks its fingerprint, and makes it anew where a power cut has damaged it.
   absl::Status Publish();
 
+  // Leaves the partial file, of `bytes` from now on, and the journal to the next maker: the
+  // source is at fault, and what was decoded of it need not be decoded again.
+  void LeaveUnfinished(int64_t bytes);
+
  private:
   CacheSlot(std::string path, int fd) : path_(std::move(path)), fd_(fd) {}
   std::string partial() const { return path_ + ".partial"; }
 
   const std::string path_;
   const int fd_;
-  bool published_ = false;
+  bool published_ = false, left_ = false;
 };
 
 }  // namespace squish

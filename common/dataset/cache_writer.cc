@@ -70,14 +70,15 @@ class CacheWriter {
     SQUISH_ASSIGN_OR_RETURN(const std::unique_ptr<CacheJournal> journal,
                             CacheJournal::Open(slot_.journal_path()));
     SQUISH_RETURN_IF_ERROR(TakeUp(*journal));
+    taken_up_ = true;
     progress_(Fraction());
     SQUISH_RETURN_IF_ERROR(Decode(Remaining(), [&](Batch& batch) {
       std::vector<DecodedPicture> records;
+      for (const Described& described : batch.pictures) records.push_back(described.picture);
+      SQUISH_RETURN_IF_ERROR(journal->Append(records));
       for (Described& described : batch.pictures) {
-        records.push_back(described.picture);
         SQUISH_RETURN_IF_ERROR(Accept(std::move(described)));
       }
-      SQUISH_RETURN_IF_ERROR(journal->Append(records));
       progress_(Fraction());
       return absl::OkStatus();
     }));
@@ -87,6 +88,12 @@ class CacheWriter {
 
  private:
   double Fraction() const { return static_cast<double>(decoded_.size()) / std::max(1, count_); }
+
+  // An error that is not the cache's disk's: what has been decoded is left.
+  absl::Status OfTheSource(absl::Status status) {
+    if (!status.ok()) slot_.LeaveUnfinished(taken_up_ ? end_ : slot_.Size());
+    return status;
+  }
 
   // Takes over what an earlier maker left, as far as it is whole.
   absl::Status TakeUp(CacheJournal& journal) {
@@ -141,7 +148,8 @@ class CacheWriter {
       if (static_cast<int>(problems_.size()) < kNamedUnreadable) {
         problems_.push_back(picture.problem);
       }
-      SQUISH_RETURN_IF_ERROR(CheckUnreadable(source_, unreadable_, count_, problems_));
+      SQUISH_RETURN_IF_ERROR(
+          OfTheSource(CheckUnreadable(source_, unreadable_, count_, problems_)));
     }
     decoded_.push_back(std::move(described));
     return absl::OkStatus();
@@ -203,7 +211,7 @@ class CacheWriter {
           return DecodeTogether(absl::MakeConstSpan(wanted).subspan(first, together));
         },
         [&](Batch& batch) {
-          SQUISH_RETURN_IF_ERROR(batch.status);
+          SQUISH_RETURN_IF_ERROR(OfTheSource(batch.status));
           SQUISH_RETURN_IF_ERROR(slot_.Write(end_, AsText(batch.pixels.get(), batch.bytes)));
           int64_t place = end_;
           for (Described& described : batch.pictures) {
@@ -228,16 +236,16 @@ class CacheWriter {
       training.push_back({picture.entry.label, HexOf(picture.entry.content)});
       places.push_back(i);
     }
-    SQUISH_ASSIGN_OR_RETURN(const std::vector<bool> held_out,
-                            HeldOutForSelection(training, source_.class_names()));
+    const auto held_out = HeldOutForSelection(training, source_.class_names());
+    SQUISH_RETURN_IF_ERROR(OfTheSource(held_out.status()));
     held_out_.assign(decoded_.size(), false);
     std::vector<Wanted> wrong;
     for (size_t t = 0; t < training.size(); ++t) {
       const DecodedPicture& picture = decoded_[places[t]].picture;
-      held_out_[places[t]] = held_out[t];
+      held_out_[places[t]] = (*held_out)[t];
       const bool is_large = picture.entry.side != image_size_;
-      if (picture.has_margin && is_large == held_out[t]) {
-        wrong.push_back({picture.index, held_out[t] ? Never : Always});
+      if (picture.has_margin && is_large == (*held_out)[t]) {
+        wrong.push_back({picture.index, (*held_out)[t] ? Never : Always});
       }
     }
     return Decode(wrong, [&](Batch& batch) {
@@ -303,6 +311,7 @@ class CacheWriter {
   std::vector<Described> decoded_;  // Picture i of the source is at place i.
   std::vector<bool> held_out_;      // Beside decoded_, once the split is known.
   int64_t end_ = kPicturesPlace;    // Of the pictures in the file.
+  bool taken_up_ = false;           // All that an earlier maker left.
   int unreadable_ = 0;
   std::vector<std::string> problems_;  // Of the first unreadable ones.
 };

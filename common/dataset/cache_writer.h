@@ -22,7 +22,9 @@ namespace squish {
 // fingerprint; `progress` is told fractions of the work, on the calling thread.
 //
 // INVALID_ARGUMENT: more pictures cannot be read than the source allows, or a class
-// cannot be split. Other errors of the source and of the disk are passed on.
+// cannot be split. Other errors of the source and of the disk are passed on. After those
+// of the source what was decoded is left in the slot, so that the same call fails or goes on
+// at once; after those of the disk nothing is.
 absl::Status WriteCache(PictureSource& source, int image_size, absl::string_view rules,
                         int threads, const std::function<void(double fraction)>& progress,
                         CacheSlot& slot);

@@ -24,6 +24,7 @@ struct Examined {
   int label = 0;
   ListedFile file;
   // Found by reading it.
+  absl::Status failure;  // Not about the file.
   std::string problem;
   std::string content;
   PictureHeader header;
@@ -191,6 +192,7 @@ absl::StatusOr<FolderCheck> CheckImageFolder(const v1::DatasetSpec& spec, absl::
                                              int threads,
                                              const std::function<void(double)>& progress) {
   SQUISH_ASSIGN_OR_RETURN(const FolderListing listing, ListImageFolder(folder));
+  DecodeSideBySide();
   FolderCheck check;
   check.problems = FolderProblems(listing, folder);
   std::vector<std::string> names;
@@ -203,10 +205,16 @@ absl::StatusOr<FolderCheck> CheckImageFolder(const v1::DatasetSpec& spec, absl::
       [&](int i) {
         Examined one = files[static_cast<size_t>(i)];
         const absl::Status status = Examine(spec, folder, one);
-        if (!status.ok()) one.problem = std::string(status.message());
+        if (absl::IsInvalidArgument(status)) {
+          one.problem = std::string(status.message());
+        } else if (!status.ok()) {
+          one.failure = absl::Status(
+              status.code(), absl::StrCat(PrintableName(one.file.path), ": ", status.message()));
+        }
         return one;
       },
       [&](Examined& one) {
+        SQUISH_RETURN_IF_ERROR(one.failure);
         files[static_cast<size_t>(done++)] = std::move(one);
         if (done % 100 == 0 || done == count) tell();
         return absl::OkStatus();

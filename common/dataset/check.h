@@ -43,8 +43,9 @@ struct FolderCheck {
 constexpr int kFewTrainingPictures = 10;
 
 // `spec` has image_folder, input_size and resize in range. `progress` is told fractions, on
-// the calling thread. Errors as ListImageFolder: there is nothing to look at; all else is
-// in the result. The same for any number of threads (at least 1).
+// the calling thread. Errors as ListImageFolder: there is nothing to look at;
+// RESOURCE_EXHAUSTED, INTERNAL: the machine fails. All else is in the result. The same for
+// any number of threads (at least 1).
 absl::StatusOr<FolderCheck> CheckImageFolder(const v1::DatasetSpec& spec, absl::string_view folder,
                                              int threads,
                                              const std::function<void(double)>& progress);

@@ -159,12 +159,15 @@ class Cifar10Source : public PictureSource {
   int val_images() const override { return batches_.back()->rows(); }
   std::string Rules() const override { return absl::StrCat("cifar10/2; ", kResizeRule); }
 
-  absl::StatusOr<std::string> Identity() const override {
+  absl::StatusOr<std::string> Identity(absl::FunctionRef<void()>) const override {
+    std::error_code error;
+    const std::string folder = std::filesystem::canonical(folder_, error).string();
+    if (error) return ErrnoStatus(error.value(), "cannot resolve the data folder", folder_);
     std::string identity;
     for (const auto& batch : batches_) {
-      SQUISH_RETURN_IF_ERROR(AppendIdentity(batch->path(), &identity));
+      SQUISH_RETURN_IF_ERROR(AppendIdentity(JoinPath(folder, batch->name()), &identity));
     }
-    const absl::Status names = AppendIdentity(JoinPath(folder_, kNamesFile), &identity);
+    const absl::Status names = AppendIdentity(JoinPath(folder, kNamesFile), &identity);
     if (!names.ok() && !absl::IsNotFound(names)) return names;
     return identity;
   }

@@ -44,22 +44,32 @@ std::string Fingerprint(absl::string_view rules, const v1::DatasetSummary& summa
   return std::move(hash).HexDigest();
 }
 
-bool HasFingerprint(absl::string_view rules, const DatasetCache& cache, int threads) {
+bool HasFingerprint(absl::string_view rules, const DatasetCache& cache, int threads,
+                    absl::FunctionRef<void()> alive) {
   Sha256 hash = BeginFingerprint(rules, cache.summary(), cache.image_size());
+  std::atomic<int64_t> read = 0;
+  int64_t told = 0;  // Of `read`.
+  const auto tell = [&] {
+    if (read - told < kReadTogether) return;
+    told = read;
+    alive();
+  };
   for (const v1::Split split : kSplits) {
     const int count = cache.Count(split);
     std::vector<Digest> digests(static_cast<size_t>(count));
     std::atomic<int> next = 0;
-    const auto work = [&] {
+    const auto work = [&](bool telling) {
       for (int i = next++; i < count; i = next++) {
         const absl::Span<const uint8_t> pixels = cache.Image(split, i);
         digests[static_cast<size_t>(i)] = DigestOf(
             Sha256Hex({reinterpret_cast<const char*>(pixels.data()), pixels.size()}));
+        read += static_cast<int64_t>(pixels.size());
+        if (telling) tell();
       }
     };
     std::vector<std::thread> helpers;
-    for (int t = 1; t < threads; ++t) helpers.emplace_back(work);
-    work();
+    for (int t = 1; t < threads; ++t) helpers.emplace_back(work, false);
+    work(true);
     for (std::thread& helper : helpers) helper.join();
     for (int i = 0; i < count; ++i) {
       AddPicture(cache.Label(split, i), cache.Side(split, i), digests[static_cast<size_t>(i)],

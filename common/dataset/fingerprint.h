@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 
+#include "absl/functional/function_ref.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "common/dataset/cache.h"
@@ -21,8 +22,11 @@ std::string Fingerprint(absl::string_view rules, const v1::DatasetSummary& summa
                         int image_size, absl::Span<const CacheEntry> entries);
 
 // Whether a cache's content, every pixel of it, has the fingerprint that it states. Read
-// by that many threads.
-bool HasFingerprint(absl::string_view rules, const DatasetCache& cache, int threads);
+// by that many threads; `alive` is called on the calling one, about every kReadTogether
+// bytes.
+bool HasFingerprint(absl::string_view rules, const DatasetCache& cache, int threads,
+                    absl::FunctionRef<void()> alive = [] {});
+constexpr int64_t kReadTogether = 16 << 20;
 
 // SHA-256 (hex) over the content digests of each class, for DatasetSummary.classes, with
 // its counts; in label order.

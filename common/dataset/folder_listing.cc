@@ -34,8 +34,9 @@ struct Entry {
   bool there;  // Not so: a link to nothing.
 };
 
-// What a folder holds, in byte order of the names.
-absl::StatusOr<std::vector<Entry>> Entries(const std::string& path) {
+// What a folder holds, in byte order of the names; `seen` is called for each.
+absl::StatusOr<std::vector<Entry>> Entries(const std::string& path,
+                                           absl::FunctionRef<void()> seen) {
   const OpenFolder folder(::opendir(path.c_str()));
   if (folder == nullptr) return ErrnoStatus(errno, "cannot open the folder", path);
   std::vector<Entry> entries;
@@ -46,6 +47,7 @@ absl::StatusOr<std::vector<Entry>> Entries(const std::string& path) {
     if (entry.name[0] == '.') continue;
     entry.there = ::fstatat(::dirfd(folder.get()), found->d_name, &entry.info, 0) == 0;
     entries.push_back(std::move(entry));
+    seen();
     errno = 0;
   }
   if (errno != 0) return ErrnoStatus(errno, "cannot list the folder", path);
@@ -56,11 +58,11 @@ absl::StatusOr<std::vector<Entry>> Entries(const std::string& path) {
 
 class Lister {
  public:
-  explicit Lister(absl::string_view root) : root_(root) {}
+  Lister(absl::string_view root, absl::FunctionRef<void()> alive) : root_(root), alive_(alive) {}
 
   absl::Status ListSplit(const std::string& split, std::vector<ListedClass>& classes,
                          std::vector<std::string>& stray) {
-    SQUISH_ASSIGN_OR_RETURN(std::vector<Entry> entries, Entries(JoinPath(root_, split)));
+    SQUISH_ASSIGN_OR_RETURN(std::vector<Entry> entries, EntriesOf(split));
     for (Entry& entry : entries) {
       const std::string path = absl::StrCat(split, "/", entry.name);
       if (!entry.there || !S_ISDIR(entry.info.st_mode)) {
@@ -77,9 +79,15 @@ class Lister {
   }
 
  private:
+  absl::StatusOr<std::vector<Entry>> EntriesOf(const std::string& path) {
+    return Entries(JoinPath(root_, path), [this] {
+      if (++seen_ % kListedTogether == 0) alive_();
+    });
+  }
+
   absl::Status ListBelow(const std::string& path, const struct stat& folder,
                          std::vector<ListedFile>& files) {
-    SQUISH_ASSIGN_OR_RETURN(const std::vector<Entry> entries, Entries(JoinPath(root_, path)));
+    SQUISH_ASSIGN_OR_RETURN(const std::vector<Entry> entries, EntriesOf(path));
     open_.push_back(folder);
     for (const Entry& entry : entries) {
       const std::string below = absl::StrCat(path, "/", entry.name);
@@ -95,7 +103,8 @@ class Lister {
       if (entry.there) {
         file.regular = S_ISREG(entry.info.st_mode);
         file.stat = absl::StrCat(entry.info.st_size, " ", entry.info.st_mtim.tv_sec, ".",
-                                 entry.info.st_mtim.tv_nsec);
+                                 entry.info.st_mtim.tv_nsec, " ", entry.info.st_ctim.tv_sec, ".",
+                                 entry.info.st_ctim.tv_nsec);
       }
       files.push_back(std::move(file));
     }
@@ -104,6 +113,8 @@ class Lister {
   }
 
   const std::string root_;
+  const absl::FunctionRef<void()> alive_;
+  int64_t seen_ = 0;
   std::vector<struct stat> open_;  // The folders that the walk is inside of.
 };
 
@@ -169,9 +180,10 @@ std::string PrintableName(absl::string_view name) {
   return IsPrintable(name) ? std::string(name) : absl::CHexEscape(name);
 }
 
-absl::StatusOr<FolderListing> ListImageFolder(absl::string_view folder) {
+absl::StatusOr<FolderListing> ListImageFolder(absl::string_view folder,
+                                              absl::FunctionRef<void()> alive) {
   FolderListing listing;
-  Lister lister(folder);
+  Lister lister(folder, alive);
   for (const bool train : {true, false}) {
     const char* const split = train ? "train" : "val";
     const absl::Status listed =

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
@@ -17,7 +18,7 @@ namespace squish {
 
 struct ListedFile {
   std::string path;  // From the data folder: "train/cat/7.jpg".
-  std::string stat;  // Size and time of change, for comparing.
+  std::string stat;  // Size, times of change of content and of rights, for comparing.
   bool regular = true;
 };
 
@@ -32,8 +33,10 @@ struct FolderListing {
 };
 
 // NOT_FOUND or PERMISSION_DENIED: a folder, named, cannot be listed; also where train/ or
-// val/ is missing.
-absl::StatusOr<FolderListing> ListImageFolder(absl::string_view folder);
+// val/ is missing. `alive` is called after every kListedTogether entries.
+absl::StatusOr<FolderListing> ListImageFolder(absl::string_view folder,
+                                              absl::FunctionRef<void()> alive = [] {});
+constexpr int kListedTogether = 1000;
 
 // Everything for which the folder cannot be trained on, a sentence each with what to do:
 // no or one class or too many, an empty one, one in one split only, a name that is no

@@ -1,10 +1,17 @@
 #include "common/dataset/image_folder.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <exception>
+#include <filesystem>
+#include <new>
 #include <opencv2/core.hpp>
 #include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -59,13 +66,24 @@ void Resize(const cv::Mat& from, cv::Size to, cv::Mat& out) {
   }
 }
 
-// The size of the whole picture when its short side is `side`, rounded to the nearest.
-cv::Size SizeWithShortSide(const cv::Mat& picture, int side) {
-  const int short_side = std::min(picture.cols, picture.rows);
+// The size of a whole picture when its short side is `side`, rounded to the nearest.
+cv::Size SizeWithShortSide(cv::Size picture, int side) {
+  const int short_side = std::min(picture.width, picture.height);
   const auto scaled = [&](int length) {
     return static_cast<int>((int64_t{2} * length * side + short_side) / (2 * short_side));
   };
-  return {scaled(picture.cols), scaled(picture.rows)};
+  return {scaled(picture.width), scaled(picture.height)};
+}
+
+// INVALID_ARGUMENT where enlarging the picture up to its short side would fill the memory.
+absl::Status CheckShape(const PictureHeader& header, v1::ResizeRule rule, int side) {
+  if (rule != v1::SHORT_SIDE_CENTER_CROP) return absl::OkStatus();
+  const cv::Size whole = SizeWithShortSide({header.width, header.height}, side);
+  if (int64_t{whole.width} * whole.height <= kMaximumPicturePixels) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      "it is too narrow: its ", header.width, " x ", header.height, " pixels would be enlarged to ",
+      whole.width, " x ", whole.height, " before they are cropped; at most ",
+      kMaximumPicturePixels, " in all are made"));
 }
 
 cv::Mat MakeSquare(const cv::Mat& picture, v1::ResizeRule rule, int side) {
@@ -74,11 +92,14 @@ cv::Mat MakeSquare(const cv::Mat& picture, v1::ResizeRule rule, int side) {
     Resize(picture, {side, side}, out);
     return out;
   }
-  Resize(picture, SizeWithShortSide(picture, side), out);
+  Resize(picture, SizeWithShortSide(picture.size(), side), out);
   return out(cv::Rect((out.cols - side) / 2, (out.rows - side) / 2, side, side));
 }
 
 absl::Status Undecodable() { return absl::InvalidArgumentError("it is damaged"); }
+absl::Status OutOfMemory() {
+  return absl::ResourceExhaustedError("there is not enough memory to decode it");
+}
 
 // Brings a stored picture upright.
 cv::Mat Upright(const cv::Mat& stored, int orientation) {
@@ -128,6 +149,7 @@ absl::StatusOr<cv::Mat> DecodeWhole(absl::string_view file, const PictureHeader&
 // As DecodePicture, which ends OpenCV's exceptions.
 absl::Status Decode(absl::string_view file, const PictureHeader& header, v1::ResizeRule resize,
                     int side, absl::Span<uint8_t> pixels) {
+  SQUISH_RETURN_IF_ERROR(CheckShape(header, resize, side));
   cv::Mat out(side, side, CV_8UC3, pixels.data());
   SQUISH_ASSIGN_OR_RETURN(const cv::Mat whole, DecodeWhole(file, header, side, out));
   const cv::Mat square = MakeSquare(whole, resize, side);
@@ -143,8 +165,9 @@ absl::Status Decode(absl::string_view file, const PictureHeader& header, v1::Res
 class ImageFolder : public PictureSource {
  public:
   // The listing has no problems: both splits have the same classes.
-  ImageFolder(std::string folder, const FolderListing& listing, const v1::DatasetSpec& spec)
-      : folder_(std::move(folder)), spec_(spec) {
+  ImageFolder(std::string folder, std::string canonical_folder, const FolderListing& listing,
+              const v1::DatasetSpec& spec)
+      : folder_(std::move(folder)), canonical_folder_(std::move(canonical_folder)), spec_(spec) {
     for (const ListedClass& listed : listing.train) class_names_.push_back(listed.name);
     AddFiles(listing.train);
     train_images_ = static_cast<int>(files_.size());
@@ -163,9 +186,9 @@ class ImageFolder : public PictureSource {
                                                 : v1::SQUASH));
   }
 
-  absl::StatusOr<std::string> Identity() const override {
-    SQUISH_ASSIGN_OR_RETURN(const FolderListing listing, ListImageFolder(folder_));
-    std::string identity = folder_;
+  absl::StatusOr<std::string> Identity(absl::FunctionRef<void()> alive) const override {
+    SQUISH_ASSIGN_OR_RETURN(const FolderListing listing, ListImageFolder(folder_, alive));
+    std::string identity = canonical_folder_;
     size_t index = 0;
     for (const auto* classes : {&listing.train, &listing.val}) {
       for (const ListedClass& listed : *classes) {
@@ -196,7 +219,7 @@ class ImageFolder : public PictureSource {
     picture.name = PrintableName(file.path);
     const absl::Status status = ReadInto(file, margin, pixels, picture);
     if (!status.ok()) {
-      return absl::InvalidArgumentError(absl::StrCat(picture.name, ": ", status.message()));
+      return absl::Status(status.code(), absl::StrCat(picture.name, ": ", status.message()));
     }
     picture.label = labels_[static_cast<size_t>(index)];
     return picture;
@@ -227,7 +250,8 @@ class ImageFolder : public PictureSource {
     }
   }
 
-  const std::string folder_;
+  const std::string folder_;            // As it was named, for reading and for messages.
+  const std::string canonical_folder_;  // However it was named.
   const v1::DatasetSpec spec_;
   std::vector<ListedFile> files_;  // Train, then val.
   std::vector<int> labels_;        // Of the files.
@@ -237,40 +261,73 @@ class ImageFolder : public PictureSource {
 
 }  // namespace
 
+void DecodeSideBySide() { cv::setNumThreads(1); }
+
 absl::StatusOr<std::string> ReadListedFile(absl::string_view folder, const ListedFile& file) {
+  const std::string path = JoinPath(folder, file.path);
+  const auto unreadable = [](int error) {
+    return absl::InvalidArgumentError(absl::StrCat("it cannot be read: ", std::strerror(error)));
+  };
+  const auto no_file = [] { return absl::InvalidArgumentError("it is no regular file"); };
   // A pipe would be waited for.
-  if (!file.regular) return absl::InvalidArgumentError("it is no regular file");
-  absl::StatusOr<std::string> bytes = ReadFile(JoinPath(folder, file.path), kMaximumFileBytes);
-  if (!bytes.ok()) return absl::InvalidArgumentError(bytes.status().message());
-  return bytes;
+  if (!file.regular) return no_file();
+  struct stat info;
+  if (::stat(path.c_str(), &info) != 0) {
+    const int error = errno;
+    const bool is_the_files = error == ENOENT || error == ENOTDIR || error == EACCES ||
+                              error == EPERM || error == ELOOP;
+    if (is_the_files) return unreadable(error);
+    return ErrnoStatus(error, "cannot examine", "it");
+  }
+  if (info.st_size > kMaximumFileBytes) {
+    return absl::InvalidArgumentError(absl::StrCat("it has ", info.st_size, " bytes; at most ",
+                                                   kMaximumFileBytes, " are read"));
+  }
+  try {
+    absl::StatusOr<std::string> bytes = ReadFile(path, kMaximumFileBytes);
+    if (absl::IsNotFound(bytes.status())) return unreadable(ENOENT);
+    if (absl::IsPermissionDenied(bytes.status())) return unreadable(EACCES);
+    if (absl::IsInvalidArgument(bytes.status())) return no_file();
+    return bytes;
+  } catch (const std::bad_alloc&) {
+    return OutOfMemory();
+  }
 }
 
 absl::Status DecodePicture(absl::string_view file, const PictureHeader& header,
                            v1::ResizeRule resize, int side, absl::Span<uint8_t> pixels) {
   try {
     return Decode(file, header, resize, side, pixels);
+  } catch (const std::bad_alloc&) {
+    return OutOfMemory();
+  } catch (const cv::Exception& error) {
+    return error.code == cv::Error::StsNoMem ? OutOfMemory() : Undecodable();
   } catch (const std::exception& error) {
     return Undecodable();
   }
 }
 
-absl::StatusOr<std::unique_ptr<PictureSource>> OpenImageFolder(const v1::DatasetSpec& spec,
-                                                               absl::string_view source_dir) {
+absl::StatusOr<std::unique_ptr<PictureSource>> OpenImageFolder(
+    const v1::DatasetSpec& spec, absl::string_view source_dir, absl::FunctionRef<void()> alive) {
   if (source_dir.empty()) {
     return absl::NotFoundError(
         "an image folder is needed and none was given; start the worker with --data NAME=DIR");
   }
-  SQUISH_ASSIGN_OR_RETURN(const FolderListing listing, ListImageFolder(source_dir));
+  SQUISH_ASSIGN_OR_RETURN(const FolderListing listing, ListImageFolder(source_dir, alive));
   const std::vector<std::string> problems = FolderProblems(listing, source_dir);
   if (!problems.empty()) return absl::InvalidArgumentError(problems[0]);
-  cv::setNumThreads(1);  // Pictures are decoded side by side, not in stripes.
-  return std::make_unique<ImageFolder>(std::string(source_dir), listing, spec);
+  std::error_code error;
+  const std::string canonical =
+      std::filesystem::canonical(std::string(source_dir), error).string();
+  if (error) return ErrnoStatus(error.value(), "cannot resolve the folder", source_dir);
+  DecodeSideBySide();
+  return std::make_unique<ImageFolder>(std::string(source_dir), canonical, listing, spec);
 }
 
-absl::StatusOr<std::unique_ptr<PictureSource>> OpenAnyPictureSource(const v1::DatasetSpec& spec,
-                                                                    absl::string_view source_dir) {
-  if (spec.has_image_folder()) return OpenImageFolder(spec, source_dir);
-  return OpenPictureSource(spec, source_dir);
+absl::StatusOr<std::unique_ptr<PictureSource>> OpenAnyPictureSource(
+    const v1::DatasetSpec& spec, absl::string_view source_dir, absl::FunctionRef<void()> alive) {
+  if (spec.has_image_folder()) return OpenImageFolder(spec, source_dir, alive);
+  return OpenPictureSource(spec, source_dir, alive);
 }
 
 }  // namespace squish

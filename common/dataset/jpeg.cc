@@ -37,19 +37,31 @@ void Listen(j_common_ptr decoder, int level) {
 
 void BeSilent(j_common_ptr) {}
 
+// Frees what libjpeg holds, also where room cannot be made.
+struct Decoder {
+  Decoder() = default;
+  ~Decoder() { jpeg_destroy_decompress(&decoder); }
+  Decoder(const Decoder&) = delete;
+  Decoder& operator=(const Decoder&) = delete;
+  jpeg_decompress_struct decoder = {};  // Of zeros there is nothing to free.
+};
+
 }  // namespace
 
 absl::Status DecodeJpeg(absl::string_view file, int reduction,
                         absl::FunctionRef<uint8_t*(int width, int height)> make_room) {
-  jpeg_decompress_struct decoder;
   Errors errors;
+  Decoder owner;
+  jpeg_decompress_struct& decoder = owner.decoder;
   decoder.err = jpeg_std_error(&errors.base);
   errors.base.error_exit = Escape;
   errors.base.emit_message = Listen;
   errors.base.output_message = BeSilent;
   // Nothing below has a destructor that a jump would pass over.
   if (setjmp(errors.escape) != 0) {
-    jpeg_destroy_decompress(&decoder);
+    if (errors.base.msg_code == JERR_OUT_OF_MEMORY) {
+      return absl::ResourceExhaustedError("there is not enough memory to decode it");
+    }
     return absl::InvalidArgumentError("it is damaged");
   }
   jpeg_create_decompress(&decoder);
@@ -67,7 +79,6 @@ absl::Status DecodeJpeg(absl::string_view file, int reduction,
     jpeg_read_scanlines(&decoder, &row, 1);
   }
   jpeg_finish_decompress(&decoder);
-  jpeg_destroy_decompress(&decoder);
   return errors.damaged ? absl::InvalidArgumentError("it is damaged") : absl::OkStatus();
 }
 

@@ -81,12 +81,13 @@ int OrientationOf(absl::string_view tiff) {
 // Walks over all markers to the end, which must be there.
 absl::StatusOr<PictureHeader> ReadJpeg(absl::string_view file) {
   PictureHeader header;
-  bool has_scan = false, has_exif = false;
+  int scans = 0;
+  bool has_exif = false;
   for (size_t place = FindMarker(file, 2); place != absl::string_view::npos;
        place = FindMarker(file, place)) {
     const auto code = static_cast<uint8_t>(file[place++]);
     if (code == kEnd) {
-      if (header.width == 0 || !has_scan) return Bad("it is a JPEG without a picture");
+      if (header.width == 0 || scans == 0) return Bad("it is a JPEG without a picture");
       return header;
     }
     if (file.size() - place < 2) return CutShort();
@@ -105,7 +106,9 @@ absl::StatusOr<PictureHeader> ReadJpeg(absl::string_view file) {
       has_exif = true;
       header.orientation = OrientationOf(body.substr(kExifStart.size()));
     }
-    has_scan = has_scan || code == kScan;
+    if (code == kScan && ++scans > kMaximumScans) {
+      return Bad(absl::StrCat("it has more than ", kMaximumScans, " scans"));
+    }
     place += length;
   }
   return CutShort();

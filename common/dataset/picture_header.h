@@ -12,6 +12,8 @@ namespace squish {
 
 constexpr int kMaximumPictureSide = 32'768;
 constexpr int64_t kMaximumPicturePixels = int64_t{64} << 20;
+// Of a JPEG. Each scan goes over the whole picture; encoders make about ten.
+constexpr int kMaximumScans = 100;
 
 struct PictureHeader {
   enum Format { kJpeg, kPng };

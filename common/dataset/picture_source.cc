@@ -6,8 +6,8 @@
 
 namespace squish {
 
-absl::StatusOr<std::unique_ptr<PictureSource>> OpenPictureSource(const v1::DatasetSpec& spec,
-                                                                 absl::string_view source_dir) {
+absl::StatusOr<std::unique_ptr<PictureSource>> OpenPictureSource(
+    const v1::DatasetSpec& spec, absl::string_view source_dir, absl::FunctionRef<void()>) {
   switch (spec.source_case()) {
     case v1::DatasetSpec::kBuiltIn:
       return std::make_unique<BuiltInShapesSource>(spec.built_in(), spec.input_size());

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
@@ -32,8 +33,9 @@ class PictureSource {
   virtual std::string Rules() const = 0;
 
   // Differs when the source on disk does, as far as can be told without reading it
-  // all: names, sizes, times of change. NOT_FOUND or PERMISSION_DENIED: it is gone.
-  virtual absl::StatusOr<std::string> Identity() const = 0;
+  // all: names, sizes, times of change. NOT_FOUND or PERMISSION_DENIED: it is gone. `alive`
+  // is called now and then where that takes long.
+  virtual absl::StatusOr<std::string> Identity(absl::FunctionRef<void()> alive) const = 0;
 
   // The share of all pictures that may be damaged and left out, 0 to 1.
   virtual double maximum_unreadable() const { return 0.0; }
@@ -51,7 +53,8 @@ class PictureSource {
   using MarginRule = bool (*)(absl::string_view content);
   // Decodes picture 0 <= index < train_images() + val_images() into the beginning of
   // `pixels`, HWC, side² of them; there is room for MarginSide². INVALID_ARGUMENT: it is
-  // damaged or cannot be read; the message names file and place.
+  // damaged or cannot be read; the message names file and place. Other errors (out of memory
+  // or descriptors, a disk that fails) are not about the picture.
   virtual absl::StatusOr<Picture> Read(int index, MarginRule margin,
                                        absl::Span<uint8_t> pixels) = 0;
 };
@@ -59,9 +62,10 @@ class PictureSource {
 // The source of a spec, whose fields are in range; `source_dir` is its folder.
 // INVALID_ARGUMENT, NOT_FOUND or PERMISSION_DENIED say what to do about the folder.
 // UNIMPLEMENTED: it is an image folder, which OpenAnyPictureSource (image_folder.h) opens
-// where OpenCV is at hand.
-absl::StatusOr<std::unique_ptr<PictureSource>> OpenPictureSource(const v1::DatasetSpec& spec,
-                                                                 absl::string_view source_dir);
+// where OpenCV is at hand. `alive` is called now and then where that takes long.
+absl::StatusOr<std::unique_ptr<PictureSource>> OpenPictureSource(
+    const v1::DatasetSpec& spec, absl::string_view source_dir,
+    absl::FunctionRef<void()> alive = [] {});
 
 }  // namespace squish
 

@@ -76,9 +76,10 @@ v1::DecoderEvent::Done AnswerWith(const DatasetCache& cache, const std::string& 
 
 // The answer from a cache that is there and whole. NOT_FOUND or DATA_LOSS otherwise.
 absl::StatusOr<v1::DecoderEvent::Done> AnswerFrom(const std::string& path,
-                                                  absl::string_view rules, int threads) {
+                                                  absl::string_view rules, int threads,
+                                                  absl::FunctionRef<void()> alive) {
   SQUISH_ASSIGN_OR_RETURN(const std::unique_ptr<DatasetCache> cache, DatasetCache::Open(path));
-  if (!HasFingerprint(rules, *cache, threads)) {
+  if (!HasFingerprint(rules, *cache, threads, alive)) {
     return absl::DataLossError(absl::StrCat(path, " no longer has its fingerprint"));
   }
   return AnswerWith(*cache, path);
@@ -107,21 +108,23 @@ bool MustBeMade(const absl::Status& status) {
 absl::StatusOr<v1::DecoderEvent::Done> MakeOrFind(
     PictureSource& source, const v1::DecoderRequest& request, int threads,
     const std::function<void(double fraction)>& progress) {
-  SQUISH_ASSIGN_OR_RETURN(const std::string identity, source.Identity());
+  const auto alive = [&progress] { progress(0.0); };
+  SQUISH_ASSIGN_OR_RETURN(const std::string identity, source.Identity(alive));
   const std::string rules = absl::StrCat(source.Rules(), "; ", kSelectionRule);
   const int input_size = request.dataset().input_size();
   SQUISH_RETURN_IF_ERROR(MakeFolder(request.cache_dir()));
   const std::string path = CachePath(request.cache_dir(), rules, identity, input_size);
 
-  absl::StatusOr<v1::DecoderEvent::Done> done = AnswerFrom(path, rules, threads);
+  absl::StatusOr<v1::DecoderEvent::Done> done = AnswerFrom(path, rules, threads, alive);
   if (done.ok() || !MustBeMade(done.status())) return done;
   SQUISH_ASSIGN_OR_RETURN(const std::unique_ptr<CacheSlot> slot,
-                          CacheSlot::Acquire(path, [&] { progress(0.0); }));
-  done = AnswerFrom(path, rules, threads);  // Another process may have made it meanwhile.
+                          CacheSlot::Acquire(path, alive));
+  done = AnswerFrom(path, rules, threads, alive);  // Another process may have made it meanwhile.
   if (done.ok() || !MustBeMade(done.status())) return done;
 
   SQUISH_RETURN_IF_ERROR(WriteCache(source, input_size, rules, threads, progress, *slot));
-  SQUISH_ASSIGN_OR_RETURN(const std::string identity_now, source.Identity());
+  SQUISH_ASSIGN_OR_RETURN(const std::string identity_now,
+                          source.Identity([&progress] { progress(1.0); }));
   if (identity_now != identity) {
     return absl::AbortedError(
         absl::StrCat("the pictures in ", request.source_dir(),
@@ -147,7 +150,8 @@ absl::StatusOr<v1::DecoderEvent::Done> PrepareDataset(
   SQUISH_RETURN_IF_ERROR(CheckSpec(request.dataset()));
   SQUISH_RETURN_IF_ERROR(CheckRange("threads", request.threads(), 0, kMaximumThreads));
   SQUISH_ASSIGN_OR_RETURN(const std::unique_ptr<PictureSource> source,
-                          open(request.dataset(), request.source_dir()));
+                          open(request.dataset(), request.source_dir(),
+                               [&progress] { progress(0.0); }));
   const int threads = request.threads() > 0
                           ? request.threads()
                           : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));

@@ -3,7 +3,9 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <iterator>
 #include <memory>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -48,13 +50,34 @@ DatasetShelf::~DatasetShelf() {
 std::vector<v1::DatasetReport> DatasetShelf::Report(
     const std::vector<v1::DatasetSpec>& wanted, const std::vector<std::string>& fingerprints) {
   absl::MutexLock lock(&mutex_);
+  ForgetAllBut(wanted);
   std::vector<v1::DatasetReport> reports;
   for (size_t i = 0; i < wanted.size(); ++i) {
     Entry& entry = entries_[wanted[i].SerializeAsString()];
-    if (i < fingerprints.size() && !fingerprints[i].empty()) entry.expected = fingerprints[i];
+    const bool to_be_pinned = i >= fingerprints.size() || fingerprints[i].empty();
+    if (!to_be_pinned) {
+      entry.expected = fingerprints[i];
+    } else if (!entry.to_be_pinned) {
+      entry.expected.clear();
+      entry.outdated = entry.in_work || entry.report.state() == v1::DatasetReport::READY;
+    }
+    entry.to_be_pinned = to_be_pinned;
     reports.push_back(Look(wanted[i]).report);
   }
   return reports;
+}
+
+void DatasetShelf::ForgetAllBut(const std::vector<v1::DatasetSpec>& wanted) {
+  std::set<std::string> keys;
+  for (const v1::DatasetSpec& spec : wanted) keys.insert(spec.SerializeAsString());
+  for (auto it = entries_.begin(); it != entries_.end();) {
+    const bool is_wanted = keys.count(it->first) > 0;
+    Entry& entry = it->second;
+    entry.to_be_pinned = is_wanted && entry.to_be_pinned;
+    const bool forget = !is_wanted && !entry.in_work && entry.awaited_by == 0 &&
+                        entry.report.state() == v1::DatasetReport::READY;
+    it = forget ? entries_.erase(it) : std::next(it);
+  }
 }
 
 void DatasetShelf::OnChanged(std::function<void()> changed) {
@@ -77,7 +100,7 @@ DatasetShelf::Entry& DatasetShelf::Look(const v1::DatasetSpec& spec) {
   }
   const bool gone = entry.report.state() == v1::DatasetReport::READY &&
                     ::access(entry.cache_path.c_str(), R_OK) != 0;
-  if (is_new || gone) {
+  if (is_new || gone || entry.outdated) {
     entry.report.set_state(v1::DatasetReport::PREPARING);
     entry.report.clear_summary();
     entry.report.clear_difference();
@@ -85,8 +108,10 @@ DatasetShelf::Entry& DatasetShelf::Look(const v1::DatasetSpec& spec) {
   const bool unexplained = entry.report.state() == v1::DatasetReport::READY &&
                            entry.expected != entry.asked &&
                            entry.expected != entry.report.summary().fingerprint();
-  if (!entry.in_work && (is_new || gone || unexplained || clock_.Steady() >= entry.retry_at)) {
+  if (!entry.in_work && (is_new || gone || entry.outdated || unexplained ||
+                         clock_.Steady() >= entry.retry_at)) {
     entry.in_work = true;
+    entry.outdated = false;
     queue_.push_back(key);
   }
   return entry;
@@ -100,11 +125,13 @@ absl::StatusOr<v1::DecoderEvent::Done> DatasetShelf::Await(const v1::DatasetSpec
     cancelled = true;
   });
   absl::MutexLock lock(&mutex_);
-  const Entry& entry = Look(spec);  // Entries are never removed.
+  Entry& entry = Look(spec);
+  ++entry.awaited_by;  // It is not forgotten meanwhile.
   const auto settled = [&] {
     return cancelled || entry.report.state() != v1::DatasetReport::PREPARING;
   };
   mutex_.Await(absl::Condition(&settled));
+  --entry.awaited_by;
   if (cancelled) return absl::CancelledError("the attempt was cancelled");
   if (entry.report.state() != v1::DatasetReport::READY) {
     return absl::UnavailableError(entry.report.message());
@@ -179,7 +206,12 @@ absl::StatusOr<v1::DecoderEvent::Done> DatasetShelf::Converse(Child& decoder,
 void DatasetShelf::Settle(const std::string& key, absl::StatusOr<v1::DecoderEvent::Done> outcome) {
   absl::MutexLock lock(&mutex_);
   Entry& entry = entries_.at(key);
-  entry.in_work = false;
+  entry.in_work = entry.outdated;
+  if (entry.outdated) {  // It became so while the decoder looked.
+    entry.outdated = false;
+    queue_.push_back(key);
+    return;
+  }
   const std::string& name = entry.report.spec().name();
   if (outcome.ok()) {
     entry.report.set_state(v1::DatasetReport::READY);

@@ -8,7 +8,9 @@
 //                  a while later └────── UNAVAILABLE ("no --data …" stays so)
 //
 // While a failed set is tried again it goes on being reported as UNAVAILABLE with the
-// last reason. Thread-safe.
+// last reason. A READY set that is no longer wanted is forgotten, and one that an experiment
+// is yet to be pinned to goes through the decoder again when that begins: its files may have
+// changed. Thread-safe.
 #ifndef SQUISH_WORKER_DAEMON_DATASET_SHELF_H_
 #define SQUISH_WORKER_DAEMON_DATASET_SHELF_H_
 
@@ -49,7 +51,8 @@ class DatasetShelf {
 
   // What is known of the sets now; those that are new, or unavailable since a while, are
   // prepared from now on. `fingerprints`, one a set or none at all, are what experiments
-  // were pinned to; of a set that turns out to have another one the decoder is asked what
+  // were pinned to; without one an experiment waits to be pinned, and a set that was READY
+  // before it is looked at again, once. Of a set that turns out to have another one the decoder is asked what
   // differs, and that is reported as soon as it is known.
   std::vector<v1::DatasetReport> Report(const std::vector<v1::DatasetSpec>& wanted,
                                         const std::vector<std::string>& fingerprints = {});
@@ -68,10 +71,16 @@ class DatasetShelf {
     std::string cache_path;                              // When READY.
     std::string expected;                                // The fingerprint, as last wanted.
     std::string asked;                                   // As last told to a decoder.
+    bool to_be_pinned = false;                           // As last wanted: without fingerprint.
+    bool outdated = false;                               // To be looked at again, whatever is known.
+    int awaited_by = 0;                                  // Attempts.
     bool in_work = false;                                // In the queue, or being decoded.
     absl::Duration retry_at = absl::InfiniteDuration();  // Of Clock::Steady.
   };
 
+  // Forgets READY sets beside `wanted` that nobody works on or waits for.
+  void ForgetAllBut(const std::vector<v1::DatasetSpec>& wanted)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The entry of a spec; puts it in the queue if there is something to do.
   Entry& Look(const v1::DatasetSpec& spec) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Work();

@@ -18,19 +18,20 @@ class DatasetCommandTest : public testing::Test {
  protected:
   DatasetCommandTest() { WriteSmallFolder(folder_, 20); }
 
-  absl::Status Run(bool json = false) {
-    std::ostringstream out;
+  absl::Status Run(Format format = Format::kTable) {
+    std::ostringstream out, terminal;
     DatasetCheckOptions options;
     options.folder = folder_.path();
     options.input_size = 16;
-    options.json = json;
-    const absl::Status status = DatasetCheckCommand(options, out);
+    options.format = format;
+    const absl::Status status = DatasetCheckCommand(options, out, &terminal);
     out_ = out.str();
+    terminal_ = terminal.str();
     return status;
   }
 
   const TestFolder folder_;
-  std::string out_;
+  std::string out_, terminal_;
 };
 
 TEST_F(DatasetCommandTest, GoodFolderIsShownByClassAndSplit) {
@@ -68,18 +69,33 @@ TEST_F(DatasetCommandTest, LongListsAreCutInTablesOnly) {
   }
   EXPECT_TRUE(Run().ok());
   EXPECT_THAT(out_, HasSubstr("and 20 more (--format json shows all)"));
-  EXPECT_TRUE(Run(/*json=*/true).ok());
+  EXPECT_TRUE(Run(Format::kJson).ok());
   EXPECT_EQ(nlohmann::json::parse(out_)["in_train_and_val"].size(), 40u);
 }
 
 TEST_F(DatasetCommandTest, JsonHasTheSame) {
-  EXPECT_TRUE(Run(/*json=*/true).ok());
+  EXPECT_TRUE(Run(Format::kJson).ok());
   const nlohmann::json json = nlohmann::json::parse(out_);
   EXPECT_EQ(json["classes"][1]["name"], "dog");
   EXPECT_EQ(json["classes"][1]["selection"], 4);
   EXPECT_EQ(json["files"], 44);
   EXPECT_EQ(json["width"]["min"], 20);
   EXPECT_TRUE(json["problems"].empty());
+}
+
+TEST_F(DatasetCommandTest, CsvHasTheClassesOneALine) {
+  EXPECT_TRUE(Run(Format::kCsv).ok());
+  EXPECT_EQ(out_, "class,train,selection,val\ncat,16,4,2\ndog,16,4,2\n");
+  std::filesystem::remove_all(folder_.File("val/dog"));
+  EXPECT_EQ(Run(Format::kCsv).code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(out_, HasSubstr("dog,16,4,0\n"));
+}
+
+TEST_F(DatasetCommandTest, BarGrowsOnATerminalAndIsWipedAway) {
+  EXPECT_TRUE(Run().ok());
+  EXPECT_THAT(terminal_, HasSubstr(Bar(1, 30) + " 100 %"));
+  EXPECT_THAT(terminal_, testing::EndsWith("\r\x1b[K"));
+  EXPECT_THAT(out_, testing::Not(HasSubstr("[#")));
 }
 
 // Of the program: status and what is said where.
@@ -100,6 +116,9 @@ TEST_F(DatasetCommandTest, ProgramNeedsNoCoordinator) {
   EXPECT_EQ(run({folder_.path(), "--input-size", "16", "--resize", "short_side_center_crop"}, &out),
             "exit status 0");
   EXPECT_THAT(out, HasSubstr("no problems"));
+  EXPECT_THAT(out, testing::Not(HasSubstr("[#"))) << "stderr is a file";
+  EXPECT_EQ(run({folder_.path(), "--input-size", "16", "--format", "csv"}, &out), "exit status 0");
+  EXPECT_THAT(out, HasSubstr("dog,16,4,2\n"));
   EXPECT_EQ(run({folder_.File("none")}, &out), "exit status 1");
   EXPECT_THAT(out, HasSubstr("squishctl: cannot open the folder " + folder_.File("none")));
   EXPECT_EQ(run({folder_.path(), "--input-size", "7"}, &out), "exit status 2");

@@ -232,6 +232,17 @@ TEST_F(DatasetCacheTest, ChangedPixelIsFoundByAnyNumberOfThreads) {
   }
 }
 
+TEST_F(DatasetCacheTest, CheckingManyBytesIsNotSilentAndFewIs) {
+  v1::DatasetSummary summary = SmallSummary();
+  for (const int side : {2, 1024}) {  // 18 MiB.
+    summary.set_fingerprint(Fingerprint("rules", summary, side, SmallEntries(summary, side)));
+    const auto cache = OpenBytes(FileOf(summary, side)).value();
+    int told = 0;
+    EXPECT_TRUE(HasFingerprint("rules", *cache, 1, [&told] { ++told; }));
+    EXPECT_EQ(told, side == 2 ? 0 : 1);
+  }
+}
+
 TEST_F(DatasetCacheTest, ClassesAreCountedAndDigestedWhateverTheOrder) {
   const auto digest = [](int i) { return DigestOf(Sha256Hex(absl::StrCat(i))); };
   ClassSummaries forward(2), backward(2), other(2);

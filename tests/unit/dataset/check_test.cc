@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include "tests/unit/dataset/test_pictures.h"
 
@@ -123,6 +124,39 @@ TEST_F(CheckTest, ClassThatCannotBeSplitIsAProblem) {
   for (int i = 0; i < 20; ++i) std::filesystem::remove(folder_.File(absl::StrCat("train/cat/", i, ".png")));
   WriteBelow(folder_, "train/cat/only.png", Png(Waves(20, 20, 500)));
   EXPECT_THAT(Check().problems, ElementsAre(HasSubstr("class 'cat' has 1 training pictures")));
+}
+
+TEST_F(CheckTest, PictureTooNarrowToCropIsUnreadableToo) {
+  WriteSmallFolder(folder_, 20);
+  WriteBelow(folder_, "train/cat/line.png", Png(Flat(32'768, 1, 9, 9, 9)));
+  v1::DatasetSpec spec;
+  spec.set_input_size(64);
+  spec.set_resize(v1::SHORT_SIDE_CENTER_CROP);
+  const FolderCheck check = CheckImageFolder(spec, folder_.path(), 2, [](double) {}).value();
+  EXPECT_THAT(check.unreadable, ElementsAre(HasSubstr("train/cat/line.png: it is too narrow")));
+}
+
+TEST_F(CheckTest, PicturesAreDecodedSideBySideAndNotInStripes) {
+  WriteSmallFolder(folder_, 20);
+  cv::setNumThreads(2);
+  Check();
+  EXPECT_EQ(cv::getNumThreads(), 1);
+}
+
+TEST_F(CheckTest, MachineThatFailsIsAnErrorAndNoProblemOfTheFolder) {
+  WriteSmallFolder(folder_, 100);
+  v1::DatasetSpec spec;
+  spec.set_input_size(16);
+  struct rlimit was, none;
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &was), 0);
+  none = was;
+  none.rlim_cur = 0;
+  // The folder is listed, and no file of it can be opened.
+  const auto check = CheckImageFolder(spec, folder_.path(), 1, [&](double) {
+    setrlimit(RLIMIT_NOFILE, &none);
+  });
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &was), 0);
+  EXPECT_EQ(check.status().code(), absl::StatusCode::kResourceExhausted);
 }
 
 TEST_F(CheckTest, FolderThatIsNotThereIsAnError) {

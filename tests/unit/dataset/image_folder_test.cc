@@ -2,8 +2,11 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <fstream>
 #include <opencv2/imgproc.hpp>
 
 #include "common/base/random.h"
@@ -234,6 +237,75 @@ TEST(DecodePictureTest, BombsAreTurnedAwayByTheirHeader) {
   EXPECT_THAT(Refusal(jpeg), HasSubstr("65500 x 65500 pixels"));
 }
 
+std::string WithScans(int count) {
+  const std::string jpeg = Jpeg(Flat(8, 8, 1, 1, 1));
+  const size_t scan = jpeg.find("\xff\xda");
+  const std::string once = jpeg.substr(scan, jpeg.size() - 2 - scan);
+  std::string file = jpeg.substr(0, scan);
+  for (int i = 0; i < count; ++i) file += once;
+  return file + "\xff\xd9";
+}
+
+TEST(DecodePictureTest, JpegsOfManyScansAreTurnedAwayByTheirHeader) {
+  EXPECT_TRUE(ReadPictureHeader(WithScans(100)).ok());
+  EXPECT_EQ(Refusal(WithScans(101)), "it has more than 100 scans");
+}
+
+TEST(DecodePictureTest, PicturesTooNarrowToCropAreRefusedBeforeTheyAreDecoded) {
+  for (const bool turned : {false, true}) {
+    const std::string file = Png(turned ? Flat(1, 16'384, 9, 9, 9) : Flat(16'384, 1, 9, 9, 9));
+    std::vector<uint8_t> pixels(3 * 65 * 65);
+    const auto decode = [&](int side, v1::ResizeRule rule) {
+      return DecodePicture(file, *ReadPictureHeader(file), rule, side,
+                           absl::MakeSpan(pixels).first(3 * side * side));
+    };
+    EXPECT_TRUE(decode(64, v1::SHORT_SIDE_CENTER_CROP).ok()) << "64 Mi pixels, and no more";
+    const absl::Status refused = decode(65, v1::SHORT_SIDE_CENTER_CROP);
+    EXPECT_EQ(refused.code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_THAT(std::string(refused.message()), HasSubstr("it is too narrow"));
+    EXPECT_TRUE(decode(65, v1::SQUASH).ok());
+  }
+}
+
+// For the time of a test at most so many more bytes of memory, or descriptors.
+class Limited {
+ public:
+  Limited(__rlimit_resource resource, rlim_t limit) : resource_(resource) {
+    EXPECT_EQ(getrlimit(resource_, &was_), 0);
+    struct rlimit now = was_;
+    now.rlim_cur = limit;
+    EXPECT_EQ(setrlimit(resource_, &now), 0);
+  }
+  ~Limited() { EXPECT_EQ(setrlimit(resource_, &was_), 0); }
+
+ private:
+  const __rlimit_resource resource_;
+  struct rlimit was_;
+};
+
+rlim_t BytesOfMemory() {
+  rlim_t pages = 0;
+  std::ifstream("/proc/self/statm") >> pages;
+  return pages * static_cast<rlim_t>(sysconf(_SC_PAGESIZE));
+}
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // They end the process.
+TEST(DecodePictureTest, ShortageOfMemoryIsNotThePicturesFault) {
+  const cv::Mat large = Flat(6000, 6000, 9, 9, 9);
+  std::vector<uint8_t> pixels(3 * 4096 * 4096);
+  for (const std::string& file :
+       {Png(large), Jpeg(large), Encoded(".jpg", large, {cv::IMWRITE_JPEG_PROGRESSIVE, 1})}) {
+    const PictureHeader header = *ReadPictureHeader(file);
+    absl::Status status;
+    {
+      const Limited memory(RLIMIT_AS, BytesOfMemory() + (rlim_t{16} << 20));
+      status = DecodePicture(file, header, v1::SQUASH, 4096, absl::MakeSpan(pixels));
+    }
+    EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted) << status;
+  }
+}
+#endif
+
 TEST(DecodePictureTest, DamagedBytesNeverDoMoreThanBeRefused) {
   const RandomStream random(RandomDomain::kShuffle, {7});
   uint64_t drawn = 0;
@@ -250,6 +322,18 @@ TEST(DecodePictureTest, DamagedBytesNeverDoMoreThanBeRefused) {
     }
   }
 }
+
+// Root may list every folder: somebody else for the time of a test.
+class AsNobody {
+ public:
+  AsNobody() : was_(geteuid()) {
+    EXPECT_EQ(was_ == 0 ? seteuid(65534) : 0, 0);
+  }
+  ~AsNobody() { EXPECT_EQ(seteuid(was_), 0); }
+
+ private:
+  const uid_t was_;
+};
 
 class ImageFolderTest : public testing::Test {
  protected:
@@ -342,8 +426,36 @@ TEST_F(ImageFolderTest, WhatIsNoRegularFileIsUnreadableAndNotWaitedFor) {
   std::vector<uint8_t> pixels(3 * 19 * 19);
   EXPECT_EQ(source->Read(2, NoMargin, absl::MakeSpan(pixels)).status().message(),
             "train/cat/9.png: it is no regular file");
-  EXPECT_THAT(std::string(source->Read(3, NoMargin, absl::MakeSpan(pixels)).status().message()),
-              HasSubstr("train/cat/99.png: cannot open"));
+  EXPECT_EQ(source->Read(3, NoMargin, absl::MakeSpan(pixels)).status().message(),
+            "train/cat/99.png: it cannot be read: No such file or directory");
+}
+
+TEST_F(ImageFolderTest, FilesAtFaultAreToldFromAMachineAtFault) {
+  WriteSmallFolder(folder_, 4);
+  const auto remove = [&](const char* name) { std::filesystem::remove(folder_.File(name)); };
+  remove("train/cat/0.png");
+  std::filesystem::create_symlink("0.png", folder_.File("train/cat/0.png"));  // To itself.
+  std::filesystem::resize_file(folder_.File("train/cat/1.png"), (int64_t{256} << 20) + 1);
+  chmod(folder_.File("train/cat/2.png").c_str(), 0);
+  const auto source = Open().value();
+  remove("train/cat/3.png");
+  std::vector<uint8_t> pixels(3 * 19 * 19);
+  const auto read = [&](int index) {
+    return source->Read(index, NoMargin, absl::MakeSpan(pixels)).status();
+  };
+  EXPECT_EQ(read(0), absl::InvalidArgumentError("train/cat/0.png: it cannot be read: Too many "
+                                                "levels of symbolic links"));
+  EXPECT_EQ(read(1), absl::InvalidArgumentError("train/cat/1.png: it has 268435457 bytes; at "
+                                                "most 268435456 are read"));
+  {
+    const AsNobody nobody;
+    EXPECT_EQ(read(2), absl::InvalidArgumentError("train/cat/2.png: it cannot be read: "
+                                                  "Permission denied"));
+  }
+  EXPECT_EQ(read(3), absl::InvalidArgumentError("train/cat/3.png: it cannot be read: No such "
+                                                "file or directory"));
+  const Limited descriptors(RLIMIT_NOFILE, 0);
+  EXPECT_EQ(read(4).code(), absl::StatusCode::kResourceExhausted);
 }
 
 TEST_F(ImageFolderTest, HiddenAndStrayFilesArePassedOver) {
@@ -377,15 +489,44 @@ TEST_F(ImageFolderTest, NamesThatAreNoUtf8AreShownEscaped) {
 
 TEST_F(ImageFolderTest, IdentityFollowsNamesSizesAndTimes) {
   WriteSmallFolder(folder_, 2);
-  const std::string before = Open().value()->Identity().value();
-  EXPECT_EQ(Open().value()->Identity().value(), before);
+  const std::string before = Open().value()->Identity([] {}).value();
+  EXPECT_EQ(Open().value()->Identity([] {}).value(), before);
   std::filesystem::last_write_time(
       folder_.File("val/dog/1.png"),
       std::filesystem::last_write_time(folder_.File("val/dog/1.png")) + std::chrono::seconds(2));
-  EXPECT_NE(Open().value()->Identity().value(), before);
+  EXPECT_NE(Open().value()->Identity([] {}).value(), before);
   const auto source = Open().value();
   WriteBelow(folder_, "train/cat/new.png", "x");
-  EXPECT_EQ(source->Identity().status().code(), absl::StatusCode::kAborted);
+  EXPECT_EQ(source->Identity([] {}).status().code(), absl::StatusCode::kAborted);
+}
+
+TEST_F(ImageFolderTest, IdentityFollowsRights) {
+  WriteSmallFolder(folder_, 2);
+  const std::string file = folder_.File("train/cat/0.png");
+  const std::string before = Open().value()->Identity([] {}).value();
+  struct stat was, now;
+  ASSERT_EQ(stat(file.c_str(), &was), 0);
+  do {  // Until the file system's clock has moved on.
+    ASSERT_EQ(chmod(file.c_str(), 0400), 0);
+    ASSERT_EQ(stat(file.c_str(), &now), 0);
+  } while (now.st_ctim.tv_sec == was.st_ctim.tv_sec && now.st_ctim.tv_nsec == was.st_ctim.tv_nsec);
+  EXPECT_NE(Open().value()->Identity([] {}).value(), before);
+}
+
+TEST_F(ImageFolderTest, IdentityIsTheSameHoweverTheFolderIsNamed) {
+  WriteSmallFolder(folder_, 2);
+  const TestFolder elsewhere;
+  std::filesystem::create_directory_symlink(folder_.path(), elsewhere.File("link"));
+  v1::DatasetSpec spec;
+  spec.set_input_size(16);
+  spec.mutable_image_folder();
+  const auto identity = [&](const std::string& name) {
+    return OpenAnyPictureSource(spec, name).value()->Identity([] {}).value();
+  };
+  const std::string plain = identity(folder_.path());
+  EXPECT_EQ(identity(folder_.path() + "/"), plain);
+  EXPECT_EQ(identity(folder_.File("train/..")), plain);
+  EXPECT_EQ(identity(elsewhere.File("link")), plain);
 }
 
 TEST_F(ImageFolderTest, FoldersThatCannotBeTrainedOnSayWhy) {
@@ -436,18 +577,6 @@ TEST_F(ImageFolderTest, MissingFolderIsNamed) {
   folder_.Write("file", "x");
   EXPECT_FALSE(OpenAnyPictureSource(spec, folder_.File("file")).ok());
 }
-
-// Root may list every folder: somebody else for the time of a test.
-class AsNobody {
- public:
-  AsNobody() : was_(geteuid()) {
-    EXPECT_EQ(was_ == 0 ? seteuid(65534) : 0, 0);
-  }
-  ~AsNobody() { EXPECT_EQ(seteuid(was_), 0); }
-
- private:
-  const uid_t was_;
-};
 
 TEST_F(ImageFolderTest, FolderThatMayNotBeListedIsNamed) {
   WriteSmallFolder(folder_, 2);

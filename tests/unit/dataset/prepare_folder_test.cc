@@ -125,7 +125,6 @@ TEST_F(PrepareFolderTest, UnreadablePicturesAreNamedAndLeftOutUpToTheLimit) {
   v1::DecoderRequest request = FolderRequest(source_, cache_);
   v1::ImageFolder& folder = *request.mutable_dataset()->mutable_image_folder();
   EXPECT_THAT(Refusal(request), HasSubstr("at least 1 of 52 pictures cannot be read and 0 may"));
-  EXPECT_TRUE(FilesIn(cache_).empty()) << "of a refused set nothing stays";
   folder.set_maximum_unreadable(1.0 / 52);
   EXPECT_THAT(Refusal(request),
               HasSubstr("at least 2 of 52 pictures cannot be read and 1 may be so: "
@@ -141,6 +140,15 @@ TEST_F(PrepareFolderTest, UnreadablePicturesAreNamedAndLeftOutUpToTheLimit) {
   EXPECT_EQ(done.summary().val_images(), 3);
   folder.set_maximum_unreadable(0.01);
   EXPECT_THAT(Refusal(request), HasSubstr("at least 2 of 52")) << "from the cache";
+}
+
+TEST_F(PrepareFolderTest, UnreadableOnesAreNamedInPrintableTextWithoutTheHostsPaths) {
+  WriteSmallFolder(source_, 5);
+  std::filesystem::create_symlink("nowhere\xfe", source_.File("train/cat/\xff.png"));
+  v1::DecoderRequest request = FolderRequest(source_, cache_);
+  request.mutable_dataset()->mutable_image_folder()->set_maximum_unreadable(1);
+  EXPECT_THAT(Prepared(request).summary().unreadable(),
+              ElementsAre("train/cat/\\xff.png: it cannot be read: No such file or directory"));
 }
 
 TEST_F(PrepareFolderTest, OnlyTheFirstTwentyUnreadableOnesAreNamed) {
@@ -195,6 +203,38 @@ TEST_F(PrepareFolderTest, DifferenceOfRulesAloneIsToldFromOneOfFiles) {
   EXPECT_THAT(Prepared(request).difference(), HasSubstr("decoded by other rules"));
 }
 
+TEST_F(PrepareFolderTest, ListingALargeFolderIsNotSilent) {
+  WriteSmallFolder(source_, 5);
+  for (int i = 0; i < 2 * kListedTogether; ++i) {
+    source_.Write(absl::StrCat("train/cat/x", i), "");
+  }
+  int told = 0;
+  const auto tell = [&told] { ++told; };
+  ASSERT_TRUE(ListImageFolder(source_.path(), tell).ok());
+  EXPECT_EQ(told, 2);
+  v1::DatasetSpec spec = FolderRequest(source_, cache_).dataset();
+  const auto source = OpenAnyPictureSource(spec, source_.path(), tell).value();
+  EXPECT_EQ(told, 4);
+  ASSERT_TRUE(source->Identity(tell).ok());
+  EXPECT_EQ(told, 6);
+  // Of a set that is cached nothing else is told.
+  v1::DecoderRequest request = FolderRequest(source_, cache_);
+  request.mutable_dataset()->mutable_image_folder()->set_maximum_unreadable(1);
+  Prepared(request);
+  int lines = 0;
+  ASSERT_TRUE(PrepareDataset(request, [&lines](double) { ++lines; }, OpenAnyPictureSource).ok());
+  EXPECT_EQ(lines, 4);
+}
+
+TEST_F(PrepareFolderTest, CheckingALargeCacheIsNotSilent) {
+  WriteSmallFolder(source_, 10);
+  const v1::DecoderRequest request = FolderRequest(source_, cache_, 1024);  // 72 MB.
+  Prepared(request);
+  int lines = 0;
+  ASSERT_TRUE(PrepareDataset(request, [&lines](double) { ++lines; }, OpenAnyPictureSource).ok());
+  EXPECT_GE(lines, 1);
+}
+
 // A source that counts what is read of another one.
 class CountingSource : public PictureSource {
  public:
@@ -203,13 +243,17 @@ class CountingSource : public PictureSource {
   int train_images() const override { return source_->train_images(); }
   int val_images() const override { return source_->val_images(); }
   std::string Rules() const override { return source_->Rules(); }
-  absl::StatusOr<std::string> Identity() const override { return source_->Identity(); }
+  absl::StatusOr<std::string> Identity(absl::FunctionRef<void()> alive) const override {
+    return source_->Identity(alive);
+  }
   double maximum_unreadable() const override { return source_->maximum_unreadable(); }
   absl::StatusOr<Picture> Read(int index, MarginRule margin, absl::Span<uint8_t> pixels) override {
     ++reads;
+    if (index == fails_at) return absl::InternalError("the disk of the pictures failed");
     return source_->Read(index, margin, pixels);
   }
   std::atomic<int> reads = 0;
+  int fails_at = -1;
 
  private:
   const std::unique_ptr<PictureSource> source_;
@@ -259,6 +303,49 @@ TEST_F(ResumeTest, WhatAKilledMakerDecodedIsNotDecodedAgain) {
   EXPECT_LE(Make(path), all - 102);
   EXPECT_EQ(ReadFile(path).value(), whole);
   EXPECT_THAT(FilesIn(cache_), ElementsAre("a.cache"));
+}
+
+TEST_F(ResumeTest, SetThatIsRefusedIsRefusedAtOnceNextTime) {
+  WriteBelow(source_, "val/dog/0.png", "no picture");
+  const std::string path = cache_.File("a.cache");
+  v1::DatasetSpec spec = FolderRequest(source_, cache_).dataset();
+  const auto reads = [&](double maximum_unreadable, absl::StatusCode expected) {
+    spec.mutable_image_folder()->set_maximum_unreadable(maximum_unreadable);
+    CountingSource source(OpenAnyPictureSource(spec, source_.path()).value());
+    const auto slot = CacheSlot::Acquire(path, [] {}).value();
+    EXPECT_EQ(WriteCache(source, 16, "rules", 2, IgnoreProgress, *slot).code(), expected);
+    if (expected == absl::StatusCode::kOk) {
+      EXPECT_TRUE(slot->Publish().ok());
+    }
+    return source.reads.load();
+  };
+  // The first at fault is in the middle, the second one at the end.
+  EXPECT_GT(reads(1.5 / 204, absl::StatusCode::kInvalidArgument), 200);
+  EXPECT_EQ(reads(1.5 / 204, absl::StatusCode::kInvalidArgument), 0);
+  EXPECT_EQ(reads(0, absl::StatusCode::kInvalidArgument), 0);
+  EXPECT_LT(reads(1, absl::StatusCode::kOk), 100) << "what was decoded is there still";
+  const std::string whole = ReadFile(path).value();
+  std::filesystem::remove(path);
+  EXPECT_GT(reads(1, absl::StatusCode::kOk), 200);
+  EXPECT_EQ(ReadFile(path).value(), whole);
+  EXPECT_THAT(FilesIn(cache_), ElementsAre("a.cache"));
+}
+
+TEST_F(ResumeTest, WhatWasDecodedBeforeTheMachineFailedIsNotDecodedAgain) {
+  const std::string path = cache_.File("a.cache");
+  const int all = Make(path);
+  const std::string whole = ReadFile(path).value();
+  std::filesystem::remove(path);
+  {
+    v1::DatasetSpec spec = FolderRequest(source_, cache_).dataset();
+    CountingSource source(OpenAnyPictureSource(spec, source_.path()).value());
+    source.fails_at = 150;
+    const auto slot = CacheSlot::Acquire(path, [] {}).value();
+    EXPECT_EQ(WriteCache(source, 16, "rules", 2, IgnoreProgress, *slot),
+              absl::InternalError("the disk of the pictures failed"));
+  }
+  EXPECT_LE(Make(path), all - 100);
+  EXPECT_EQ(ReadFile(path).value(), whole);
 }
 
 TEST_F(ResumeTest, LeftoversAreTrustedOnlyAsFarAsTheirDigestsGo) {

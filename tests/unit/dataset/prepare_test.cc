@@ -237,10 +237,22 @@ TEST_F(PrepareTest, CacheFolderThatCannotBeIsNamed) {
   EXPECT_THAT(Refusal(request), HasSubstr("data_batch_1.bin"));
 }
 
-TEST_F(PrepareTest, DamagedSourceLeavesNothingBehind) {
+TEST_F(PrepareTest, DamagedSourceIsRefusedEachTime) {
   source_.Write("data_batch_2.bin", CifarRow(11, 1));
-  EXPECT_THAT(Refusal(CifarRequest(source_, cache_)), HasSubstr("label 11"));
-  EXPECT_EQ(FilesIn(cache_), 0);
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_THAT(Refusal(CifarRequest(source_, cache_)), HasSubstr("label 11"));
+  }
+}
+
+TEST_F(PrepareTest, CacheIsFoundHoweverTheFolderIsNamed) {
+  v1::DecoderRequest request = CifarRequest(source_, cache_);
+  EXPECT_TRUE(Decodes(request));
+  request.set_source_dir(source_.path() + "/.");
+  EXPECT_FALSE(Decodes(request));
+  const TestFolder elsewhere;
+  std::filesystem::create_directory_symlink(source_.path(), elsewhere.File("link"));
+  request.set_source_dir(elsewhere.File("link"));
+  EXPECT_FALSE(Decodes(request));
 }
 
 // A small set from seed 1, as every machine must make it.

@@ -45,6 +45,7 @@ class DatasetShelfTest : public WorkerFixture {
   v1::DatasetReport Settled(const v1::DatasetSpec& spec) {
     DatasetShelf shelf(options_, clock_);
     FakeAttempt attempt(Path("artifacts"), {});
+    shelf.Report({spec});
     shelf.Await(spec, attempt).status().IgnoreError();
     return shelf.Report({spec})[0];
   }
@@ -83,11 +84,65 @@ TEST_F(DatasetShelfTest, DecoderIsToldWhatASetWasPinnedToAndItsDifferenceIsRepor
   EXPECT_EQ(report.summary().fingerprint(), Fingerprint());
   // Answered once; not asked again.
   for (int i = 0; i < 3; ++i) shelf.Report({Pictures()}, {pinned});
-  shelf.Report({Named("unknown")});
-  shelf.Report({Pictures()}, {Sha256Hex("third pictures")});
+  const std::string third = Sha256Hex("third pictures");
+  shelf.Report({Pictures()}, {third});
   AwaitChanges(3);
-  EXPECT_EQ(shelf.Report({Pictures()})[0].difference(),
-            "content has changed since " + Sha256Hex("third pictures"));
+  EXPECT_EQ(shelf.Report({Pictures()}, {third})[0].difference(),
+            "content has changed since " + third);
+}
+
+TEST_F(DatasetShelfTest, ASetThatIsWantedAgainIsLookedAtAgain) {
+  DatasetShelf shelf(options_, clock_);
+  Watch(shelf);
+  shelf.Report({Pictures()}, {Fingerprint()});
+  AwaitChanges(1);
+  ASSERT_TRUE(WriteFileDurably(Path("data/content"), "changed pictures").ok());
+  EXPECT_EQ(shelf.Report({Pictures()}, {Fingerprint()})[0].state(), v1::DatasetReport::READY);
+  shelf.Report({});
+  EXPECT_EQ(shelf.Report({Pictures()}, {Fingerprint()})[0].state(),
+            v1::DatasetReport::PREPARING);
+  AwaitChanges(2);
+  EXPECT_EQ(shelf.Report({Pictures()}, {Fingerprint()})[0].summary().fingerprint(),
+            Sha256Hex("changed pictures"));
+}
+
+TEST_F(DatasetShelfTest, ANewExperimentIsNeverPinnedToWhatAnEarlierOneFound) {
+  DatasetShelf shelf(options_, clock_);
+  Watch(shelf);
+  shelf.Report({Pictures()}, {""});
+  AwaitChanges(1);
+  shelf.Report({Pictures()}, {Fingerprint()});  // Pinned; then it ends as a new one begins.
+  ASSERT_TRUE(WriteFileDurably(Path("data/content"), "changed pictures").ok());
+  const v1::DatasetReport report = shelf.Report({Pictures()}, {""})[0];
+  EXPECT_EQ(report.state(), v1::DatasetReport::PREPARING);
+  EXPECT_FALSE(report.has_summary());
+  AwaitChanges(2);
+  const v1::DatasetReport now = shelf.Report({Pictures()}, {""})[0];
+  EXPECT_EQ(now.summary().fingerprint(), Sha256Hex("changed pictures"));
+  EXPECT_EQ(now.difference(), "") << "it was pinned to nothing";
+  // Asked once only, as long as it stays wanted.
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(shelf.Report({Pictures()}, {""})[0].state(), v1::DatasetReport::READY);
+  }
+}
+
+TEST_F(DatasetShelfTest, ASetInWorkWhenANewExperimentBeginsIsLookedAtAfterwards) {
+  DatasetShelf shelf(options_, clock_);
+  Watch(shelf);
+  shelf.Report({Pictures()}, {Fingerprint()});
+  EXPECT_EQ(shelf.Report({Pictures()}, {""})[0].state(), v1::DatasetReport::PREPARING);
+  AwaitChanges(2);
+  EXPECT_EQ(shelf.Report({Pictures()}, {""})[0].state(), v1::DatasetReport::READY);
+}
+
+TEST_F(DatasetShelfTest, ASetThatAnAttemptWaitsForIsNotForgotten) {
+  DatasetShelf shelf(options_, clock_);
+  FakeAttempt attempt(Path("artifacts"), {});
+  std::thread waiter([&] { EXPECT_TRUE(shelf.Await(Pictures(), attempt).ok()); });
+  while (shelf.Report({Pictures()}, {Fingerprint()})[0].state() != v1::DatasetReport::READY) {
+    shelf.Report({});
+  }
+  waiter.join();
 }
 
 TEST_F(DatasetShelfTest, ReportsComeInTheOrderOfTheQuestion) {
