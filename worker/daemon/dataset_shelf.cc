@@ -20,7 +20,7 @@ namespace squish {
 namespace {
 
 constexpr absl::string_view kWho = "the decoder";
-constexpr size_t kMaximumDifferenceBytes = 4096;  // Of a DatasetReport.
+constexpr size_t kMaximumTextBytes = 4096;  // Of a DatasetReport.
 
 // Whether the summary can be one: it is what every trainer and the experiment rely on.
 absl::Status CheckDone(const v1::DecoderEvent::Done& done) {
@@ -217,7 +217,7 @@ void DatasetShelf::Settle(const std::string& key, absl::StatusOr<v1::DecoderEven
     entry.report.set_state(v1::DatasetReport::READY);
     entry.report.clear_message();
     entry.report.set_difference(
-        std::string(Utf8Prefix(outcome->difference(), kMaximumDifferenceBytes)));
+        std::string(Utf8Prefix(outcome->difference(), kMaximumTextBytes)));
     *entry.report.mutable_summary() = std::move(*outcome->mutable_summary());
     entry.cache_path = outcome->cache_path();
     entry.retry_at = absl::InfiniteDuration();
@@ -225,7 +225,7 @@ void DatasetShelf::Settle(const std::string& key, absl::StatusOr<v1::DecoderEven
     return;
   }
   entry.report.set_state(v1::DatasetReport::UNAVAILABLE);
-  entry.report.set_message(std::string(outcome.status().message()));
+  entry.report.set_message(std::string(Utf8Prefix(outcome.status().message(), kMaximumTextBytes)));
   entry.retry_at = clock_.Steady() + options_.retry_after;
   spdlog::warn("data set '{}' is unavailable: {}", name, entry.report.message());
 }
