@@ -1,27 +1,18 @@
 // A `squish-decoder` that does what the data set's name says: "crash", "hang", "babble",
 // "lie-fingerprint", "lie-classes", "lie-cache"; else it makes a cache whose fingerprint
 // is the digest of SOURCE_DIR/content, and fails when that is not there.
-#include <unistd.h>
-
 #include <cstdlib>
 #include <iostream>
 #include <string>
 
 #include "common/base/file.h"
 #include "common/base/sha256.h"
-#include "common/child/parent_watch.h"
-#include "google/protobuf/util/json_util.h"
 #include "squish/v1/trainer.pb.h"
 #include "tests/unit/worker/fake_behaviour.h"
+#include "tests/unit/worker/fake_child.h"
 
 namespace squish {
 namespace {
-
-void Say(const v1::DecoderEvent& event) {
-  std::string line;
-  if (!google::protobuf::util::MessageToJsonString(event, &line).ok()) std::abort();
-  std::cout << line << std::endl;
-}
 
 v1::DecoderEvent Decode(const v1::DecoderRequest& request) {
   const std::string& name = request.dataset().name();
@@ -52,27 +43,23 @@ v1::DecoderEvent Decode(const v1::DecoderRequest& request) {
   return event;
 }
 
-int Main() {
-  EndWithParent();
-  v1::DecoderEvent ready;
-  ready.mutable_ready();
-  Say(ready);
-  std::string line;
-  if (!std::getline(std::cin, line)) return 0;
-  v1::DecoderRequest request;
-  if (!google::protobuf::util::JsonStringToMessage(line, &request).ok()) return 1;
+void Answer(const v1::DecoderRequest& request) {
   v1::DecoderEvent progress;
   progress.mutable_progress()->set_fraction(0.5);
   Say(progress);
   const std::string& name = request.dataset().name();
   if (name == "crash") std::abort();
   if (name == "babble") std::cout << "decoding…" << std::endl;
-  while (name == "hang" || name == "babble") ::pause();
+  if (name == "hang" || name == "babble") Hang();
   Say(Decode(request));
-  return 0;
 }
 
 }  // namespace
 }  // namespace squish
 
-int main() { return squish::Main(); }
+int main() {
+  squish::EndWithParent();
+  squish::v1::DecoderEvent ready;
+  ready.mutable_ready();
+  return squish::ServeFake<squish::v1::DecoderRequest>("", ready, squish::Answer);
+}

@@ -3,9 +3,6 @@
 //   fake_exporter [START]
 //
 // START: "crash", "hang" or "babble" instead of `ready`.
-#include <google/protobuf/util/json_util.h>
-#include <unistd.h>
-
 #include <cstdlib>
 #include <fstream>
 #include <iostream>
@@ -14,23 +11,13 @@
 
 #include "common/base/file.h"
 #include "common/base/sha256.h"
-#include "common/child/parent_watch.h"
 #include "common/export/handout.h"
 #include "squish/v1/trainer.pb.h"
 #include "tests/unit/worker/fake_behaviour.h"
+#include "tests/unit/worker/fake_child.h"
 
 namespace squish {
 namespace {
-
-void Say(const v1::ExporterEvent& event) {
-  std::string line;
-  if (!google::protobuf::util::MessageToJsonString(event, &line).ok()) std::abort();
-  std::cout << line << std::endl;
-}
-
-[[noreturn]] void Hang() {
-  while (true) ::pause();
-}
 
 void SayProgress() {
   v1::ExporterEvent event;
@@ -73,7 +60,7 @@ void Answer(const v1::ExporterRequest& request) {
     case kHang:
       Hang();
     case kStandStill:
-      for (;; ::usleep(50'000)) SayProgress();
+      StandStill(SayProgress);
     case kSpeakText:
       std::cout << "exporting…" << std::endl;
       Hang();
@@ -95,27 +82,13 @@ void Answer(const v1::ExporterRequest& request) {
   Say(event);
 }
 
-int Main(int argc, char** argv) {
-  EndWithParent();
-  const std::string start = argc > 1 ? argv[1] : "";
-  if (start == "crash") return 127;
-  if (start == "hang") Hang();
-  v1::ExporterEvent greeting;
-  if (start == "babble") {
-    greeting.mutable_failed()->set_message("no");
-  } else {
-    greeting.mutable_ready();
-  }
-  Say(greeting);
-  for (std::string line; std::getline(std::cin, line);) {
-    v1::ExporterRequest request;
-    if (!google::protobuf::util::JsonStringToMessage(line, &request).ok()) return 1;
-    Answer(request);
-  }
-  return 0;
-}
-
 }  // namespace
 }  // namespace squish
 
-int main(int argc, char** argv) { return squish::Main(argc, argv); }
+int main(int argc, char** argv) {
+  squish::EndWithParent();
+  squish::v1::ExporterEvent ready;
+  ready.mutable_ready();
+  return squish::ServeFake<squish::v1::ExporterRequest>(argc > 1 ? argv[1] : "", ready,
+                                                        squish::Answer);
+}

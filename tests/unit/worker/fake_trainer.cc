@@ -16,26 +16,14 @@
 
 #include "common/base/file.h"
 #include "common/base/sha256.h"
-#include "common/child/parent_watch.h"
 #include "common/genome/ancestors.h"
 #include "common/weights/network.h"
-#include "google/protobuf/util/json_util.h"
 #include "squish/v1/trainer.pb.h"
 #include "tests/unit/worker/fake_behaviour.h"
+#include "tests/unit/worker/fake_child.h"
 
 namespace squish {
 namespace {
-
-void Say(const v1::TrainerEvent& event, bool twice = false) {
-  std::string line;
-  if (!google::protobuf::util::MessageToJsonString(event, &line).ok()) std::abort();
-  line += '\n';
-  std::cout << (twice ? line + line : line) << std::flush;
-}
-
-[[noreturn]] void Hang() {
-  while (true) ::pause();
-}
 
 std::string Setting(const char* name) {
   const char* value = std::getenv(name);
@@ -155,7 +143,7 @@ void Answer(const v1::TrainerRequest& request) {
     case kHang:
       Hang();
     case kStandStill:
-      for (;; ::usleep(50'000)) SayProgress(behaviour);
+      StandStill([behaviour] { SayProgress(behaviour); });
     case kSpeakText:
       std::cout << "epoch 1: \x01 loss 0.5" << std::endl;
       Hang();
@@ -197,28 +185,14 @@ void Answer(const v1::TrainerRequest& request) {
   if (behaviour == kDieAfterwards) std::exit(0);
 }
 
-int Main(int argc, char** argv) {
-  EndWithParent();
-  if (argc > 1) std::ofstream(argv[1]) << "started " << ::getpid() << std::endl;
-  const std::string start = argc > 2 ? argv[2] : "";
-  if (start == "crash") return 127;
-  if (start == "hang") Hang();
-  v1::TrainerEvent greeting;
-  if (start == "babble") {
-    greeting.mutable_failed()->set_message("no");
-  } else {
-    greeting.mutable_ready()->set_cuda(true);
-  }
-  Say(greeting);
-  for (std::string line; std::getline(std::cin, line);) {
-    v1::TrainerRequest request;
-    if (!google::protobuf::util::JsonStringToMessage(line, &request).ok()) return 1;
-    Answer(request);
-  }
-  return 0;
-}
-
 }  // namespace
 }  // namespace squish
 
-int main(int argc, char** argv) { return squish::Main(argc, argv); }
+int main(int argc, char** argv) {
+  squish::EndWithParent();
+  if (argc > 1) std::ofstream(argv[1]) << "started " << ::getpid() << std::endl;
+  squish::v1::TrainerEvent ready;
+  ready.mutable_ready()->set_cuda(true);
+  return squish::ServeFake<squish::v1::TrainerRequest>(argc > 2 ? argv[2] : "", ready,
+                                                       squish::Answer);
+}
