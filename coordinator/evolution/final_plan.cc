@@ -1,8 +1,6 @@
 #include "coordinator/evolution/final_plan.h"
 
-#include <utility>
-
-#include "common/base/sha256.h"
+#include "coordinator/evolution/job_parts.h"
 
 namespace squish {
 namespace {
@@ -15,7 +13,7 @@ class FinalJobMaker {
       : spec_(spec), dataset_(dataset), summary_(summary), generation_(generation) {}
 
   v1::Job Train(int index) const {
-    v1::Job job = Keyed(index, v1::JobKey::TRAIN);
+    v1::Job job = KeyedJob(generation_, index, v1::JobKey::TRAIN);
     v1::TrainJob& work = *job.mutable_train();
     const v1::Individual& individual = summary_.champions(index).individual();
     FillTraining(spec_, dataset_, spec_.training().final(), work);
@@ -28,7 +26,7 @@ class FinalJobMaker {
   }
 
   v1::Job Evaluate(int index, const std::string& network) const {
-    v1::Job job = Keyed(index, v1::JobKey::EVALUATE);
+    v1::Job job = KeyedJob(generation_, index, v1::JobKey::EVALUATE);
     v1::EvaluateJob& work = *job.mutable_evaluate();
     work.set_network(network);
     *work.mutable_dataset() = spec_.dataset();
@@ -40,7 +38,7 @@ class FinalJobMaker {
   }
 
   v1::Job Export(int index, const std::string& network) const {
-    v1::Job job = Keyed(index, v1::JobKey::EXPORT);
+    v1::Job job = KeyedJob(generation_, index, v1::JobKey::EXPORT);
     v1::ExportJob& work = *job.mutable_export_files();
     work.set_network(network);
     *work.mutable_dataset() = spec_.dataset();
@@ -50,14 +48,6 @@ class FinalJobMaker {
   }
 
  private:
-  v1::Job Keyed(int index, v1::JobKey::Kind kind) const {
-    v1::Job job;
-    job.mutable_key()->set_generation(generation_);
-    job.mutable_key()->set_index(index);
-    job.mutable_key()->set_kind(kind);
-    return job;
-  }
-
   const v1::ExperimentSpec& spec_;
   const v1::DatasetSummary& dataset_;
   const v1::EvolutionSummary& summary_;
@@ -73,30 +63,6 @@ v1::Champion::State StateOf(const v1::ExperimentSpec& spec, const IndividualFact
 }
 
 }  // namespace
-
-void FillTraining(const v1::ExperimentSpec& spec, const v1::DatasetSummary& dataset,
-                  const v1::Recipe& recipe, v1::TrainJob& job) {
-  *job.mutable_dataset() = spec.dataset();
-  job.set_dataset_fingerprint(dataset.fingerprint());
-  *job.mutable_recipe() = recipe;
-  job.set_threads(spec.training().threads());
-  job.set_device(spec.training().device());
-}
-
-const std::string& AncestorAsTeacher(const v1::ExperimentSpec& spec,
-                                     const v1::EvolutionSummary& summary) {
-  return spec.ancestor().has_branch() ? spec.ancestor().branch().ancestor_trained()
-                                      : summary.ancestor().trained_artifact();
-}
-
-uint64_t TrainingSeed(absl::string_view purpose, uint64_t seed, int generation, int index) {
-  Sha256 hash;
-  hash.UpdateString(purpose);
-  hash.UpdateUint64(seed);
-  hash.UpdateUint64(static_cast<uint64_t>(generation));
-  hash.UpdateUint64(static_cast<uint64_t>(index));
-  return std::move(hash).First64Bits();
-}
 
 v1::Champion DescribeChampion(const v1::ExperimentSpec& spec, const v1::EvolutionSummary& summary,
                               int index, const IndividualFacts& facts) {

@@ -10,6 +10,7 @@
 #include "common/spec/experiment_spec.h"
 #include "coordinator/evolution/champions.h"
 #include "coordinator/evolution/final_plan.h"
+#include "coordinator/evolution/job_parts.h"
 #include "coordinator/evolution/selection.h"
 
 namespace squish {
@@ -41,7 +42,7 @@ class JobMaker {
       : spec_(spec), dataset_(dataset), summary_(summary), generation_(generation) {}
 
   v1::Job Synthesize(int index) const {
-    v1::Job job = Keyed(index, v1::JobKey::SYNTHESIZE);
+    v1::Job job = KeyedJob(generation_, index, v1::JobKey::SYNTHESIZE);
     v1::SynthesizeJob& work = *job.mutable_synthesize();
     work.set_seed(SynthesisSeed(spec_));
     *work.mutable_class_names() = dataset_.class_names();
@@ -70,7 +71,7 @@ class JobMaker {
   }
 
   v1::Job Train(int index, const v1::SynthesizeResult& born) const {
-    v1::Job job = Keyed(index, v1::JobKey::TRAIN);
+    v1::Job job = KeyedJob(generation_, index, v1::JobKey::TRAIN);
     v1::TrainJob& work = *job.mutable_train();
     const v1::TrainingSpec& training = spec_.training();
     FillTraining(spec_, dataset_, generation_ == 0 ? training.ancestor() : training.offspring(),
@@ -87,7 +88,7 @@ class JobMaker {
 
   // Needs the born network only: speed depends on the architecture alone.
   v1::Job Measure(int index, const v1::SynthesizeResult& born) const {
-    v1::Job job = Keyed(index, v1::JobKey::MEASURE);
+    v1::Job job = KeyedJob(generation_, index, v1::JobKey::MEASURE);
     v1::MeasureJob& work = *job.mutable_measure();
     const bool first = generation_ == 0;
     work.set_candidate(born.artifact());
@@ -108,14 +109,6 @@ class JobMaker {
   }
 
  private:
-  v1::Job Keyed(int index, v1::JobKey::Kind kind) const {
-    v1::Job job;
-    job.mutable_key()->set_generation(generation_);
-    job.mutable_key()->set_index(index);
-    job.mutable_key()->set_kind(kind);
-    return job;
-  }
-
   const v1::Individual& ParentOf(int index) const {
     return summary_.parents(index % summary_.parents_size());
   }

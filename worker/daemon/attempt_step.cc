@@ -36,6 +36,13 @@ StepOr<Network> FetchNetwork(Attempt& attempt, absl::string_view digest, absl::s
   return *std::move(network);
 }
 
+StepOr<int> CheckThreads(int threads) {
+  constexpr int kMaximumThreads = 256;
+  if (threads >= 1 && threads <= kMaximumThreads) return threads;
+  return MakeFailure(v1::Failure::INTERNAL,
+                     absl::StrCat("the job asks for ", threads, " threads"));
+}
+
 StepOr<std::string> StoreFile(Attempt& attempt, absl::string_view path) {
   absl::StatusOr<std::string> digest = attempt.Store(path);
   if (!digest.ok()) {

@@ -27,6 +27,9 @@ StepOr<Network> FetchNetwork(Attempt& attempt, absl::string_view digest, absl::s
 // Stores a file that was made. LOCAL_RESOURCES for a full disk, else INTERNAL.
 StepOr<std::string> StoreFile(Attempt& attempt, absl::string_view path);
 
+// The threads that a job asks for, once they are 1 to 256; else INTERNAL.
+StepOr<int> CheckThreads(int threads);
+
 v1::AttemptResult FailedAttempt(v1::Failure failure);
 
 // Removes the file at the end of the scope, if it is there then.

@@ -1,6 +1,5 @@
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "worker/daemon/attempt_step.h"
 #include "worker/daemon/check_evaluation.h"
 #include "worker/daemon/child_events.h"
@@ -8,11 +7,6 @@
 #include "worker/daemon/jobs.h"
 
 namespace squish {
-namespace {
-
-constexpr int kMaximumThreads = 256;
-
-}  // namespace
 
 v1::AttemptResult RunEvaluate(Attempt& attempt, const std::string& output_path,
                               DatasetShelf& datasets, TrainerPool& trainers) {
@@ -20,10 +14,7 @@ v1::AttemptResult RunEvaluate(Attempt& attempt, const std::string& output_path,
   v1::TrainerRequest request;
   *request.mutable_evaluate() = attempt.job().evaluate();
   const v1::EvaluateJob& job = request.evaluate();
-  if (job.threads() < 1 || job.threads() > kMaximumThreads) {
-    return FailedAttempt(MakeFailure(v1::Failure::INTERNAL,
-                                     absl::StrCat("the job asks for ", job.threads(), " threads")));
-  }
+  SQUISH_ASSIGN_OR_FAIL(const int threads, CheckThreads(job.threads()));
   if (job.split() != v1::SELECTION && job.split() != v1::VAL) {
     return FailedAttempt(
         MakeFailure(v1::Failure::INTERNAL, "the job evaluates neither SELECTION nor VAL"));
@@ -38,8 +29,8 @@ v1::AttemptResult RunEvaluate(Attempt& attempt, const std::string& output_path,
 
   v1::AttemptResult result;
   {
-    const TrainerPool::Lease trainer = trainers.Acquire(job.threads());
-    absl::StatusOr<v1::TrainerEvent> answer = trainer->Ask(request, job.threads(), attempt);
+    const TrainerPool::Lease trainer = trainers.Acquire(threads);
+    absl::StatusOr<v1::TrainerEvent> answer = trainer->Ask(request, threads, attempt);
     if (!answer.ok()) return FailedAttempt(ChildFailure(answer.status()));
     const absl::Status checked = CheckEvaluation(request, dataset.summary(), answer->evaluated());
     if (!checked.ok()) {

@@ -1,6 +1,5 @@
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "worker/daemon/attempt_step.h"
 #include "worker/daemon/check_training.h"
 #include "worker/daemon/child_events.h"
@@ -8,11 +7,6 @@
 #include "worker/daemon/jobs.h"
 
 namespace squish {
-namespace {
-
-constexpr int kMaximumThreads = 256;
-
-}  // namespace
 
 v1::AttemptResult RunTrain(Attempt& attempt, const std::string& output_path, DatasetShelf& datasets,
                            TrainerPool& trainers) {
@@ -20,10 +14,7 @@ v1::AttemptResult RunTrain(Attempt& attempt, const std::string& output_path, Dat
   v1::TrainerRequest request;
   *request.mutable_job() = attempt.job().train();
   const v1::TrainJob& job = request.job();
-  if (job.threads() < 1 || job.threads() > kMaximumThreads) {
-    return FailedAttempt(MakeFailure(v1::Failure::INTERNAL,
-                                     absl::StrCat("the job asks for ", job.threads(), " threads")));
-  }
+  SQUISH_ASSIGN_OR_FAIL(const int threads, CheckThreads(job.threads()));
   SQUISH_ASSIGN_OR_FAIL(const v1::DecoderEvent::Done dataset,
                         FindDataset(attempt, job.dataset(), job.dataset_fingerprint(), datasets));
   request.set_dataset_cache_path(dataset.cache_path());
@@ -39,8 +30,8 @@ v1::AttemptResult RunTrain(Attempt& attempt, const std::string& output_path, Dat
 
   v1::AttemptResult result;
   {
-    const TrainerPool::Lease trainer = trainers.Acquire(job.threads());
-    absl::StatusOr<v1::TrainerEvent> answer = trainer->Ask(request, job.threads(), attempt);
+    const TrainerPool::Lease trainer = trainers.Acquire(threads);
+    absl::StatusOr<v1::TrainerEvent> answer = trainer->Ask(request, threads, attempt);
     if (!answer.ok()) return FailedAttempt(ChildFailure(answer.status()));
     const absl::Status checked = CheckTraining(request, answer->done());
     if (!checked.ok()) {
