@@ -6,12 +6,16 @@ pictures as our side's. Reads a number of steps a line on stdin, answers with th
 that they took; one epoch follows the other.
 """
 import argparse
+import os
 import sys
 import time
 
 import torch
 import torchvision
 from torchvision import transforms
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "common"))
+from torch_squeezenet import Training  # noqa: E402
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -41,23 +45,12 @@ def main():
         pictures, options.batch, shuffle=True, drop_last=True, num_workers=options.workers,
         persistent_workers=options.workers > 0)
     batches = endless(loader)
-    model = torchvision.models.squeezenet1_1(num_classes=len(pictures.classes))
-    model = model.to(memory_format=torch.channels_last).train()
-    weights = [p for p in model.parameters() if p.dim() > 1]
-    biases = [p for p in model.parameters() if p.dim() == 1]
-    sgd = torch.optim.SGD([{"params": weights, "weight_decay": 0.0002}, {"params": biases}],
-                          lr=1e-3, momentum=0.9)
+    training = Training(len(pictures.classes), torch.channels_last)
     for line in sys.stdin:
         start = time.perf_counter()
         for _ in range(int(line)):
             batch, labels = next(batches)
-            batch = batch.contiguous(memory_format=torch.channels_last)
-            loss = torch.nn.functional.cross_entropy(model(batch), labels)
-            loss.item()
-            sgd.zero_grad(set_to_none=True)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 2)
-            sgd.step()
+            training.step(batch.contiguous(memory_format=torch.channels_last), labels)
         print(time.perf_counter() - start, flush=True)
 
 

@@ -5,11 +5,14 @@ only, gradient clipping. Reads a number of steps a line on stdin, answers with t
 seconds they took.
 """
 import argparse
+import os
 import sys
 import time
 
 import torch
-import torchvision
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "common"))
+from torch_squeezenet import Training  # noqa: E402
 
 CLASSES = 10
 
@@ -24,23 +27,14 @@ def main():
     torch.set_num_threads(options.threads)
     torch.set_flush_denormal(True)
     layout = torch.contiguous_format if options.contiguous else torch.channels_last
-    model = torchvision.models.squeezenet1_1(num_classes=CLASSES).to(memory_format=layout).train()
-    weights = [p for p in model.parameters() if p.dim() > 1]
-    biases = [p for p in model.parameters() if p.dim() == 1]
-    sgd = torch.optim.SGD([{"params": weights, "weight_decay": 0.0002}, {"params": biases}],
-                          lr=1e-3, momentum=0.9)
+    training = Training(CLASSES, layout)
     pictures = torch.randn(options.batch, 3, options.side, options.side)
     pictures = pictures.contiguous(memory_format=layout)
     labels = torch.randint(CLASSES, (options.batch,))
     for line in sys.stdin:
         start = time.perf_counter()
         for _ in range(int(line)):
-            loss = torch.nn.functional.cross_entropy(model(pictures), labels)
-            loss.item()
-            sgd.zero_grad(set_to_none=True)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 2)
-            sgd.step()
+            training.step(pictures, labels)
         print(time.perf_counter() - start, flush=True)
 
 

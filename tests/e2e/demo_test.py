@@ -15,27 +15,17 @@ import random
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 import urllib.parse
 import urllib.request
 
+from support import check, free_port
+
 COLUMNS = ("experiment,strategy,seed,generation,individual,parents,parameters,megabytes,macs,"
            "selection_accuracy,selection_log_loss,val_accuracy,images_per_second,"
            "ratio_to_ancestor,images_seen,genome_digest,weights_digest").split(",")
-
-
-def check(condition, message):
-    if not condition:
-        raise AssertionError(message)
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def metrics_address(log, deadline):

@@ -11,24 +11,14 @@ import random
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 
 from PIL import Image, ImageDraw
 
+from support import check, free_port
+
 CLASSES = ("cat", "dog", "hamster")
-
-
-def check(condition, message):
-    if not condition:
-        raise AssertionError(message)
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def draw(label, random_):
