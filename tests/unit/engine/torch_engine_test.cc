@@ -26,13 +26,6 @@ class TorchEngineTest : public ::testing::Test {
         .id = "a", .path = network.path, .batch = batch, .input_size = input_size, .threads = 1};
   }
 
-  // Seconds of a call, the best of a few runs.
-  static double CallSeconds(int64_t calls) {
-    double best = 1e9;
-    for (int i = 0; i < 5; ++i) best = std::min(best, engine_->Run("a", calls).value().seconds);
-    return best / static_cast<double>(calls);
-  }
-
   const std::string folder_ = TestFolder();
   static EngineClient* engine_;
 };
@@ -52,15 +45,6 @@ TEST_F(TorchEngineTest, RunsWhatItIsAskedForAndTimesIt) {
   EXPECT_EQ(block.images, 10);
   EXPECT_GT(block.seconds, 0);
   EXPECT_TRUE(engine_->Unload("a").ok());
-}
-
-TEST_F(TorchEngineTest, NarrowerNetworkIsFaster) {
-  ASSERT_TRUE(engine_->Load(LoadOf(WriteNetwork(folder_, 1.0))).ok());
-  const double wide = CallSeconds(3);
-  ASSERT_TRUE(engine_->Load(LoadOf(WriteNetwork(folder_, 0.1))).ok());
-  const double narrow = CallSeconds(3);
-  EXPECT_TRUE(engine_->Unload("a").ok());
-  EXPECT_LT(narrow, 0.7 * wide) << "a hundredth of the work";
 }
 
 TEST_F(TorchEngineTest, InputThatIsTooSmallIsRefused) {
