@@ -16,12 +16,26 @@ void FillEnvironment(v1::EnvironmentSpec& environment) {
   }
 }
 
+// A strategy that has its own way of ranking filters, or none, says so in the spec.
+void FillRanking(v1::ExperimentSpec::Strategy strategy, v1::SynthesisSpec& synthesis) {
+  const bool by_weights = strategy == v1::ExperimentSpec::L1_PRUNE ||
+                          strategy == v1::ExperimentSpec::RANDOM ||
+                          strategy == v1::ExperimentSpec::UNIFORM_WIDTH_FROM_SCRATCH;
+  SQUISH_DEFAULT(synthesis, strength,
+                 by_weights ? v1::SynthesisSpec::L1 : v1::SynthesisSpec::TAYLOR);
+  SQUISH_DEFAULT(synthesis, ranking,
+                 by_weights ? v1::SynthesisSpec::LAYER : v1::SynthesisSpec::GLOBAL);
+}
+
 void FillSynthesis(v1::SynthesisSpec& synthesis) {
-  SQUISH_DEFAULT(synthesis, selectivity, 1);
+  SQUISH_DEFAULT(synthesis, selectivity, 0.1);
   SQUISH_DEFAULT(synthesis, truncation, 0);
   SQUISH_DEFAULT(synthesis, inheritance, v1::SynthesisSpec::INHERIT);
   SQUISH_DEFAULT(synthesis, minimum_filters, 4);
   SQUISH_DEFAULT(synthesis, filter_multiple, 1);
+  SQUISH_DEFAULT(synthesis, strength_images, 1024);
+  SQUISH_DEFAULT(synthesis, mates, 1);
+  if (synthesis.mates() > 1) SQUISH_DEFAULT(synthesis, tagging, 0.5);
 }
 
 void FillTraining(v1::TrainingSpec& training) {
@@ -95,8 +109,11 @@ void FillDefaults(v1::Recipe& recipe) {
 void FillDefaults(v1::ExperimentSpec& spec) {
   SQUISH_DEFAULT(spec, seed, 1);
   SQUISH_DEFAULT(spec, generations, 15);
-  SQUISH_DEFAULT(spec, offspring, 8);
-  SQUISH_DEFAULT(spec, parents, 2);
+  SQUISH_DEFAULT(spec, strategy, v1::ExperimentSpec::EVOLUTION);
+  const bool by_chance = spec.strategy() == v1::ExperimentSpec::EVOLUTION ||
+                         spec.strategy() == v1::ExperimentSpec::RANDOM;
+  SQUISH_DEFAULT(spec, offspring, by_chance ? 8 : 1);
+  SQUISH_DEFAULT(spec, parents, by_chance ? 2 : 1);
   if (spec.has_dataset() && spec.dataset().resize() == v1::RESIZE_RULE_UNSPECIFIED) {
     spec.mutable_dataset()->set_resize(v1::SQUASH);
   }
@@ -105,6 +122,7 @@ void FillDefaults(v1::ExperimentSpec& spec) {
   }
   if (spec.has_ancestor()) FillAncestor(spec);
   FillEnvironment(*spec.mutable_environment());
+  FillRanking(spec.strategy(), *spec.mutable_synthesis());
   FillSynthesis(*spec.mutable_synthesis());
   FillTraining(*spec.mutable_training());
   FillMeasurement(*spec.mutable_measurement(), spec.dataset().input_size());

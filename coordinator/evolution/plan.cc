@@ -29,6 +29,12 @@ uint64_t SynthesisSeed(const v1::ExperimentSpec& spec) {
   return std::move(hash).First64Bits();
 }
 
+// Whether filters are ranked by what pictures tell of them.
+bool WantsStrengths(const v1::ExperimentSpec& spec) {
+  return spec.synthesis().strength() == v1::SynthesisSpec::TAYLOR ||
+         spec.synthesis().strength() == v1::SynthesisSpec::ACTIVATION;
+}
+
 double BudgetOf(const v1::ExperimentSpec& spec, int64_t parameters, int64_t macs) {
   const bool counts_macs = spec.environment().resource() == v1::EnvironmentSpec::MACS;
   return static_cast<double>(counts_macs ? macs : parameters);
@@ -49,6 +55,7 @@ class JobMaker {
     *work.mutable_synthesis() = spec_.synthesis();
     *work.mutable_environment() = spec_.environment();
     work.set_macs_input_size(spec_.measurement().input_size());
+    work.set_strategy(spec_.strategy());
     if (generation_ == 0) {
       *work.mutable_ancestor() = spec_.ancestor();
       // To the worker an individual of another experiment is a network like any other.
@@ -58,10 +65,13 @@ class JobMaker {
       DescribePreprocessing(*work.mutable_preprocessing());
       return job;
     }
-    const v1::Individual& parent = ParentOf(index);
-    v1::ParentNetwork& network = *work.add_parents();
-    *network.mutable_name() = parent.name();
-    network.set_artifact(parent.trained_artifact());
+    for (const v1::Individual* parent : Parents(spec_, summary_, index)) {
+      v1::ParentNetwork& network = *work.add_parents();
+      *network.mutable_name() = parent->name();
+      network.set_artifact(parent->trained_artifact());
+      network.set_strengths(parent->strengths_artifact());
+    }
+    if (work.parents().empty()) DescribePreprocessing(*work.mutable_preprocessing());
     if (spec_.environment().calibration() == v1::EnvironmentSpec::BUDGET) {
       const v1::Individual& ancestor = summary_.ancestor();
       const double start = BudgetOf(spec_, ancestor.parameters(), ancestor.macs());
@@ -79,9 +89,10 @@ class JobMaker {
     work.set_network(born.artifact());
     if (work.recipe().has_distillation()) {
       const bool by_parent = work.recipe().distillation().teacher() == v1::Distillation::PARENT;
-      work.set_teacher(by_parent ? ParentOf(index).trained_artifact()
+      work.set_teacher(by_parent ? Parents(spec_, summary_, index)[0]->trained_artifact()
                                  : AncestorAsTeacher(spec_, summary_));
     }
+    if (WantsStrengths(spec_)) work.set_strength_images(spec_.synthesis().strength_images());
     work.set_seed(TrainingSeed("training", spec_.seed(), generation_, index));
     return job;
   }
@@ -109,10 +120,6 @@ class JobMaker {
   }
 
  private:
-  const v1::Individual& ParentOf(int index) const {
-    return summary_.parents(index % summary_.parents_size());
-  }
-
   void DescribePreprocessing(v1::Preprocessing& preprocessing) const {
     preprocessing.set_input_size(spec_.dataset().input_size());
     preprocessing.set_resize(spec_.dataset().resize());

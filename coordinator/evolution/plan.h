@@ -86,10 +86,12 @@ v1::Individual DescribeIndividual(const v1::ExperimentSpec& spec,
 v1::Champion DescribeChampion(const v1::ExperimentSpec& spec, const v1::EvolutionSummary& summary,
                               int index, const IndividualFacts& facts);
 
-// The parents of offspring `index` of the generation after `summary`'s: round robin
-// over the selected.
-std::vector<v1::IndividualName> ParentsOf(const v1::ExperimentSpec& spec,
-                                          const v1::EvolutionSummary& summary, int index);
+// The parents of offspring `index` of the generation after `summary`'s, best ranked first:
+// synthesis.mates of them, or all where fewer were selected. One goes round the selected with
+// `index`; the others are those that follow it, one place further each time that it has gone
+// round. None under UNIFORM_WIDTH_FROM_SCRATCH, and of the ancestor. They are `summary`'s.
+std::vector<const v1::Individual*> Parents(const v1::ExperimentSpec& spec,
+                                           const v1::EvolutionSummary& summary, int index);
 
 // SHA-256 (hex) over (generation, index, parents, genome digest, weights digest,
 // state) of the individuals, which must be in order of generation and index.

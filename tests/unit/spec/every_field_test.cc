@@ -38,6 +38,7 @@ v1::ExperimentSpec FullSpec() {
     }
     ancestor { squeezenet_v1_1 { } }
     environment { constraints { min_accuracy: 0.5 } }
+    synthesis { mates: 2 }
     training { offspring { distillation { teacher: PARENT } } final { } })",
                                                             &spec));
   return spec;

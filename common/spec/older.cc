@@ -1,0 +1,32 @@
+#include "common/spec/older.h"
+
+namespace squish {
+namespace {
+
+// Before strengths could be chosen: L1 in each layer, of one parent.
+void CompleteSynthesis(v1::SynthesisSpec& synthesis) {
+  if (synthesis.has_strength()) return;
+  synthesis.set_strength(v1::SynthesisSpec::L1);
+  synthesis.set_ranking(v1::SynthesisSpec::LAYER);
+  synthesis.set_strength_images(1024);  // Not looked at.
+  synthesis.set_mates(1);
+}
+
+}  // namespace
+
+void CompleteOlder(v1::ExperimentSpec& spec) {
+  CompleteSynthesis(*spec.mutable_synthesis());
+  if (!spec.has_strategy()) spec.set_strategy(v1::ExperimentSpec::EVOLUTION);
+  v1::SelectionSpec& selection = *spec.mutable_selection();
+  if (!selection.has_method()) selection.set_method(v1::SelectionSpec::COMMA);
+  if (!selection.has_stop_after()) selection.set_stop_after(0);
+}
+
+void CompleteOlder(v1::SynthesizeJob& job) {
+  CompleteSynthesis(*job.mutable_synthesis());
+  if (job.strategy() == v1::ExperimentSpec::STRATEGY_UNSPECIFIED) {
+    job.set_strategy(v1::ExperimentSpec::EVOLUTION);
+  }
+}
+
+}  // namespace squish
