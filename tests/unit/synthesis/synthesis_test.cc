@@ -485,7 +485,7 @@ TEST(SynthesisDigestTest, OfEveryOtherWayAreAsExpected) {
          job.mutable_synthesis()->set_mates(2);
          job.mutable_synthesis()->set_tagging(0.5);
        },
-       ""},
+       "d149fa419e342a7e3e4d37dcc66d71fff1e2983534dffa72e958e2732b3ca08e"},
       {"two parents, those that both have, by Taylor and global rank",
        [](auto& job) {
          job.mutable_synthesis()->set_mates(2);
@@ -494,22 +494,24 @@ TEST(SynthesisDigestTest, OfEveryOtherWayAreAsExpected) {
          job.mutable_synthesis()->set_ranking(v1::SynthesisSpec::GLOBAL);
          job.mutable_synthesis()->set_selectivity(0.1);
        },
-       ""},
-      {"L1_PRUNE", [](auto& job) { job.set_strategy(v1::ExperimentSpec::L1_PRUNE); }, ""},
+       "16dd45c816469408471bd25b336ea9e2231603f5af49fabe3f6954ca1ead4b6c"},
+      {"L1_PRUNE", [](auto& job) { job.set_strategy(v1::ExperimentSpec::L1_PRUNE); },
+       "330145660fa88ce1360e84f780a6d4d07cfae1e6bfff512b6453a29b9222cb74"},
       {"TAYLOR_PRUNE",
        [](auto& job) {
          job.set_strategy(v1::ExperimentSpec::TAYLOR_PRUNE);
          job.mutable_synthesis()->set_strength(v1::SynthesisSpec::TAYLOR);
          job.mutable_synthesis()->set_ranking(v1::SynthesisSpec::GLOBAL);
        },
-       ""},
-      {"RANDOM", [](auto& job) { job.set_strategy(v1::ExperimentSpec::RANDOM); }, ""},
+       "a0f770fc4ee7435470f1e6c5decb69d5bd6808ff5b71f625d0edd3b8053a1e1e"},
+      {"RANDOM", [](auto& job) { job.set_strategy(v1::ExperimentSpec::RANDOM); },
+       "010ab1401d66b1dd6c57af125def8f4e9e1b36deef3e5d0524ddead2fe1b9846"},
       {"UNIFORM_WIDTH_FROM_SCRATCH",
        [](auto& job) {
          job.set_strategy(v1::ExperimentSpec::UNIFORM_WIDTH_FROM_SCRATCH);
          job.clear_parents();
        },
-       ""},
+       "109999b88c4d32f51e6616f79dac0ad5fa3cb3283b5a66abb67550c1d7686243"},
   };
   for (const OtherExpected& expected : all) {
     SCOPED_TRACE(expected.what);
@@ -522,7 +524,7 @@ TEST(SynthesisDigestTest, OfEveryOtherWayAreAsExpected) {
     ASSERT_TRUE(child.ok()) << child.status();
     EXPECT_EQ(child->network.genome.Digest(), expected.genome);
     EXPECT_NEAR(CountParameters(child->network.genome) / changed.target_budget(), 1.0, 0.05);
-    EXPECT_NEAR(child->birth.expected_budget() / changed.target_budget(), 1.0, 0.01);
+    EXPECT_NEAR(child->birth.expected_budget() / changed.target_budget(), 1.0, 0.02);
   }
 }
 
