@@ -355,6 +355,9 @@ Sheet RunnersSheet(const v1::ListRunnersResponse& runners) {
     for (const v1::DatasetReport& report : runner.datasets()) {
       offers.push_back(absl::StrCat(report.spec().name(), " ",
                                     v1::DatasetReport::State_Name(report.state())));
+      if (report.state() == v1::DatasetReport::PREPARING) {
+        absl::StrAppendFormat(&offers.back(), " %.0f %%", 100 * report.fraction());
+      }
     }
     for (const v1::WorkInHand& one : runner.work()) {
       work.push_back(absl::StrFormat("%s %d:%d of %s, %.0f %%",
