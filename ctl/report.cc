@@ -226,9 +226,13 @@ std::string SpeedsSentence(const std::vector<v1::Individual>& individuals) {
 }
 
 std::string StateSentence(const v1::Experiment& experiment) {
+  const bool all_closed =
+      experiment.finishing() || experiment.state() == v1::Experiment::SUCCEEDED;
+  const bool early = all_closed && experiment.generation() < experiment.spec().generations();
   std::string sentence = absl::StrCat(v1::Experiment::State_Name(experiment.state()),
                                       ", generation ", experiment.generation(), " of ",
                                       experiment.spec().generations(),
+                                      early ? ", stopped early" : "",
                                       experiment.finishing() ? ", finishing champions" : "");
   if (!experiment.reason().empty()) absl::StrAppend(&sentence, ": ", experiment.reason());
   return sentence;

@@ -338,6 +338,14 @@ void CheckMeasurement(const v1::MeasurementSpec& measurement, Checker& checker) 
                                least, "; make it more, or those less"));
 }
 
+void CheckSelection(const v1::SelectionSpec& selection, Checker& checker) {
+  checker.Require(selection.method() == v1::SelectionSpec::COMMA ||
+                      selection.method() == v1::SelectionSpec::PLUS ||
+                      selection.method() == v1::SelectionSpec::NSGA_II,
+                  "selection.method", "must be COMMA, PLUS or NSGA_II");
+  checker.Range(selection.stop_after(), 0, 1000, "selection.stop_after");
+}
+
 void CheckExports(const v1::ExportSpec& exports, Checker& checker) {
   checker.Require(exports.batches_size() <= 8, "exports.batches",
                   "asks for more than 8 files; name fewer");
@@ -367,6 +375,7 @@ std::optional<SpecProblem> FindProblem(const v1::ExperimentSpec& spec) {
   CheckStrategy(spec, checker);
   CheckTraining(spec, checker);
   CheckMeasurement(spec.measurement(), checker);
+  CheckSelection(spec.selection(), checker);
   checker.Require(spec.report_megabytes_size() <= 32, "report_megabytes",
                   "asks for more than 32 sizes; name fewer");
   for (int i = 0; i < spec.report_megabytes_size(); ++i) {

@@ -76,6 +76,11 @@ void FillAncestor(v1::ExperimentSpec& spec) {
   }
 }
 
+void FillSelection(v1::SelectionSpec& selection) {
+  SQUISH_DEFAULT(selection, method, v1::SelectionSpec::COMMA);
+  SQUISH_DEFAULT(selection, stop_after, 0);
+}
+
 void FillRetry(v1::RetrySpec& retry) {
   SQUISH_DEFAULT(retry, lost_runners, 8);
   SQUISH_DEFAULT(retry, failures, 3);
@@ -126,6 +131,7 @@ void FillDefaults(v1::ExperimentSpec& spec) {
   FillSynthesis(*spec.mutable_synthesis());
   FillTraining(*spec.mutable_training());
   FillMeasurement(*spec.mutable_measurement(), spec.dataset().input_size());
+  FillSelection(*spec.mutable_selection());
   FillRetry(*spec.mutable_retry());
   if (spec.exports().batches().empty()) spec.mutable_exports()->add_batches(1);
 }

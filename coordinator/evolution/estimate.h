@@ -27,8 +27,9 @@ double TrainingWork(double images, double student_macs, double teacher_macs);
 // Jobs, images, disk and hours of a complete spec; no notes. Networks are taken to be of
 // the planned size B_g, with MACs in proportion; under LITERAL, where sizes are not
 // planned, as large as the first. A generation begins when the one before has ended, and
-// trains no more networks at a time than there are slots. Champions are counted as many as there can be, of the
-// last size.
+// trains no more networks at a time than there are slots. Champions are counted as many as
+// there can be, of the last size, and generations as if nothing stopped the experiment
+// early.
 v1::EstimateResponse EstimateCost(const v1::ExperimentSpec& spec, const EstimateBasis& basis);
 
 }  // namespace squish

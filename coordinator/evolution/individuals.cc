@@ -80,13 +80,13 @@ void EstimateSpeed(const v1::ExperimentSpec& spec, const v1::Individual& first,
 
 }  // namespace
 
-bool IsOfChampions(const v1::ExperimentSpec& spec, int generation) {
-  return generation > spec.generations();
+bool IsOfChampions(const v1::EvolutionSummary& summary, int generation) {
+  return !summary.champions().empty() && generation > summary.closed_generation();
 }
 
 int GenerationSize(const v1::ExperimentSpec& spec, const v1::EvolutionSummary& summary,
                    int generation) {
-  if (IsOfChampions(spec, generation)) return summary.champions_size();
+  if (IsOfChampions(summary, generation)) return summary.champions_size();
   return generation == 0 ? 1 : spec.offspring();
 }
 

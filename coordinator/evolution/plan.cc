@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -175,37 +176,66 @@ std::string PinnedDeviceClass(const v1::ExperimentSpec& spec, const IndividualFa
   return ancestor.measure->setting().device_class();
 }
 
-Closing Close(const v1::ExperimentSpec& spec, const v1::EvolutionSummary& before,
-              const OpenGeneration& open) {
-  Closing closing;
+std::vector<v1::Individual> DescribeAll(const v1::ExperimentSpec& spec,
+                                        const v1::EvolutionSummary& summary,
+                                        const OpenGeneration& open) {
+  std::vector<v1::Individual> individuals;
   for (int i = 0; i < static_cast<int>(open.individuals.size()); ++i) {
     v1::IndividualName name;
     name.set_generation(open.generation);
     name.set_index(i);
-    closing.individuals.push_back(DescribeIndividual(spec, before, name, open.individuals[i]));
+    individuals.push_back(DescribeIndividual(spec, summary, name, open.individuals[i]));
   }
+  return individuals;
+}
+
+void ChooseParents(const v1::ExperimentSpec& spec, const v1::Individual& ancestor,
+                   Closing& closing) {
+  v1::EvolutionSummary& summary = closing.summary;
+  std::vector<v1::Individual> selected =
+      SelectParents(spec, closing.individuals,
+                    {summary.parents().begin(), summary.parents().end()}, ancestor);
+  // With nobody to select the parents stay: their next offspring are others, and smaller.
+  if (!selected.empty()) summary.clear_parents();
+  for (v1::Individual& parent : selected) {
+    if (parent.name().generation() == summary.closed_generation()) {
+      closing.individuals[parent.name().index()].set_selected(true);
+    }
+    *summary.add_parents() = Remembered(std::move(parent));
+  }
+}
+
+void CountUnmoved(v1::EvolutionSummary& summary) {
+  const int closed = summary.closed_generation();
+  const bool moved =
+      std::any_of(summary.archive().begin(), summary.archive().end(),
+                  [closed](const auto& member) { return member.name().generation() == closed; });
+  summary.set_archive_unmoved(moved || closed == 0 ? 0 : summary.archive_unmoved() + 1);
+}
+
+// Whether the generation that was closed last is followed by champions.
+bool IsLast(const v1::ExperimentSpec& spec, const v1::EvolutionSummary& summary) {
+  const int stop_after = spec.selection().stop_after();
+  return summary.closed_generation() >= spec.generations() ||
+         (stop_after > 0 && summary.archive_unmoved() >= stop_after);
+}
+
+Closing Close(const v1::ExperimentSpec& spec, const v1::EvolutionSummary& before,
+              const OpenGeneration& open) {
+  Closing closing;
+  closing.individuals = DescribeAll(spec, before, open);
   closing.summary = before;
   closing.summary.set_closed_generation(open.generation);
-  if (open.generation == 0) {
-    closing.summary.set_device_class(PinnedDeviceClass(spec, open.individuals[0]));
-  }
-  const v1::Individual& ancestor =
-      open.generation == 0 ? closing.individuals[0] : before.ancestor();
-  const std::vector<int> selected = SelectParents(spec, closing.individuals, ancestor);
-  // With nobody to select the parents stay: their next offspring are others, and smaller.
-  if (!selected.empty()) closing.summary.clear_parents();
-  for (const int position : selected) {
-    closing.individuals[position].set_selected(true);
-    *closing.summary.add_parents() = Remembered(closing.individuals[position]);
-  }
-  if (open.generation == 0) {
-    *closing.summary.mutable_ancestor() = Remembered(closing.individuals[0]);
-  }
+  const bool first = open.generation == 0;
+  if (first) closing.summary.set_device_class(PinnedDeviceClass(spec, open.individuals[0]));
+  ChooseParents(spec, first ? closing.individuals[0] : before.ancestor(), closing);
+  if (first) *closing.summary.mutable_ancestor() = Remembered(closing.individuals[0]);
   for (const v1::Individual& individual : closing.individuals) {
     NoteBest(individual, closing.summary);
   }
   ExtendArchive(spec, closing.individuals, closing.summary);
-  if (open.generation < spec.generations()) return closing;
+  CountUnmoved(closing.summary);
+  if (!IsLast(spec, closing.summary)) return closing;
   for (v1::Champion& champion : ChooseChampions(spec, closing.summary)) {
     *closing.summary.add_champions() = std::move(champion);
   }
@@ -224,7 +254,7 @@ Plan MakePlan(const v1::ExperimentSpec& spec, const v1::DatasetSummary& dataset,
               const v1::EvolutionSummary& summary, const OpenGeneration& open) {
   assert(static_cast<int>(open.individuals.size()) ==
          GenerationSize(spec, summary, open.generation));
-  if (IsOfChampions(spec, open.generation)) return MakeFinalPlan(spec, dataset, summary, open);
+  if (IsOfChampions(summary, open.generation)) return MakeFinalPlan(spec, dataset, summary, open);
   const bool measures = spec.measurement().fitness() == v1::MeasurementSpec::MEASURED;
   const JobMaker make(spec, dataset, summary, open.generation);
   Plan plan;

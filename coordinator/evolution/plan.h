@@ -13,6 +13,8 @@
 //
 // After the last generation comes one of champions: what the archive offers best is
 // trained further, then evaluated on `val/` and exported, in place of bred individuals.
+// Which generation is the last, the summary knows once it is closed: spec.generations, or
+// an earlier one by selection.stop_after.
 //
 // Pure: no clock, no randomness, no I/O, no order of arrival. The same facts give the
 // same plan on every machine and at every time. The cost does
@@ -64,8 +66,9 @@ struct Plan {
 // none, with fresh or imported weights.
 const std::string& StartNetwork(const v1::ExperimentSpec& spec);
 
-// Whether `generation` is the champions', which comes after the last one.
-bool IsOfChampions(const v1::ExperimentSpec& spec, int generation);
+// Whether `generation` is the champions', which comes after the last one. `summary` is of
+// the closed generations.
+bool IsOfChampions(const v1::EvolutionSummary& summary, int generation);
 
 // Individuals in a generation: 1 in generation 0, the summary's champions in theirs, else
 // spec.offspring.

@@ -55,6 +55,9 @@ TEST(ExperimentSpecTest, DefaultsAreThoseOfTheDocumentation) {
   EXPECT_EQ(spec->training().offspring().batch(), 64);
   EXPECT_TRUE(spec->training().ancestor().flip());
   EXPECT_EQ(spec->measurement().input_size(), 32);
+  EXPECT_EQ(spec->selection().method(), v1::SelectionSpec::COMMA);
+  EXPECT_TRUE(spec->selection().has_stop_after());
+  EXPECT_EQ(spec->selection().stop_after(), 0);
   EXPECT_EQ(spec->retry().lost_runners(), 8);
 }
 
@@ -94,6 +97,14 @@ TEST(ExperimentSpecTest, AnOlderSpecGoesOnMeaningWhatItMeant) {
   const auto complete = CompleteExperimentSpec(older);
   ASSERT_TRUE(complete.ok()) << complete.status();
   EXPECT_EQ(complete->SerializeAsString(), older.SerializeAsString()) << "nothing is left to fill";
+}
+
+TEST(ExperimentSpecTest, SelectionIsAnyOfItsMethods) {
+  for (const char* method : {"COMMA", "PLUS", "NSGA_II"}) {
+    EXPECT_EQ(ErrorOf(absl::StrCat(kMinimal, "selection { method: ", method,
+                                   " stop_after: 1000 }")),
+              "OK");
+  }
 }
 
 TEST(ExperimentSpecTest, WhatWasSaidIsKept) {
@@ -296,6 +307,10 @@ TEST(ExperimentSpecTest, EveryImpossibleValueIsRefused) {
        "training.offspring.final_learning_rate: is 0.1, more than learning_rate"},
       {"training { offspring { epochs: 0.1 } }",
        "training.offspring.warmup_epochs: is 0.2, more than epochs (0.1)"},
+      {"selection { method: METHOD_UNSPECIFIED }",
+       "selection.method: must be COMMA, PLUS or NSGA_II"},
+      {"selection { stop_after: -1 }", "selection.stop_after"},
+      {"selection { stop_after: 1001 }", "selection.stop_after"},
       {"retry { failures: 0 }", "retry.failures"},
   };
   for (const auto& [line, expected] : cases) {
