@@ -116,7 +116,7 @@ std::string IndividualsCsv(const v1::Experiment& experiment,
     const auto val = val_accuracies.find(individual.weights_digest());
     const std::vector<std::string> cells = {
         experiment.id(),
-        "EVOLUTION",
+        v1::ExperimentSpec::Strategy_Name(experiment.spec().strategy()),
         absl::StrCat(experiment.spec().seed()),
         absl::StrCat(individual.name().generation()),
         absl::StrCat(individual.name().index()),

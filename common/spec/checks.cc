@@ -169,9 +169,34 @@ void CheckConstraint(const v1::Constraint& constraint, const std::string& field,
   }
 }
 
+void CheckClosedLoop(const v1::EnvironmentSpec& environment, Checker& checker) {
+  const v1::ClosedLoop& loop = environment.closed_loop();
+  const std::string path = "environment.closed_loop";
+  checker.Positive(loop.least_resource_factor(), 1, path + ".least_resource_factor");
+  checker.Require(environment.calibration() == v1::EnvironmentSpec::BUDGET, path,
+                  "follows a budget, which calibration: LITERAL does not have; use BUDGET");
+  switch (loop.target_case()) {
+    case v1::ClosedLoop::kRatioToAncestor:
+      checker.Positive(loop.ratio_to_ancestor(), 1000, path + ".ratio_to_ancestor");
+      checker.Require(loop.ratio_to_ancestor() > 1, path + ".ratio_to_ancestor",
+                      absl::StrCat("is ", loop.ratio_to_ancestor(),
+                                   ", which the ancestor itself has; make it more than 1"));
+      break;
+    case v1::ClosedLoop::kMegabytes:
+      checker.Positive(loop.megabytes(), 1e6, path + ".megabytes");
+      checker.Require(environment.resource() == v1::EnvironmentSpec::PARAMETERS,
+                      path + ".megabytes", "counts parameters; set resource: PARAMETERS");
+      break;
+    case v1::ClosedLoop::TARGET_NOT_SET:
+      checker.Fail(path, "has no target; add ratio_to_ancestor or megabytes");
+  }
+}
+
 void CheckEnvironment(const v1::ExperimentSpec& spec, Checker& checker) {
   const v1::EnvironmentSpec& environment = spec.environment();
   checker.Positive(environment.resource_factor(), 1, "environment.resource_factor");
+  checker.Positive(environment.final_resource_factor(), 1, "environment.final_resource_factor");
+  if (environment.has_closed_loop()) CheckClosedLoop(environment, checker);
   checker.Require(environment.calibration() == v1::EnvironmentSpec::LITERAL ||
                       environment.calibration() == v1::EnvironmentSpec::BUDGET,
                   "environment.calibration", "must be LITERAL or BUDGET");

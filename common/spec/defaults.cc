@@ -9,8 +9,12 @@ namespace {
 
 void FillEnvironment(v1::EnvironmentSpec& environment) {
   SQUISH_DEFAULT(environment, resource_factor, 0.928);
+  SQUISH_DEFAULT(environment, final_resource_factor, environment.resource_factor());
   SQUISH_DEFAULT(environment, calibration, v1::EnvironmentSpec::BUDGET);
   SQUISH_DEFAULT(environment, resource, v1::EnvironmentSpec::PARAMETERS);
+  if (environment.has_closed_loop()) {
+    SQUISH_DEFAULT(*environment.mutable_closed_loop(), least_resource_factor, 0.7);
+  }
   for (v1::Constraint& constraint : *environment.mutable_constraints()) {
     SQUISH_DEFAULT(constraint, scheduled, true);
   }

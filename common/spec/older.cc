@@ -16,6 +16,10 @@ void CompleteSynthesis(v1::SynthesisSpec& synthesis) {
 
 void CompleteOlder(v1::ExperimentSpec& spec) {
   CompleteSynthesis(*spec.mutable_synthesis());
+  v1::EnvironmentSpec& environment = *spec.mutable_environment();
+  if (!environment.has_final_resource_factor()) {
+    environment.set_final_resource_factor(environment.resource_factor());
+  }
   if (!spec.has_strategy()) spec.set_strategy(v1::ExperimentSpec::EVOLUTION);
   v1::SelectionSpec& selection = *spec.mutable_selection();
   if (!selection.has_method()) selection.set_method(v1::SelectionSpec::COMMA);

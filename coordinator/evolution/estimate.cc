@@ -38,7 +38,11 @@ class Sum {
  private:
   double SizeShare(int generation) const {
     if (spec_.environment().calibration() != v1::EnvironmentSpec::BUDGET) return 1;
-    return TargetBudget(spec_, 1, std::min(generation, spec_.generations()));
+    const bool counts_macs = spec_.environment().resource() == v1::EnvironmentSpec::MACS;
+    const auto start =
+        static_cast<double>(counts_macs ? basis_.first.macs : basis_.first.parameters);
+    if (!(start > 0)) return 1;
+    return TargetBudget(spec_, start, std::min(generation, spec_.generations())) / start;
   }
 
   const v1::ExperimentSpec& spec_;

@@ -10,6 +10,7 @@
 #include "common/base/sha256.h"
 #include "common/spec/experiment_spec.h"
 #include "coordinator/evolution/champions.h"
+#include "coordinator/evolution/environment.h"
 #include "coordinator/evolution/final_plan.h"
 #include "coordinator/evolution/job_parts.h"
 #include "coordinator/evolution/selection.h"
@@ -34,11 +35,6 @@ uint64_t SynthesisSeed(const v1::ExperimentSpec& spec) {
 bool WantsStrengths(const v1::ExperimentSpec& spec) {
   return spec.synthesis().strength() == v1::SynthesisSpec::TAYLOR ||
          spec.synthesis().strength() == v1::SynthesisSpec::ACTIVATION;
-}
-
-double BudgetOf(const v1::ExperimentSpec& spec, int64_t parameters, int64_t macs) {
-  const bool counts_macs = spec.environment().resource() == v1::EnvironmentSpec::MACS;
-  return static_cast<double>(counts_macs ? macs : parameters);
 }
 
 // Makes the jobs of one open generation.
@@ -73,11 +69,9 @@ class JobMaker {
       network.set_strengths(parent->strengths_artifact());
     }
     if (work.parents().empty()) DescribePreprocessing(*work.mutable_preprocessing());
-    if (spec_.environment().calibration() == v1::EnvironmentSpec::BUDGET) {
-      const v1::Individual& ancestor = summary_.ancestor();
-      const double start = BudgetOf(spec_, ancestor.parameters(), ancestor.macs());
-      work.set_target_budget(TargetBudget(spec_, start, generation_));
-    }
+    const NextEnvironment environment = EnvironmentAfter(spec_, summary_);
+    work.mutable_environment()->set_resource_factor(environment.resource_factor);
+    work.set_target_budget(environment.budget);
     return job;
   }
 

@@ -131,6 +131,20 @@ absl::StatusOr<double> ExpectedBudget(const Genome& genome, const std::vector<Gr
   return budget;
 }
 
+absl::StatusOr<double> LeastBudget(const Genome& genome, int minimum_filters,
+                                   v1::EnvironmentSpec::Resource resource, int input_size) {
+  std::vector<GroupPlan> plans;
+  for (const FilterGroup& group : genome.groups()) {
+    const int filters = genome.conv(group.layers.front()).filters();
+    const int kept = group.prunable ? std::min(minimum_filters, filters) : filters;
+    GroupPlan plan;
+    plan.probabilities.assign(static_cast<size_t>(filters), 0);
+    std::fill_n(plan.probabilities.begin(), kept, kCertain);
+    plans.push_back(std::move(plan));
+  }
+  return ExpectedBudget(genome, plans, resource, input_size);
+}
+
 absl::Status UnreachableBudget(double target, double floors,
                                v1::EnvironmentSpec::Resource resource) {
   return absl::FailedPreconditionError(absl::StrFormat(

@@ -25,6 +25,10 @@ struct Environment {
 absl::StatusOr<double> ExpectedBudget(const Genome& genome, const std::vector<GroupPlan>& plans,
                                       v1::EnvironmentSpec::Resource resource, int input_size);
 
+// What is left when every layer that may lose filters is at its floor. As ExpectedBudget.
+absl::StatusOr<double> LeastBudget(const Genome& genome, int minimum_filters,
+                                   v1::EnvironmentSpec::Resource resource, int input_size);
+
 // LITERAL: κ = R. As ExpectedBudget.
 absl::StatusOr<Environment> LiteralEnvironment(const Genome& genome,
                                                const std::vector<GroupOdds>& odds,

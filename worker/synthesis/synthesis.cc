@@ -108,11 +108,23 @@ bool IsGreedy(v1::ExperimentSpec::Strategy strategy) {
 }
 
 // B_g and what it counts. INVALID_ARGUMENT: there is none.
-absl::StatusOr<BudgetLimit> LimitOf(const v1::SynthesizeJob& job) {
+absl::StatusOr<BudgetLimit> PlannedLimit(const v1::SynthesizeJob& job) {
   if (!(job.target_budget() > 0 && std::isfinite(job.target_budget()))) {
     return absl::InvalidArgumentError("target_budget must be above 0");
   }
   return BudgetLimit{job.target_budget(), job.environment().resource(), job.macs_input_size()};
+}
+
+// The same for a child of `genome`. A closed loop may ask for what the floors do not allow;
+// then the floors are what is left.
+absl::StatusOr<BudgetLimit> LimitOf(const v1::SynthesizeJob& job, const Genome& genome) {
+  SQUISH_ASSIGN_OR_RETURN(BudgetLimit limit, PlannedLimit(job));
+  if (!job.environment().has_closed_loop()) return limit;
+  SQUISH_ASSIGN_OR_RETURN(const double least,
+                          LeastBudget(genome, job.synthesis().minimum_filters(), limit.resource,
+                                      limit.input_size));
+  limit.target = std::max(limit.target, least);
+  return limit;
 }
 
 absl::StatusOr<Environment> Calibrate(const Genome& parent, const std::vector<GroupOdds>& odds,
@@ -122,7 +134,7 @@ absl::StatusOr<Environment> Calibrate(const Genome& parent, const std::vector<Gr
     return LiteralEnvironment(parent, odds, spec.resource_factor(), spec.resource(),
                               job.macs_input_size());
   }
-  SQUISH_ASSIGN_OR_RETURN(const BudgetLimit limit, LimitOf(job));
+  SQUISH_ASSIGN_OR_RETURN(const BudgetLimit limit, LimitOf(job, parent));
   return BudgetEnvironment(parent, odds, limit.target, limit.resource, limit.input_size);
 }
 
@@ -170,7 +182,7 @@ absl::StatusOr<Survival> Draw(const Candidate& candidate, const v1::SynthesizeJo
 
 absl::StatusOr<Survival> Prune(const Candidate& candidate, const v1::SynthesizeJob& job) {
   const Genome& genome = candidate.network.genome;
-  SQUISH_ASSIGN_OR_RETURN(const BudgetLimit limit, LimitOf(job));
+  SQUISH_ASSIGN_OR_RETURN(const BudgetLimit limit, LimitOf(job, genome));
   SQUISH_ASSIGN_OR_RETURN(
       const Pruned pruned,
       KeepStrongest(genome, candidate.strengths, job.synthesis().ranking(),
@@ -230,7 +242,7 @@ absl::StatusOr<Offspring> MakeChild(const v1::SynthesizeJob& job, const v1::JobK
 
 // A network without parents that is not the ancestor.
 absl::StatusOr<Offspring> MakeUniform(const v1::SynthesizeJob& job, const v1::JobKey& key) {
-  SQUISH_ASSIGN_OR_RETURN(const BudgetLimit limit, LimitOf(job));
+  SQUISH_ASSIGN_OR_RETURN(const BudgetLimit limit, PlannedLimit(job));
   SQUISH_ASSIGN_OR_RETURN(Genome genome, WidestWithin(job.class_names_size(), limit));
   SQUISH_ASSIGN_OR_RETURN(const Genome whole, SqueezeNetV11(job.class_names_size()));
   SQUISH_ASSIGN_OR_RETURN(const Cost cost, ComputeCost(genome, limit.input_size));

@@ -17,6 +17,7 @@ v1::Experiment TheExperiment() {
   experiment.set_id("demo-1234");
   experiment.mutable_spec()->set_name("demo");
   experiment.mutable_spec()->set_seed(7);
+  experiment.mutable_spec()->set_strategy(v1::ExperimentSpec::EVOLUTION);
   experiment.mutable_spec()->set_generations(5);
   experiment.set_generation(2);
   experiment.set_state(v1::Experiment::RUNNING);

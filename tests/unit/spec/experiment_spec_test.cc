@@ -82,6 +82,7 @@ TEST(ExperimentSpecTest, AnOlderSpecGoesOnMeaningWhatItMeant) {
   v1::ExperimentSpec older = *ParseExperimentSpec(kMinimal, "a");
   older.clear_strategy();
   older.clear_selection();
+  older.mutable_environment()->clear_final_resource_factor();
   v1::SynthesisSpec& synthesis = *older.mutable_synthesis();
   synthesis.set_selectivity(1);
   synthesis.clear_strength();
@@ -251,6 +252,17 @@ TEST(ExperimentSpecTest, EveryImpossibleValueIsRefused) {
       {"environment { constraints { min_accuracy: 2 } }", "min_accuracy"},
       {"environment { constraints { min_images_per_second: 9 } } measurement { fitness: ESTIMATED }",
        "environment.constraints[0]: asks for images/s"},
+      {"environment { final_resource_factor: 0 }", "environment.final_resource_factor"},
+      {"environment { final_resource_factor: 1.5 }", "environment.final_resource_factor"},
+      {"environment { closed_loop { } }", "environment.closed_loop: has no target"},
+      {"environment { closed_loop { ratio_to_ancestor: 1 } }", "ratio_to_ancestor: is 1"},
+      {"environment { closed_loop { ratio_to_ancestor: nan } }", "ratio_to_ancestor"},
+      {"environment { closed_loop { megabytes: -1 } }", "environment.closed_loop.megabytes"},
+      {"environment { closed_loop { megabytes: 0.001 } }", "raise the target"},
+      {"environment { closed_loop { megabytes: 1 } resource: MACS }", "set resource: PARAMETERS"},
+      {"environment { closed_loop { megabytes: 1 } calibration: LITERAL }", "use BUDGET"},
+      {"environment { closed_loop { megabytes: 1 least_resource_factor: 0 } }",
+       "least_resource_factor"},
       {"synthesis { selectivity: 0 }", "synthesis.selectivity"},
       {"synthesis { selectivity: inf }", "synthesis.selectivity"},
       {"synthesis { truncation: -1 }", "synthesis.truncation"},
