@@ -17,7 +17,9 @@ inline v1::ExperimentSpec TestSpec() {
     dataset { name: "shapes" input_size: 32 resize: SQUASH built_in { seed: 1 } }
     ancestor { squeezenet_v1_1 { width: 0.5 } }
     generations: 3 offspring: 4 parents: 2
-    environment { resource_factor: 0.5 calibration: BUDGET resource: PARAMETERS }
+    environment {
+      resource_factor: 0.5 final_resource_factor: 0.5 calibration: BUDGET resource: PARAMETERS
+    }
     synthesis { selectivity: 1 minimum_filters: 4 filter_multiple: 1 inheritance: INHERIT }
     training {
       ancestor { epochs: 3 learning_rate: 0.02 gradient_clip: 2 }
