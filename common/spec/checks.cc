@@ -406,6 +406,9 @@ std::optional<SpecProblem> FindProblem(const v1::ExperimentSpec& spec) {
   for (int i = 0; i < spec.report_megabytes_size(); ++i) {
     checker.Positive(spec.report_megabytes(i), 1e6, absl::StrCat("report_megabytes[", i, "]"));
   }
+  checker.Require(!spec.only_report_sizes() || !spec.report_megabytes().empty(),
+                  "only_report_sizes", "leaves no champion: there is no report_megabytes");
+  checker.Range(static_cast<double>(spec.maximum_images()), 0, 1e15, "maximum_images");
   CheckExports(spec.exports(), checker);
   CheckFreeText(spec.data_terms(), "data_terms", checker);
   checker.Range(spec.retry().lost_runners(), 1, 1'000'000, "retry.lost_runners");

@@ -137,6 +137,8 @@ void FillDefaults(v1::ExperimentSpec& spec) {
   FillMeasurement(*spec.mutable_measurement(), spec.dataset().input_size());
   FillSelection(*spec.mutable_selection());
   FillRetry(*spec.mutable_retry());
+  SQUISH_DEFAULT(spec, only_report_sizes, false);
+  SQUISH_DEFAULT(spec, maximum_images, 0);
   if (spec.exports().batches().empty()) spec.mutable_exports()->add_batches(1);
 }
 

@@ -21,6 +21,8 @@ void CompleteOlder(v1::ExperimentSpec& spec) {
     environment.set_final_resource_factor(environment.resource_factor());
   }
   if (!spec.has_strategy()) spec.set_strategy(v1::ExperimentSpec::EVOLUTION);
+  if (!spec.has_only_report_sizes()) spec.set_only_report_sizes(false);
+  if (!spec.has_maximum_images()) spec.set_maximum_images(0);
   v1::SelectionSpec& selection = *spec.mutable_selection();
   if (!selection.has_method()) selection.set_method(v1::SelectionSpec::COMMA);
   if (!selection.has_stop_after()) selection.set_stop_after(0);

@@ -166,7 +166,9 @@ std::vector<v1::Champion> ChooseChampions(const v1::ExperimentSpec& spec,
        [](const Candidate& c) { return -c.individual->selection_accuracy(); }},
       {Role::KNEE, DistanceToIdeal(eligible)}};
   Collection champions;
-  for (const auto& [kind, cost] : roles) champions.Add(Least(eligible, cost), kind, 0, met);
+  if (!spec.only_report_sizes()) {
+    for (const auto& [kind, cost] : roles) champions.Add(Least(eligible, cost), kind, 0, met);
+  }
   for (const double megabytes : spec.report_megabytes()) {
     const Cost cost = [megabytes](const Candidate& c) {
       return c.violation + OutsideBand(*c.individual, megabytes);

@@ -82,6 +82,8 @@ TEST(ExperimentSpecTest, AnOlderSpecGoesOnMeaningWhatItMeant) {
   v1::ExperimentSpec older = *ParseExperimentSpec(kMinimal, "a");
   older.clear_strategy();
   older.clear_selection();
+  older.clear_only_report_sizes();
+  older.clear_maximum_images();
   older.mutable_environment()->clear_final_resource_factor();
   v1::SynthesisSpec& synthesis = *older.mutable_synthesis();
   synthesis.set_selectivity(1);
@@ -268,6 +270,8 @@ TEST(ExperimentSpecTest, EveryImpossibleValueIsRefused) {
       {"synthesis { truncation: -1 }", "synthesis.truncation"},
       {"synthesis { minimum_filters: 0 }", "synthesis.minimum_filters"},
       {"synthesis { filter_multiple: 65 }", "synthesis.filter_multiple"},
+      {"only_report_sizes: true", "only_report_sizes"},
+      {"maximum_images: -1", "maximum_images"},
       {"strategy: STRATEGY_UNSPECIFIED", "strategy"},
       {"strategy: L1_PRUNE offspring: 2", "offspring"},
       {"strategy: TAYLOR_PRUNE offspring: 2 parents: 2", "offspring"},

@@ -124,6 +124,10 @@ class WorkerFixture : public testing::Test {
     synthesize.mutable_synthesis()->set_inheritance(v1::SynthesisSpec::INHERIT);
     synthesize.mutable_synthesis()->set_minimum_filters(1);
     synthesize.mutable_synthesis()->set_filter_multiple(1);
+    synthesize.mutable_synthesis()->set_strength(v1::SynthesisSpec::L1);
+    synthesize.mutable_synthesis()->set_ranking(v1::SynthesisSpec::LAYER);
+    synthesize.mutable_synthesis()->set_mates(1);
+    synthesize.set_strategy(v1::ExperimentSpec::EVOLUTION);
     synthesize.mutable_environment()->set_resource_factor(0.8);
     synthesize.mutable_environment()->set_calibration(v1::EnvironmentSpec::BUDGET);
     synthesize.mutable_environment()->set_resource(v1::EnvironmentSpec::PARAMETERS);
