@@ -298,6 +298,9 @@ Sheet IndividualFields(const v1::Individual& individual) {
                  {"weights digest", individual.weights_digest()},
                  {"born artifact", individual.born_artifact()},
                  {"trained artifact", individual.trained_artifact()}};
+  if (!individual.strengths_artifact().empty()) {
+    fields.rows.push_back({"strengths artifact", individual.strengths_artifact()});
+  }
   const v1::BirthRecord& birth = individual.birth();
   if (birth.survival().empty()) return fields;
   fields.rows.push_back({"R", absl::StrFormat("%g", birth.resource_factor())});

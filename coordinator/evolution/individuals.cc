@@ -43,6 +43,7 @@ void DescribeTraining(const v1::TrainResult& result, v1::Individual& individual)
   if (result.outcome() != v1::TrainResult::TRAINED) return;
   individual.set_weights_digest(result.weights_digest());
   individual.set_trained_artifact(result.artifact());
+  individual.set_strengths_artifact(result.strengths());
   individual.set_selection_accuracy(result.selection_accuracy());
   individual.set_selection_log_loss(result.selection_log_loss());
 }

@@ -68,6 +68,13 @@ TEST_F(DescribeIndividualTest, WeightsAreTheBornOnesUntilTrained) {
   EXPECT_EQ(diverged.trained_artifact(), "");
 }
 
+TEST_F(DescribeIndividualTest, StrengthsComeWithTheTraining) {
+  IndividualFacts facts = AllFacts(1, 2);
+  EXPECT_EQ(Describe(facts).strengths_artifact(), "");
+  facts.train->set_strengths("strengths 1:2");
+  EXPECT_EQ(Describe(facts).strengths_artifact(), "strengths 1:2");
+}
+
 TEST_F(DescribeIndividualTest, UnsupportedHasNoSpeed) {
   const v1::Individual individual = Describe({Born(1, 2), Trained(1, 2, 0.5), Unsupported()});
   EXPECT_FALSE(individual.has_ratio_to_ancestor());

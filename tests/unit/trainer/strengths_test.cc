@@ -36,18 +36,19 @@ Genome AllKinds() {
       {"first.relu", {1}, Relu{}},
       {"linear", {2}, Conv2d{1, 1, 0, Lineage(3)}},
       {"shared", {2}, Conv2d{1, 1, 0, Lineage(3)}},
+      {"concat", {3, 4}, Concat{}},
       {"shared.relu", {4}, Relu{}},
-      {"concat", {3, 4, 5}, Concat{}},
-      {"dropout", {6}, Dropout{500}},
-      {"head", {7}, Conv2d{1, 1, 0, Lineage(kClasses)}},
-      {"head.relu", {8}, Relu{}},
-      {"mean", {9}, GlobalAveragePool{}},
+      {"concat.all", {5, 6}, Concat{}},
+      {"dropout", {7}, Dropout{500}},
+      {"head", {8}, Conv2d{1, 1, 0, Lineage(kClasses)}},
+      {"head.relu", {9}, Relu{}},
+      {"mean", {10}, GlobalAveragePool{}},
   });
 }
 
 // Where the layers' `a` of AllKinds come from.
 const std::map<std::string, int> kSpeaking = {
-    {"first", 2}, {"linear", 3}, {"shared", 4}, {"head", 9}};
+    {"first", 2}, {"linear", 3}, {"shared", 4}, {"head", 10}};
 
 Genome OnlyAHead() {
   return *Genome::Create({{"input", {}, Input{3}},
@@ -101,7 +102,7 @@ TensorMap WeightsOf(const Genome& genome) {
     float bias = 0.3f;
     for (float& value : tensor.values) value = bias = -bias;
   }
-  for (float& value : weights.at("head.weight").values) value *= 50;  // The head's are narrow.
+  for (float& value : weights.at("head.weight").values) value *= 50;  // As wide as others.
   return weights;
 }
 
@@ -165,12 +166,15 @@ TEST_F(ComputeStrengthsTest, ActivationIsTheMeanOfWhatAFilterSays) {
   const TensorMap weights = WeightsOf(genome);
   const TensorMap strengths = Compute(genome, weights, 20);
   std::vector<at::Tensor> means(genome.size());
+  float least = 0;
   const c10::NoGradGuard no_gradients;
   Load(genome, weights)
       .Forward(batches_.MakePlain(StrengthPictures(batches_.Labels(), 20)).pictures,
                {.observe = [&](int layer, const at::Tensor& output) {
                  means[layer] = output.to(at::kDouble).abs().mean({0, 2, 3});
+                 if (layer == genome.head()) least = output.min().item<float>();
                }});
+  EXPECT_LT(least, 0) << "the head's ReLU makes a difference";
   for (const auto& [name, layer] : kSpeaking) {
     const std::vector<float>& values = strengths.at(ActivationName(name)).values;
     ASSERT_EQ(static_cast<int64_t>(values.size()), means[layer].numel());

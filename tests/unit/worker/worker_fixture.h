@@ -70,6 +70,7 @@ class WorkerFixture : public testing::Test {
     train.set_seed(behaviour);
     train.set_threads(1);
     train.set_device(v1::TrainingSpec::CPU);
+    train.set_strength_images(8);
     return job;
   }
 
@@ -162,7 +163,8 @@ class WorkerFixture : public testing::Test {
     int files = 0;
     for (const auto& entry : std::filesystem::directory_iterator(Path("state/work"))) {
       const auto extension = entry.path().extension();
-      files += extension == ".safetensors" || extension == ".csv" || extension == ".export";
+      files += extension == ".safetensors" || extension == ".strengths" || extension == ".csv" ||
+               extension == ".export";
     }
     return files;
   }
