@@ -61,7 +61,9 @@ int64_t KnownTrainImages(const v1::DatasetSpec& dataset) {
 
 absl::Status CheckImages(const v1::ExperimentSpec& spec, int64_t train_images) {
   if (spec.maximum_images() == 0 || train_images < 1) return absl::OkStatus();
-  const int64_t images = EstimateCost(spec, {.train_images = train_images}).images();
+  EstimateBasis basis;
+  basis.train_images = train_images;
+  const int64_t images = EstimateCost(spec, basis).images();
   if (images <= spec.maximum_images()) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat(
       "maximum_images: is ", spec.maximum_images(), ", and the plan trains on up to ", images,

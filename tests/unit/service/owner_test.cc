@@ -498,6 +498,24 @@ TEST_F(InvalidMeasurementTest, AgentThatIsStartedAnewTriesAgain) {
   GiveWork(agent_);
 }
 
+TEST_F(OwnerTest, APlanAboveItsBudgetOfImagesIsRefusedAsSoonAsImagesCanBeCounted) {
+  v1::ExperimentSpec spec = SmallSpec();
+  spec.set_maximum_images(1);
+  const auto refused = Submit(spec);
+  EXPECT_EQ(refused.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(refused.status().message()), HasSubstr("maximum_images: is 1"));
+
+  // How many a folder has only a worker knows.
+  spec.mutable_dataset()->mutable_image_folder();
+  const auto experiment = Submit(spec);
+  ASSERT_TRUE(experiment.ok()) << experiment.status();
+  FakeRunner worker = FakeWorker("worker-1");
+  Exchange(worker);
+  Exchange(worker);
+  EXPECT_EQ(Get(experiment->id()).state(), v1::Experiment::FAILED);
+  EXPECT_THAT(Get(experiment->id()).reason(), HasSubstr("maximum_images: is 1"));
+}
+
 TEST_F(OwnerTest, UnsupportedAncestorFailsTheExperiment) {
   const std::string id = Submit(SmallSpec())->id();
   FakeRunner worker = FakeWorker("worker-1"), agent = FakeAgent("agent-1");
