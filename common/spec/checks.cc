@@ -196,13 +196,13 @@ void CheckEnvironment(const v1::ExperimentSpec& spec, Checker& checker) {
   const v1::EnvironmentSpec& environment = spec.environment();
   checker.Positive(environment.resource_factor(), 1, "environment.resource_factor");
   checker.Positive(environment.final_resource_factor(), 1, "environment.final_resource_factor");
-  if (environment.has_closed_loop()) CheckClosedLoop(environment, checker);
   checker.Require(environment.calibration() == v1::EnvironmentSpec::LITERAL ||
                       environment.calibration() == v1::EnvironmentSpec::BUDGET,
                   "environment.calibration", "must be LITERAL or BUDGET");
   checker.Require(environment.resource() == v1::EnvironmentSpec::PARAMETERS ||
                       environment.resource() == v1::EnvironmentSpec::MACS,
                   "environment.resource", "must be PARAMETERS or MACS");
+  if (environment.has_closed_loop()) CheckClosedLoop(environment, checker);
   for (int i = 0; i < environment.constraints_size(); ++i) {
     const std::string field = absl::StrCat("environment.constraints[", i, "]");
     const v1::Constraint& constraint = environment.constraints(i);

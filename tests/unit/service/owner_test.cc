@@ -322,7 +322,7 @@ TEST_F(OwnerTest, EstimateKnowsMoreTheMoreIsConnected) {
   const auto alone = Ask(&Coordinator::Estimate, request);
   ASSERT_TRUE(alone.ok()) << alone.status();
   EXPECT_EQ(alone->train_jobs(), 5 + 4);
-  EXPECT_EQ(alone->images(), (5 * 2 + 4) * 80) << "the built-in set's size is known";
+  EXPECT_EQ(alone->images(), 5 * 192 + 4 * 64) << "the built-in set's size is known";
   EXPECT_FALSE(alone->has_hours());
   EXPECT_EQ(alone->notes_size(), 2) << "worker and agent are missing";
   v1::EstimateRequest folder = request;
@@ -330,7 +330,7 @@ TEST_F(OwnerTest, EstimateKnowsMoreTheMoreIsConnected) {
   EXPECT_EQ(Ask(&Coordinator::Estimate, folder)->images(), 0);
   EXPECT_EQ(Ask(&Coordinator::Estimate, folder)->notes_size(), 3) << "and so is the data set";
   folder.set_train_images(50);
-  EXPECT_EQ(Ask(&Coordinator::Estimate, folder)->images(), (5 * 2 + 4) * 50)
+  EXPECT_EQ(Ask(&Coordinator::Estimate, folder)->images(), 5 * 128 + 4 * 64)
       << "two epochs for each, one more for champions";
 
   FakeRunner worker = FakeWorker("worker-1"), agent = FakeAgent("agent-1");
@@ -347,7 +347,7 @@ TEST_F(OwnerTest, EstimateKnowsMoreTheMoreIsConnected) {
   }
   const auto known = Ask(&Coordinator::Estimate, request);
   ASSERT_TRUE(known.ok()) << known.status();
-  EXPECT_EQ(known->images(), (5 * 2 + 4) * 80);
+  EXPECT_EQ(known->images(), 5 * 192 + 4 * 64);
   EXPECT_GT(known->hours(), 0);
   ASSERT_EQ(known->notes_size(), 1);
   EXPECT_THAT(known->notes(0), HasSubstr("1 slot of the connected workers"));
