@@ -15,9 +15,12 @@
 #include "common/dataset/folder_listing.h"
 #include "common/dataset/picture_source.h"
 #include "common/dataset/selection_split.h"
+#include "common/genome/similarity.h"
 #include "common/spec/experiment_spec.h"
+#include "common/weights/network.h"
 #include "ctl/branch_command.h"
 #include "ctl/champions.h"
+#include "ctl/generations.h"
 #include "ctl/model_card.h"
 #include "ctl/report.h"
 
@@ -78,6 +81,34 @@ absl::StatusOr<v1::Individual> FindIndividual(const std::vector<v1::Individual>&
                                           "; `squishctl individuals ", id, "` shows what it has"));
 }
 
+absl::StatusOr<Genome> FetchGenome(CoordinatorClient& client, const std::string& digest) {
+  SQUISH_ASSIGN_OR_RETURN(const std::string file, client.Fetch(digest));
+  absl::StatusOr<Network> network = Network::FromSafetensors(file);
+  if (!network.ok()) {
+    return absl::DataLossError(
+        absl::StrCat("the network ", digest, ": ", network.status().message()));
+  }
+  return std::move(network->genome);
+}
+
+// Compares the networks as they were born, which those have, too, that diverged.
+absl::Status FillSimilarity(CoordinatorClient& client,
+                            const std::vector<v1::Individual>& individuals,
+                            std::vector<GenerationFigures>& generations) {
+  for (GenerationFigures& one : generations) {
+    std::vector<Genome> genomes;
+    for (const v1::Individual& individual : individuals) {
+      const bool belongs = individual.name().generation() == one.generation;
+      if (!belongs || individual.born_artifact().empty()) continue;
+      SQUISH_ASSIGN_OR_RETURN(Genome genome, FetchGenome(client, individual.born_artifact()));
+      genomes.push_back(std::move(genome));
+    }
+    if (genomes.size() < 2) continue;
+    SQUISH_ASSIGN_OR_RETURN(one.similarity, MeanArchitecturalSimilarity(genomes));
+  }
+  return absl::OkStatus();
+}
+
 // Prints what a watcher sees, each thing once, also when it sees it again.
 class WatchPrinter {
  public:
@@ -121,7 +152,9 @@ class WatchPrinter {
   }
   std::string Progress() const {
     const v1::ExperimentSpec& spec = experiment_.spec();
-    const int individuals = 1 + spec.generations() * spec.offspring();
+    const int generations =
+        experiment_.finishing() ? experiment_.generation() : spec.generations();
+    const int individuals = 1 + generations * spec.offspring();
     // Champions take part once they are known, so that the bar ends where the work does.
     const double all = individuals + static_cast<double>(champions_.size());
     const double done = static_cast<double>(printed_.size() + ready_.size());
@@ -245,6 +278,19 @@ absl::Status LineageCommand(CoordinatorClient& client, const std::string& id,
     *lineage.add_individuals() = std::move(one);
   }
   out << Render(format, LineageSheet(lineage), lineage);
+  return absl::OkStatus();
+}
+
+absl::Status GenerationsCommand(CoordinatorClient& client, const std::string& id,
+                                bool with_similarity, Format format, std::ostream& out) {
+  SQUISH_ASSIGN_OR_RETURN(const v1::Experiment experiment, client.Get(id));
+  SQUISH_ASSIGN_OR_RETURN(const auto individuals, client.Individuals(id));
+  std::vector<GenerationFigures> generations = FiguresOfGenerations(experiment, individuals);
+  if (with_similarity) {
+    SQUISH_RETURN_IF_ERROR(FillSimilarity(client, individuals, generations));
+  }
+  out << RenderGenerations(format, generations);
+  if (format == Format::kTable) out << SpeedsSentence(individuals);
   return absl::OkStatus();
 }
 

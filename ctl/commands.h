@@ -38,6 +38,10 @@ absl::Status ShowCommand(CoordinatorClient& client, const std::string& id,
 // The individual and its parents back to generation 0.
 absl::Status LineageCommand(CoordinatorClient& client, const std::string& id,
                             const std::string& individual, Format format, std::ostream& out);
+// Figures of each generation. `with_similarity` fetches every network that was born, to
+// compare their genomes: megabytes each. DATA_LOSS: one of them is no network.
+absl::Status GenerationsCommand(CoordinatorClient& client, const std::string& id,
+                                bool with_similarity, Format format, std::ostream& out);
 absl::Status ChampionsCommand(CoordinatorClient& client, const std::string& id, Format format,
                               std::ostream& out);
 absl::Status RunnersCommand(CoordinatorClient& client, Format format, std::ostream& out);

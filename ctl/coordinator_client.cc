@@ -124,16 +124,21 @@ absl::Status CoordinatorClient::Watch(
   return Explain(FromGrpc(stream->Finish()));
 }
 
-absl::Status CoordinatorClient::Download(absl::string_view digest, const std::string& path) {
+absl::StatusOr<std::string> CoordinatorClient::Fetch(absl::string_view digest) {
   if (!IsSha256Hex(digest)) {
     return absl::InvalidArgumentError(absl::StrCat(
         "'", digest, "' names no artifact: its name is its SHA-256, 64 digits of 0-9 and a-f"));
   }
   grpc::ClientContext context;
   SetLimit(context, kTransferLimit);
-  const auto bytes = artifacts_.Get(context, digest);
+  absl::StatusOr<std::string> bytes = artifacts_.Get(context, digest);
   SQUISH_RETURN_IF_ERROR(Explain(bytes.status()));
-  return WriteFileDurably(path, *bytes);
+  return bytes;
+}
+
+absl::Status CoordinatorClient::Download(absl::string_view digest, const std::string& path) {
+  SQUISH_ASSIGN_OR_RETURN(const std::string bytes, Fetch(digest));
+  return WriteFileDurably(path, bytes);
 }
 
 absl::StatusOr<std::string> CoordinatorClient::Upload(const std::string& path) {

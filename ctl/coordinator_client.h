@@ -37,7 +37,9 @@ class CoordinatorClient {
   absl::Status Watch(grpc::ClientContext& context, const std::string& id,
                      const std::function<void(const v1::WatchEvent&)>& on_event);
 
-  // NOT_FOUND: no such artifact. Durable at `path` after OK.
+  // The bytes of an artifact. NOT_FOUND: no such artifact. INVALID_ARGUMENT: no digest.
+  absl::StatusOr<std::string> Fetch(absl::string_view digest);
+  // The same, durable at `path` after OK.
   absl::Status Download(absl::string_view digest, const std::string& path);
   // Returns the digest. Errors as ReadFile too.
   absl::StatusOr<std::string> Upload(const std::string& path);

@@ -19,6 +19,7 @@
 #include "ctl/dataset_command.h"
 #include "ctl/demo.h"
 #include "ctl/export_command.h"
+#include "ctl/generations.h"
 
 namespace squish {
 namespace {
@@ -36,6 +37,7 @@ struct Arguments {
   std::string coordinator = "127.0.0.1:7461";
   std::string file, id, individual, data, digest, output, champion = "knee";
   Format format = Format::kTable;
+  bool no_similarity = false;
   BranchChanges branch;
   DemoOptions demo;
 };
@@ -160,6 +162,7 @@ class Program {
     AddLook("individuals", "All individuals of an experiment", IndividualsCommand);
     AddLook("show", "Everything that is known of an individual", ShowCommand);
     AddLook("lineage", "An individual and its parents, back to the ancestor", LineageCommand);
+    AddGenerations();
     AddLook("champions", "The individuals that the experiment was run for", ChampionsCommand);
     AddFormat(Add("runners", "Who is connected, and what they do",
                   [this](CoordinatorClient& client) {
@@ -169,6 +172,20 @@ class Program {
               [this](CoordinatorClient& client) {
                 return SpeedsCommand(client, arguments_.id, std::cout);
               }));
+  }
+
+  void AddGenerations() {
+    CLI::App* command = Add("generations", "How an evolution goes: figures of each generation",
+                            [this](CoordinatorClient& client) {
+                              return GenerationsCommand(client, arguments_.id,
+                                                        !arguments_.no_similarity,
+                                                        arguments_.format, std::cout);
+                            });
+    AddId(command);
+    AddFormat(command);
+    command->add_flag("--no-similarity", arguments_.no_similarity,
+                      "Leave similarity out, for which every network is fetched");
+    command->footer(kGenerationsFootnote);
   }
 
   void AddSteeringCommands() {
@@ -197,7 +214,7 @@ class Program {
         ->required();
     AddBranchChanges(branch);
     CLI::App* next = Add("continue",
-                         "Start a new experiment from the best of the last generation; prints its id",
+                         "Start a new experiment from the best that was selected last; prints its id",
                          [this](CoordinatorClient& client) {
                            return BranchCommand(client, arguments_.id, "", arguments_.branch,
                                                 std::cout);

@@ -116,7 +116,7 @@ std::string IndividualsCsv(const v1::Experiment& experiment,
     const auto val = val_accuracies.find(individual.weights_digest());
     const std::vector<std::string> cells = {
         experiment.id(),
-        "EVOLUTION",
+        v1::ExperimentSpec::Strategy_Name(experiment.spec().strategy()),
         absl::StrCat(experiment.spec().seed()),
         absl::StrCat(individual.name().generation()),
         absl::StrCat(individual.name().index()),
@@ -226,9 +226,13 @@ std::string SpeedsSentence(const std::vector<v1::Individual>& individuals) {
 }
 
 std::string StateSentence(const v1::Experiment& experiment) {
+  const bool all_closed =
+      experiment.finishing() || experiment.state() == v1::Experiment::SUCCEEDED;
+  const bool early = all_closed && experiment.generation() < experiment.spec().generations();
   std::string sentence = absl::StrCat(v1::Experiment::State_Name(experiment.state()),
                                       ", generation ", experiment.generation(), " of ",
                                       experiment.spec().generations(),
+                                      early ? ", stopped early" : "",
                                       experiment.finishing() ? ", finishing champions" : "");
   if (!experiment.reason().empty()) absl::StrAppend(&sentence, ": ", experiment.reason());
   return sentence;
@@ -294,6 +298,9 @@ Sheet IndividualFields(const v1::Individual& individual) {
                  {"weights digest", individual.weights_digest()},
                  {"born artifact", individual.born_artifact()},
                  {"trained artifact", individual.trained_artifact()}};
+  if (!individual.strengths_artifact().empty()) {
+    fields.rows.push_back({"strengths artifact", individual.strengths_artifact()});
+  }
   const v1::BirthRecord& birth = individual.birth();
   if (birth.survival().empty()) return fields;
   fields.rows.push_back({"R", absl::StrFormat("%g", birth.resource_factor())});
@@ -355,6 +362,9 @@ Sheet RunnersSheet(const v1::ListRunnersResponse& runners) {
     for (const v1::DatasetReport& report : runner.datasets()) {
       offers.push_back(absl::StrCat(report.spec().name(), " ",
                                     v1::DatasetReport::State_Name(report.state())));
+      if (report.state() == v1::DatasetReport::PREPARING) {
+        absl::StrAppendFormat(&offers.back(), " %.0f %%", 100 * report.fraction());
+      }
     }
     for (const v1::WorkInHand& one : runner.work()) {
       work.push_back(absl::StrFormat("%s %d:%d of %s, %.0f %%",

@@ -56,8 +56,8 @@ Sheet LineageSheet(const v1::ListIndividualsResponse& lineage);
 Sheet RunnersSheet(const v1::ListRunnersResponse& runners);
 Sheet EstimateSheet(const v1::EstimateResponse& estimate);
 
-// "RUNNING, generation 3 of 15" or "…, finishing champions"; with the reason if there is
-// one.
+// "RUNNING, generation 3 of 15" or "…, stopped early, finishing champions"; with the reason
+// if there is one.
 std::string StateSentence(const v1::Experiment& experiment);
 
 }  // namespace squish

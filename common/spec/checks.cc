@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <google/protobuf/generated_enum_reflection.h>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -40,6 +41,13 @@ class Checker {
  private:
   std::optional<SpecProblem> problem_;
 };
+
+// Whether this version knows the value of an enum, and it is not the unspecified one.
+template <typename Enum>
+bool IsKnown(Enum value) {
+  return value != 0 &&
+         google::protobuf::GetEnumDescriptor<Enum>()->FindValueByNumber(value) != nullptr;
+}
 
 bool IsName(absl::string_view name, size_t longest) {
   return !name.empty() && name.size() <= longest &&
@@ -161,15 +169,40 @@ void CheckConstraint(const v1::Constraint& constraint, const std::string& field,
   }
 }
 
+void CheckClosedLoop(const v1::EnvironmentSpec& environment, Checker& checker) {
+  const v1::ClosedLoop& loop = environment.closed_loop();
+  const std::string path = "environment.closed_loop";
+  checker.Positive(loop.least_resource_factor(), 1, path + ".least_resource_factor");
+  checker.Require(environment.calibration() == v1::EnvironmentSpec::BUDGET, path,
+                  "follows a budget, which calibration: LITERAL does not have; use BUDGET");
+  switch (loop.target_case()) {
+    case v1::ClosedLoop::kRatioToAncestor:
+      checker.Positive(loop.ratio_to_ancestor(), 1000, path + ".ratio_to_ancestor");
+      checker.Require(loop.ratio_to_ancestor() > 1, path + ".ratio_to_ancestor",
+                      absl::StrCat("is ", loop.ratio_to_ancestor(),
+                                   ", which the ancestor itself has; make it more than 1"));
+      break;
+    case v1::ClosedLoop::kMegabytes:
+      checker.Positive(loop.megabytes(), 1e6, path + ".megabytes");
+      checker.Require(environment.resource() == v1::EnvironmentSpec::PARAMETERS,
+                      path + ".megabytes", "counts parameters; set resource: PARAMETERS");
+      break;
+    case v1::ClosedLoop::TARGET_NOT_SET:
+      checker.Fail(path, "has no target; add ratio_to_ancestor or megabytes");
+  }
+}
+
 void CheckEnvironment(const v1::ExperimentSpec& spec, Checker& checker) {
   const v1::EnvironmentSpec& environment = spec.environment();
   checker.Positive(environment.resource_factor(), 1, "environment.resource_factor");
+  checker.Positive(environment.final_resource_factor(), 1, "environment.final_resource_factor");
   checker.Require(environment.calibration() == v1::EnvironmentSpec::LITERAL ||
                       environment.calibration() == v1::EnvironmentSpec::BUDGET,
                   "environment.calibration", "must be LITERAL or BUDGET");
   checker.Require(environment.resource() == v1::EnvironmentSpec::PARAMETERS ||
                       environment.resource() == v1::EnvironmentSpec::MACS,
                   "environment.resource", "must be PARAMETERS or MACS");
+  if (environment.has_closed_loop()) CheckClosedLoop(environment, checker);
   for (int i = 0; i < environment.constraints_size(); ++i) {
     const std::string field = absl::StrCat("environment.constraints[", i, "]");
     const v1::Constraint& constraint = environment.constraints(i);
@@ -182,7 +215,27 @@ void CheckEnvironment(const v1::ExperimentSpec& spec, Checker& checker) {
   }
 }
 
-void CheckSynthesis(const v1::SynthesisSpec& synthesis, Checker& checker) {
+void CheckMates(const v1::ExperimentSpec& spec, Checker& checker) {
+  const v1::SynthesisSpec& synthesis = spec.synthesis();
+  checker.Range(synthesis.mates(), 1, 16, "synthesis.mates");
+  checker.Require(synthesis.mates() <= spec.parents(), "synthesis.mates",
+                  absl::StrCat("is ", synthesis.mates(), ", more than parents (", spec.parents(),
+                               "), of which they are taken; make it less, or those more"));
+  checker.Require(synthesis.shares().empty() || synthesis.shares_size() == synthesis.mates(),
+                  "synthesis.shares",
+                  absl::StrCat("has ", synthesis.shares_size(), " numbers for ",
+                               synthesis.mates(), " mates; give one for each, or none"));
+  for (int i = 0; i < synthesis.shares_size(); ++i) {
+    checker.Positive(synthesis.shares(i), 1e6, absl::StrCat("synthesis.shares[", i, "]"));
+  }
+  if (!synthesis.has_tagging()) return;
+  checker.Positive(synthesis.tagging(), 1, "synthesis.tagging");
+  checker.Require(synthesis.mates() > 1, "synthesis.tagging",
+                  "compares parents, and an offspring has one; set synthesis.mates, or remove it");
+}
+
+void CheckSynthesis(const v1::ExperimentSpec& spec, Checker& checker) {
+  const v1::SynthesisSpec& synthesis = spec.synthesis();
   checker.Range(synthesis.selectivity(), 0.01, 100, "synthesis.selectivity");
   checker.Range(synthesis.truncation(), 0, 1e6, "synthesis.truncation");
   checker.Require(synthesis.inheritance() == v1::SynthesisSpec::INHERIT ||
@@ -190,6 +243,47 @@ void CheckSynthesis(const v1::SynthesisSpec& synthesis, Checker& checker) {
                   "synthesis.inheritance", "must be INHERIT or REINITIALIZE");
   checker.Range(synthesis.minimum_filters(), 1, 65536, "synthesis.minimum_filters");
   checker.Range(synthesis.filter_multiple(), 1, 64, "synthesis.filter_multiple");
+  checker.Require(IsKnown(synthesis.strength()),
+                  "synthesis.strength", "must be L1, L2, TAYLOR or ACTIVATION");
+  checker.Require(IsKnown(synthesis.ranking()), "synthesis.ranking",
+                  "must be LAYER or GLOBAL");
+  checker.Range(synthesis.strength_images(), 1, 1'000'000, "synthesis.strength_images");
+  CheckMates(spec, checker);
+}
+
+// Strategies that decide for themselves what a spec would decide otherwise.
+void CheckStrategy(const v1::ExperimentSpec& spec, Checker& checker) {
+  using Spec = v1::ExperimentSpec;
+  const Spec::Strategy strategy = spec.strategy();
+  const std::string& name = Spec::Strategy_Name(strategy);
+  checker.Require(IsKnown(strategy), "strategy",
+                  "must be EVOLUTION, L1_PRUNE, TAYLOR_PRUNE, RANDOM or "
+                  "UNIFORM_WIDTH_FROM_SCRATCH");
+  const v1::SynthesisSpec& synthesis = spec.synthesis();
+  const auto fixed = [&](bool holds, absl::string_view field, absl::string_view value) {
+    checker.Require(holds, field,
+                    absl::StrCat("must be ", value, " for strategy ", name, "; leave it out"));
+  };
+  if (strategy == Spec::L1_PRUNE) {
+    fixed(synthesis.strength() == v1::SynthesisSpec::L1, "synthesis.strength", "L1");
+    fixed(synthesis.ranking() == v1::SynthesisSpec::LAYER, "synthesis.ranking", "LAYER");
+  }
+  if (strategy == Spec::TAYLOR_PRUNE) {
+    fixed(synthesis.strength() == v1::SynthesisSpec::TAYLOR, "synthesis.strength", "TAYLOR");
+    fixed(synthesis.ranking() == v1::SynthesisSpec::GLOBAL, "synthesis.ranking", "GLOBAL");
+  }
+  if (strategy == Spec::EVOLUTION || strategy == Spec::RANDOM) return;
+  checker.Require(spec.offspring() == 1 && spec.parents() == 1, "offspring",
+                  absl::StrCat("and parents must be 1 for strategy ", name,
+                               ", in which there is no chance: all would be alike"));
+  fixed(synthesis.filter_multiple() == 1, "synthesis.filter_multiple", "1");
+  fixed(spec.environment().calibration() == v1::EnvironmentSpec::BUDGET,
+        "environment.calibration", "BUDGET");
+  if (strategy != Spec::UNIFORM_WIDTH_FROM_SCRATCH) return;
+  checker.Require(spec.training().offspring().distillation().teacher() !=
+                      v1::Distillation::PARENT,
+                  "training.offspring.distillation.teacher",
+                  absl::StrCat("must be ANCESTOR: with strategy ", name, " there are no parents"));
 }
 
 void CheckRecipe(const v1::Recipe& recipe, const std::string& field, int input_size,
@@ -269,6 +363,14 @@ void CheckMeasurement(const v1::MeasurementSpec& measurement, Checker& checker) 
                                least, "; make it more, or those less"));
 }
 
+void CheckSelection(const v1::SelectionSpec& selection, Checker& checker) {
+  checker.Require(selection.method() == v1::SelectionSpec::COMMA ||
+                      selection.method() == v1::SelectionSpec::PLUS ||
+                      selection.method() == v1::SelectionSpec::NSGA_II,
+                  "selection.method", "must be COMMA, PLUS or NSGA_II");
+  checker.Range(selection.stop_after(), 0, 1000, "selection.stop_after");
+}
+
 void CheckExports(const v1::ExportSpec& exports, Checker& checker) {
   checker.Require(exports.batches_size() <= 8, "exports.batches",
                   "asks for more than 8 files; name fewer");
@@ -294,14 +396,19 @@ std::optional<SpecProblem> FindProblem(const v1::ExperimentSpec& spec) {
   checker.Require(spec.parents() <= spec.offspring(), "parents",
                   "is more than offspring; no more can be selected than were bred");
   CheckEnvironment(spec, checker);
-  CheckSynthesis(spec.synthesis(), checker);
+  CheckSynthesis(spec, checker);
+  CheckStrategy(spec, checker);
   CheckTraining(spec, checker);
   CheckMeasurement(spec.measurement(), checker);
+  CheckSelection(spec.selection(), checker);
   checker.Require(spec.report_megabytes_size() <= 32, "report_megabytes",
                   "asks for more than 32 sizes; name fewer");
   for (int i = 0; i < spec.report_megabytes_size(); ++i) {
     checker.Positive(spec.report_megabytes(i), 1e6, absl::StrCat("report_megabytes[", i, "]"));
   }
+  checker.Require(!spec.only_report_sizes() || !spec.report_megabytes().empty(),
+                  "only_report_sizes", "leaves no champion: there is no report_megabytes");
+  checker.Range(static_cast<double>(spec.maximum_images()), 0, 1e15, "maximum_images");
   CheckExports(spec.exports(), checker);
   CheckFreeText(spec.data_terms(), "data_terms", checker);
   checker.Range(spec.retry().lost_runners(), 1, 1'000'000, "retry.lost_runners");

@@ -9,19 +9,37 @@ namespace {
 
 void FillEnvironment(v1::EnvironmentSpec& environment) {
   SQUISH_DEFAULT(environment, resource_factor, 0.928);
+  SQUISH_DEFAULT(environment, final_resource_factor, environment.resource_factor());
   SQUISH_DEFAULT(environment, calibration, v1::EnvironmentSpec::BUDGET);
   SQUISH_DEFAULT(environment, resource, v1::EnvironmentSpec::PARAMETERS);
+  if (environment.has_closed_loop()) {
+    SQUISH_DEFAULT(*environment.mutable_closed_loop(), least_resource_factor, 0.7);
+  }
   for (v1::Constraint& constraint : *environment.mutable_constraints()) {
     SQUISH_DEFAULT(constraint, scheduled, true);
   }
 }
 
+// A strategy that has its own way of ranking filters, or none, says so in the spec.
+void FillRanking(v1::ExperimentSpec::Strategy strategy, v1::SynthesisSpec& synthesis) {
+  const bool by_weights = strategy == v1::ExperimentSpec::L1_PRUNE ||
+                          strategy == v1::ExperimentSpec::RANDOM ||
+                          strategy == v1::ExperimentSpec::UNIFORM_WIDTH_FROM_SCRATCH;
+  SQUISH_DEFAULT(synthesis, strength,
+                 by_weights ? v1::SynthesisSpec::L1 : v1::SynthesisSpec::TAYLOR);
+  SQUISH_DEFAULT(synthesis, ranking,
+                 by_weights ? v1::SynthesisSpec::LAYER : v1::SynthesisSpec::GLOBAL);
+}
+
 void FillSynthesis(v1::SynthesisSpec& synthesis) {
-  SQUISH_DEFAULT(synthesis, selectivity, 1);
+  SQUISH_DEFAULT(synthesis, selectivity, 0.1);
   SQUISH_DEFAULT(synthesis, truncation, 0);
   SQUISH_DEFAULT(synthesis, inheritance, v1::SynthesisSpec::INHERIT);
   SQUISH_DEFAULT(synthesis, minimum_filters, 4);
   SQUISH_DEFAULT(synthesis, filter_multiple, 1);
+  SQUISH_DEFAULT(synthesis, strength_images, 1024);
+  SQUISH_DEFAULT(synthesis, mates, 1);
+  if (synthesis.mates() > 1) SQUISH_DEFAULT(synthesis, tagging, 0.5);
 }
 
 void FillTraining(v1::TrainingSpec& training) {
@@ -62,6 +80,11 @@ void FillAncestor(v1::ExperimentSpec& spec) {
   }
 }
 
+void FillSelection(v1::SelectionSpec& selection) {
+  SQUISH_DEFAULT(selection, method, v1::SelectionSpec::COMMA);
+  SQUISH_DEFAULT(selection, stop_after, 0);
+}
+
 void FillRetry(v1::RetrySpec& retry) {
   SQUISH_DEFAULT(retry, lost_runners, 8);
   SQUISH_DEFAULT(retry, failures, 3);
@@ -95,8 +118,11 @@ void FillDefaults(v1::Recipe& recipe) {
 void FillDefaults(v1::ExperimentSpec& spec) {
   SQUISH_DEFAULT(spec, seed, 1);
   SQUISH_DEFAULT(spec, generations, 15);
-  SQUISH_DEFAULT(spec, offspring, 8);
-  SQUISH_DEFAULT(spec, parents, 2);
+  SQUISH_DEFAULT(spec, strategy, v1::ExperimentSpec::EVOLUTION);
+  const bool by_chance = spec.strategy() == v1::ExperimentSpec::EVOLUTION ||
+                         spec.strategy() == v1::ExperimentSpec::RANDOM;
+  SQUISH_DEFAULT(spec, offspring, by_chance ? 8 : 1);
+  SQUISH_DEFAULT(spec, parents, by_chance ? 2 : 1);
   if (spec.has_dataset() && spec.dataset().resize() == v1::RESIZE_RULE_UNSPECIFIED) {
     spec.mutable_dataset()->set_resize(v1::SQUASH);
   }
@@ -105,10 +131,14 @@ void FillDefaults(v1::ExperimentSpec& spec) {
   }
   if (spec.has_ancestor()) FillAncestor(spec);
   FillEnvironment(*spec.mutable_environment());
+  FillRanking(spec.strategy(), *spec.mutable_synthesis());
   FillSynthesis(*spec.mutable_synthesis());
   FillTraining(*spec.mutable_training());
   FillMeasurement(*spec.mutable_measurement(), spec.dataset().input_size());
+  FillSelection(*spec.mutable_selection());
   FillRetry(*spec.mutable_retry());
+  SQUISH_DEFAULT(spec, only_report_sizes, false);
+  SQUISH_DEFAULT(spec, maximum_images, 0);
   if (spec.exports().batches().empty()) spec.mutable_exports()->add_batches(1);
 }
 

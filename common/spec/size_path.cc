@@ -5,12 +5,15 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/exact_math.h"
 #include "common/base/status_macros.h"
 #include "common/genome/cost.h"
 #include "common/spec/experiment_spec.h"
 
 namespace squish {
 namespace {
+
+constexpr double kBytesOfParameter = 4;  // fp32
 
 // The smallest genome that synthesis can reach: every prunable layer at its floor,
 // or at its own count where that is less.
@@ -36,10 +39,30 @@ absl::StatusOr<double> Budget(const v1::ExperimentSpec& spec, const Genome& geno
 
 }  // namespace
 
+double ResourceFactor(const v1::EnvironmentSpec& environment, int generation, int generations) {
+  const double first = environment.resource_factor();
+  const double last = environment.final_resource_factor();
+  if (last == first || generation <= 1) return first;
+  if (generation >= generations) return last;
+  const double progress = static_cast<double>(generation - 1) / (generations - 1);
+  return first * ExactExp(progress * ExactLog(last / first));
+}
+
 double TargetBudget(const v1::ExperimentSpec& spec, double ancestor_budget, int generation) {
+  const v1::EnvironmentSpec& environment = spec.environment();
+  if (environment.has_closed_loop()) {
+    const v1::ClosedLoop& loop = environment.closed_loop();
+    const double last = loop.has_megabytes() ? loop.megabytes() * 1e6 / kBytesOfParameter
+                                             : ancestor_budget / loop.ratio_to_ancestor();
+    const double progress = static_cast<double>(generation) / std::max(1, spec.generations());
+    return ancestor_budget *
+           ExactExp(progress * std::min(0.0, ExactLog(last / ancestor_budget)));
+  }
   // A product in a fixed order, not a power: the same bits on every machine.
   double budget = ancestor_budget;
-  for (int i = 1; i <= generation; ++i) budget *= spec.environment().resource_factor();
+  for (int i = 1; i <= generation; ++i) {
+    budget *= ResourceFactor(environment, i, spec.generations());
+  }
   return budget;
 }
 
@@ -48,6 +71,8 @@ absl::Status CheckSizePath(const v1::ExperimentSpec& spec, const Genome& ancesto
   SQUISH_ASSIGN_OR_RETURN(const double start, Budget(spec, ancestor));
   SQUISH_ASSIGN_OR_RETURN(const Genome smallest_genome, SmallestGenome(ancestor, spec.synthesis()));
   SQUISH_ASSIGN_OR_RETURN(const double smallest, Budget(spec, smallest_genome));
+  // What a ratio will take is not known before it is measured.
+  if (spec.environment().closed_loop().has_ratio_to_ancestor()) return absl::OkStatus();
   for (int g = 1; g <= spec.generations(); ++g) {
     const double target = TargetBudget(spec, start, g);
     if (target >= smallest) continue;
@@ -57,7 +82,9 @@ absl::Status CheckSizePath(const v1::ExperimentSpec& spec, const Genome& ancesto
         "the size path cannot be walked: generation ", g, " should have ", std::floor(target), " ",
         unit, ", but with minimum_filters ", spec.synthesis().minimum_filters(),
         " a network keeps at least ", smallest,
-        "; raise environment.resource_factor, or lower generations or synthesis.minimum_filters"));
+        "; raise ", spec.environment().has_closed_loop() ? "the target" : "environment.resource_factor",
+        ", or lower ", spec.environment().has_closed_loop() ? "" : "generations or ",
+        "synthesis.minimum_filters"));
   }
   return absl::OkStatus();
 }

@@ -87,11 +87,11 @@ std::map<std::string, std::vector<int64_t>> TensorShapes(const Genome& genome) {
   return shapes;
 }
 
-absl::Status CheckWeights(const Genome& genome, const TensorMap& weights) {
-  const auto shapes = TensorShapes(genome);
+absl::Status CheckTensors(const std::map<std::string, std::vector<int64_t>>& shapes,
+                          const TensorMap& tensors) {
   for (const auto& [name, shape] : shapes) {
-    const auto found = weights.find(name);
-    if (found == weights.end()) return Refuse(name, "is missing");
+    const auto found = tensors.find(name);
+    if (found == tensors.end()) return Refuse(name, "is missing");
     const Tensor& tensor = found->second;
     if (tensor.shape != shape) {
       return Refuse(name,
@@ -101,10 +101,14 @@ absl::Status CheckWeights(const Genome& genome, const TensorMap& weights) {
       return Refuse(name, absl::StrCat("has ", tensor.values.size(), " values for ", Show(shape)));
     }
   }
-  for (const auto& [name, tensor] : weights) {
+  for (const auto& [name, tensor] : tensors) {
     if (shapes.count(name) == 0) return Refuse(name, "belongs to no layer of the genome");
   }
   return absl::OkStatus();
+}
+
+absl::Status CheckWeights(const Genome& genome, const TensorMap& weights) {
+  return CheckTensors(TensorShapes(genome), weights);
 }
 
 }  // namespace squish

@@ -1,7 +1,6 @@
 #include "coordinator/evolution/champions.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <functional>
 #include <map>
@@ -9,6 +8,7 @@
 #include <utility>
 
 #include "common/base/exact_math.h"
+#include "common/pareto/pareto.h"
 #include "coordinator/evolution/selection.h"
 
 namespace squish {
@@ -17,22 +17,6 @@ namespace {
 // A champion for s megabytes has more than this share of them.
 constexpr double kBand = 0.85;
 
-// All to be made small.
-using Objectives = std::array<double, 3>;
-
-Objectives ObjectivesOf(const v1::Individual& individual) {
-  const double ratio = individual.has_ratio_to_ancestor() ? individual.ratio_to_ancestor() : 0;
-  return {individual.selection_log_loss(), -RatioSteps(ratio),
-          static_cast<double>(individual.bytes())};
-}
-
-bool IsAtLeastAsGood(const Objectives& a, const Objectives& b) {
-  for (size_t i = 0; i < a.size(); ++i) {
-    if (!(a[i] <= b[i])) return false;
-  }
-  return true;
-}
-
 // Of the constraints as they are in the end.
 double ViolationOfTargets(const v1::ExperimentSpec& spec, const v1::EvolutionSummary& summary,
                           const v1::Individual& individual) {
@@ -40,12 +24,13 @@ double ViolationOfTargets(const v1::ExperimentSpec& spec, const v1::EvolutionSum
                    spec.generations());
 }
 
-// Whether `a` does at least as well as `b` in everything that a champion is chosen by.
-bool Surpasses(const v1::ExperimentSpec& spec, const v1::EvolutionSummary& summary,
-               const v1::Individual& a, const v1::Individual& b) {
-  return IsAtLeastAsGood(ObjectivesOf(a), ObjectivesOf(b)) &&
-         a.selection_accuracy() >= b.selection_accuracy() &&
-         ViolationOfTargets(spec, summary, a) <= ViolationOfTargets(spec, summary, b);
+// Everything that a champion is chosen by, to be made small.
+Objectives MeritsOf(const v1::ExperimentSpec& spec, const v1::EvolutionSummary& summary,
+                    const v1::Individual& individual) {
+  Objectives merits = ObjectivesOf(individual);
+  merits.push_back(-individual.selection_accuracy());
+  merits.push_back(ViolationOfTargets(spec, summary, individual));
+  return merits;
 }
 
 v1::Individual ArchivePart(const v1::Individual& individual) {
@@ -145,15 +130,15 @@ void ExtendArchive(const v1::ExperimentSpec& spec, const std::vector<v1::Individ
   auto& archive = *summary.mutable_archive();
   for (const v1::Individual& individual : generation) {
     if (individual.state() != v1::Individual::EVALUATED) continue;
-    const Objectives objectives = ObjectivesOf(individual);
-    if (!std::isfinite(objectives[0]) || !std::isfinite(objectives[1])) continue;
+    const Objectives merits = MeritsOf(spec, summary, individual);
+    if (!std::isfinite(merits[0]) || !std::isfinite(merits[1])) continue;
     const bool surpassed = std::any_of(archive.begin(), archive.end(), [&](const auto& member) {
-      return Surpasses(spec, summary, member, individual);
+      return WeaklyDominates(MeritsOf(spec, summary, member), merits);
     });
     if (surpassed) continue;
     archive.erase(std::remove_if(archive.begin(), archive.end(),
                                  [&](const auto& member) {
-                                   return Surpasses(spec, summary, individual, member);
+                                   return WeaklyDominates(merits, MeritsOf(spec, summary, member));
                                  }),
                   archive.end());
     *archive.Add() = ArchivePart(individual);
@@ -181,7 +166,9 @@ std::vector<v1::Champion> ChooseChampions(const v1::ExperimentSpec& spec,
        [](const Candidate& c) { return -c.individual->selection_accuracy(); }},
       {Role::KNEE, DistanceToIdeal(eligible)}};
   Collection champions;
-  for (const auto& [kind, cost] : roles) champions.Add(Least(eligible, cost), kind, 0, met);
+  if (!spec.only_report_sizes()) {
+    for (const auto& [kind, cost] : roles) champions.Add(Least(eligible, cost), kind, 0, met);
+  }
   for (const double megabytes : spec.report_megabytes()) {
     const Cost cost = [megabytes](const Candidate& c) {
       return c.violation + OutsideBand(*c.individual, megabytes);

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "absl/strings/str_cat.h"
 #include "common/spec/experiment_spec.h"
+#include "common/spec/planned_images.h"
 
 namespace squish {
 namespace {
@@ -20,7 +22,8 @@ class Sum {
 
   // One generation's trainings, of one network after the other in each slot.
   void Add(const v1::Recipe& recipe, int generation, int networks) {
-    const double images = recipe.epochs() * static_cast<double>(basis_.train_images);
+    if (basis_.train_images < 1) return;
+    const auto images = static_cast<double>(PlannedImages(recipe, basis_.train_images));
     images_ += images * networks;
     const double first = static_cast<double>(basis_.first.macs);
     const int rounds = (networks + std::max(basis_.slots, 1) - 1) / std::max(basis_.slots, 1);
@@ -38,7 +41,11 @@ class Sum {
  private:
   double SizeShare(int generation) const {
     if (spec_.environment().calibration() != v1::EnvironmentSpec::BUDGET) return 1;
-    return TargetBudget(spec_, 1, std::min(generation, spec_.generations()));
+    const bool counts_macs = spec_.environment().resource() == v1::EnvironmentSpec::MACS;
+    const auto start =
+        static_cast<double>(counts_macs ? basis_.first.macs : basis_.first.parameters);
+    if (!(start > 0)) return 1;
+    return TargetBudget(spec_, start, std::min(generation, spec_.generations())) / start;
   }
 
   const v1::ExperimentSpec& spec_;
@@ -48,13 +55,30 @@ class Sum {
 
 }  // namespace
 
+int64_t KnownTrainImages(const v1::DatasetSpec& dataset) {
+  return dataset.has_built_in() ? dataset.built_in().train_images() * int64_t{4} / 5 : 0;
+}
+
+absl::Status CheckImages(const v1::ExperimentSpec& spec, int64_t train_images) {
+  if (spec.maximum_images() == 0 || train_images < 1) return absl::OkStatus();
+  EstimateBasis basis;
+  basis.train_images = train_images;
+  const int64_t images = EstimateCost(spec, basis).images();
+  if (images <= spec.maximum_images()) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      "maximum_images: is ", spec.maximum_images(), ", and the plan trains on up to ", images,
+      " images (", train_images, " in an epoch); raise it, or lower generations, offspring, "
+      "epochs, or the number of report_megabytes"));
+}
+
 double TrainingWork(double images, double student_macs, double teacher_macs) {
   return images * (student_macs + kTeacherShare * teacher_macs);
 }
 
 v1::EstimateResponse EstimateCost(const v1::ExperimentSpec& spec, const EstimateBasis& basis) {
   const int individuals = 1 + spec.generations() * spec.offspring();
-  const int champions = std::min(individuals, kRoles + spec.report_megabytes_size());
+  const int roles = (spec.only_report_sizes() ? 0 : kRoles) + spec.report_megabytes_size();
+  const int champions = std::min(individuals, roles);
   const int finals = spec.training().has_final() ? champions : 0;
   v1::EstimateResponse estimate;
   estimate.set_synthesize_jobs(individuals);

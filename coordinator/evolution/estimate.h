@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "absl/status/status.h"
 #include "common/genome/cost.h"
 #include "squish/v1/experiment_service.pb.h"
 
@@ -27,9 +28,18 @@ double TrainingWork(double images, double student_macs, double teacher_macs);
 // Jobs, images, disk and hours of a complete spec; no notes. Networks are taken to be of
 // the planned size B_g, with MACs in proportion; under LITERAL, where sizes are not
 // planned, as large as the first. A generation begins when the one before has ended, and
-// trains no more networks at a time than there are slots. Champions are counted as many as there can be, of the
-// last size.
+// trains no more networks at a time than there are slots. Champions are counted as many as
+// there can be, of the last size, and generations as if nothing stopped the experiment
+// early.
 v1::EstimateResponse EstimateCost(const v1::ExperimentSpec& spec, const EstimateBasis& basis);
+
+// Training pictures of a data set that need no worker to count: of the built-in one, which
+// anyone can draw, what is not held out for selection. 0: not known.
+int64_t KnownTrainImages(const v1::DatasetSpec& dataset);
+
+// Whether the plan keeps spec.maximum_images with so many training pictures (0: not known
+// yet). INVALID_ARGUMENT says by how much it does not.
+absl::Status CheckImages(const v1::ExperimentSpec& spec, int64_t train_images);
 
 }  // namespace squish
 

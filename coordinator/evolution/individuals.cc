@@ -1,6 +1,8 @@
 // Individuals as facts tell them, their parents, and the digest of a population.
+#include <algorithm>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "common/base/sha256.h"
@@ -41,6 +43,7 @@ void DescribeTraining(const v1::TrainResult& result, v1::Individual& individual)
   if (result.outcome() != v1::TrainResult::TRAINED) return;
   individual.set_weights_digest(result.weights_digest());
   individual.set_trained_artifact(result.artifact());
+  individual.set_strengths_artifact(result.strengths());
   individual.set_selection_accuracy(result.selection_accuracy());
   individual.set_selection_log_loss(result.selection_log_loss());
 }
@@ -78,20 +81,32 @@ void EstimateSpeed(const v1::ExperimentSpec& spec, const v1::Individual& first,
 
 }  // namespace
 
-bool IsOfChampions(const v1::ExperimentSpec& spec, int generation) {
-  return generation > spec.generations();
+bool IsOfChampions(const v1::EvolutionSummary& summary, int generation) {
+  return !summary.champions().empty() && generation > summary.closed_generation();
 }
 
 int GenerationSize(const v1::ExperimentSpec& spec, const v1::EvolutionSummary& summary,
                    int generation) {
-  if (IsOfChampions(spec, generation)) return summary.champions_size();
+  if (IsOfChampions(summary, generation)) return summary.champions_size();
   return generation == 0 ? 1 : spec.offspring();
 }
 
-std::vector<v1::IndividualName> ParentsOf(const v1::ExperimentSpec&,
-                                          const v1::EvolutionSummary& summary, int index) {
-  if (summary.parents().empty()) return {};
-  return {summary.parents(index % summary.parents_size()).name()};
+std::vector<const v1::Individual*> Parents(const v1::ExperimentSpec& spec,
+                                           const v1::EvolutionSummary& summary, int index) {
+  const int selected = summary.parents_size();
+  if (selected == 0 || spec.strategy() == v1::ExperimentSpec::UNIFORM_WIDTH_FROM_SCRATCH) {
+    return {};
+  }
+  const int first = index % selected, others = selected - 1;
+  std::vector<int> ranks = {first};
+  for (int k = 1; k < std::min(spec.synthesis().mates(), selected); ++k) {
+    const int step = (index / selected + k - 1) % others + 1;
+    ranks.push_back((first + step) % selected);
+  }
+  std::sort(ranks.begin(), ranks.end());
+  std::vector<const v1::Individual*> parents;
+  for (const int rank : ranks) parents.push_back(&summary.parents(rank));
+  return parents;
 }
 
 v1::Individual DescribeIndividual(const v1::ExperimentSpec& spec,
@@ -100,8 +115,8 @@ v1::Individual DescribeIndividual(const v1::ExperimentSpec& spec,
   v1::Individual individual;
   const int index = name.index();
   *individual.mutable_name() = std::move(name);
-  for (v1::IndividualName& parent : ParentsOf(spec, summary, index)) {
-    *individual.add_parents() = std::move(parent);
+  for (const v1::Individual* parent : Parents(spec, summary, index)) {
+    *individual.add_parents() = parent->name();
   }
   individual.set_state(StateOf(spec, facts));
   if (facts.synthesize.has_value()) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -9,6 +10,7 @@
 #include "common/base/sha256.h"
 #include "common/spec/experiment_spec.h"
 #include "coordinator/evolution/champions.h"
+#include "coordinator/evolution/environment.h"
 #include "coordinator/evolution/final_plan.h"
 #include "coordinator/evolution/job_parts.h"
 #include "coordinator/evolution/selection.h"
@@ -29,9 +31,10 @@ uint64_t SynthesisSeed(const v1::ExperimentSpec& spec) {
   return std::move(hash).First64Bits();
 }
 
-double BudgetOf(const v1::ExperimentSpec& spec, int64_t parameters, int64_t macs) {
-  const bool counts_macs = spec.environment().resource() == v1::EnvironmentSpec::MACS;
-  return static_cast<double>(counts_macs ? macs : parameters);
+// Whether filters are ranked by what pictures tell of them.
+bool WantsStrengths(const v1::ExperimentSpec& spec) {
+  return spec.synthesis().strength() == v1::SynthesisSpec::TAYLOR ||
+         spec.synthesis().strength() == v1::SynthesisSpec::ACTIVATION;
 }
 
 // Makes the jobs of one open generation.
@@ -49,6 +52,7 @@ class JobMaker {
     *work.mutable_synthesis() = spec_.synthesis();
     *work.mutable_environment() = spec_.environment();
     work.set_macs_input_size(spec_.measurement().input_size());
+    work.set_strategy(spec_.strategy());
     if (generation_ == 0) {
       *work.mutable_ancestor() = spec_.ancestor();
       // To the worker an individual of another experiment is a network like any other.
@@ -58,15 +62,16 @@ class JobMaker {
       DescribePreprocessing(*work.mutable_preprocessing());
       return job;
     }
-    const v1::Individual& parent = ParentOf(index);
-    v1::ParentNetwork& network = *work.add_parents();
-    *network.mutable_name() = parent.name();
-    network.set_artifact(parent.trained_artifact());
-    if (spec_.environment().calibration() == v1::EnvironmentSpec::BUDGET) {
-      const v1::Individual& ancestor = summary_.ancestor();
-      const double start = BudgetOf(spec_, ancestor.parameters(), ancestor.macs());
-      work.set_target_budget(TargetBudget(spec_, start, generation_));
+    for (const v1::Individual* parent : Parents(spec_, summary_, index)) {
+      v1::ParentNetwork& network = *work.add_parents();
+      *network.mutable_name() = parent->name();
+      network.set_artifact(parent->trained_artifact());
+      network.set_strengths(parent->strengths_artifact());
     }
+    if (work.parents().empty()) DescribePreprocessing(*work.mutable_preprocessing());
+    const NextEnvironment environment = EnvironmentAfter(spec_, summary_);
+    work.mutable_environment()->set_resource_factor(environment.resource_factor);
+    work.set_target_budget(environment.budget);
     return job;
   }
 
@@ -79,9 +84,10 @@ class JobMaker {
     work.set_network(born.artifact());
     if (work.recipe().has_distillation()) {
       const bool by_parent = work.recipe().distillation().teacher() == v1::Distillation::PARENT;
-      work.set_teacher(by_parent ? ParentOf(index).trained_artifact()
+      work.set_teacher(by_parent ? Parents(spec_, summary_, index)[0]->trained_artifact()
                                  : AncestorAsTeacher(spec_, summary_));
     }
+    if (WantsStrengths(spec_)) work.set_strength_images(spec_.synthesis().strength_images());
     work.set_seed(TrainingSeed("training", spec_.seed(), generation_, index));
     return job;
   }
@@ -109,10 +115,6 @@ class JobMaker {
   }
 
  private:
-  const v1::Individual& ParentOf(int index) const {
-    return summary_.parents(index % summary_.parents_size());
-  }
-
   void DescribePreprocessing(v1::Preprocessing& preprocessing) const {
     preprocessing.set_input_size(spec_.dataset().input_size());
     preprocessing.set_resize(spec_.dataset().resize());
@@ -168,37 +170,66 @@ std::string PinnedDeviceClass(const v1::ExperimentSpec& spec, const IndividualFa
   return ancestor.measure->setting().device_class();
 }
 
-Closing Close(const v1::ExperimentSpec& spec, const v1::EvolutionSummary& before,
-              const OpenGeneration& open) {
-  Closing closing;
+std::vector<v1::Individual> DescribeAll(const v1::ExperimentSpec& spec,
+                                        const v1::EvolutionSummary& summary,
+                                        const OpenGeneration& open) {
+  std::vector<v1::Individual> individuals;
   for (int i = 0; i < static_cast<int>(open.individuals.size()); ++i) {
     v1::IndividualName name;
     name.set_generation(open.generation);
     name.set_index(i);
-    closing.individuals.push_back(DescribeIndividual(spec, before, name, open.individuals[i]));
+    individuals.push_back(DescribeIndividual(spec, summary, name, open.individuals[i]));
   }
+  return individuals;
+}
+
+void ChooseParents(const v1::ExperimentSpec& spec, const v1::Individual& ancestor,
+                   Closing& closing) {
+  v1::EvolutionSummary& summary = closing.summary;
+  std::vector<v1::Individual> selected =
+      SelectParents(spec, closing.individuals,
+                    {summary.parents().begin(), summary.parents().end()}, ancestor);
+  // With nobody to select the parents stay: their next offspring are others, and smaller.
+  if (!selected.empty()) summary.clear_parents();
+  for (v1::Individual& parent : selected) {
+    if (parent.name().generation() == summary.closed_generation()) {
+      closing.individuals[parent.name().index()].set_selected(true);
+    }
+    *summary.add_parents() = Remembered(std::move(parent));
+  }
+}
+
+void CountUnmoved(v1::EvolutionSummary& summary) {
+  const int closed = summary.closed_generation();
+  const bool moved =
+      std::any_of(summary.archive().begin(), summary.archive().end(),
+                  [closed](const auto& member) { return member.name().generation() == closed; });
+  summary.set_archive_unmoved(moved || closed == 0 ? 0 : summary.archive_unmoved() + 1);
+}
+
+// Whether the generation that was closed last is followed by champions.
+bool IsLast(const v1::ExperimentSpec& spec, const v1::EvolutionSummary& summary) {
+  const int stop_after = spec.selection().stop_after();
+  return summary.closed_generation() >= spec.generations() ||
+         (stop_after > 0 && summary.archive_unmoved() >= stop_after);
+}
+
+Closing Close(const v1::ExperimentSpec& spec, const v1::EvolutionSummary& before,
+              const OpenGeneration& open) {
+  Closing closing;
+  closing.individuals = DescribeAll(spec, before, open);
   closing.summary = before;
   closing.summary.set_closed_generation(open.generation);
-  if (open.generation == 0) {
-    closing.summary.set_device_class(PinnedDeviceClass(spec, open.individuals[0]));
-  }
-  const v1::Individual& ancestor =
-      open.generation == 0 ? closing.individuals[0] : before.ancestor();
-  const std::vector<int> selected = SelectParents(spec, closing.individuals, ancestor);
-  // With nobody to select the parents stay: their next offspring are others, and smaller.
-  if (!selected.empty()) closing.summary.clear_parents();
-  for (const int position : selected) {
-    closing.individuals[position].set_selected(true);
-    *closing.summary.add_parents() = Remembered(closing.individuals[position]);
-  }
-  if (open.generation == 0) {
-    *closing.summary.mutable_ancestor() = Remembered(closing.individuals[0]);
-  }
+  const bool first = open.generation == 0;
+  if (first) closing.summary.set_device_class(PinnedDeviceClass(spec, open.individuals[0]));
+  ChooseParents(spec, first ? closing.individuals[0] : before.ancestor(), closing);
+  if (first) *closing.summary.mutable_ancestor() = Remembered(closing.individuals[0]);
   for (const v1::Individual& individual : closing.individuals) {
     NoteBest(individual, closing.summary);
   }
   ExtendArchive(spec, closing.individuals, closing.summary);
-  if (open.generation < spec.generations()) return closing;
+  CountUnmoved(closing.summary);
+  if (!IsLast(spec, closing.summary)) return closing;
   for (v1::Champion& champion : ChooseChampions(spec, closing.summary)) {
     *closing.summary.add_champions() = std::move(champion);
   }
@@ -217,7 +248,7 @@ Plan MakePlan(const v1::ExperimentSpec& spec, const v1::DatasetSummary& dataset,
               const v1::EvolutionSummary& summary, const OpenGeneration& open) {
   assert(static_cast<int>(open.individuals.size()) ==
          GenerationSize(spec, summary, open.generation));
-  if (IsOfChampions(spec, open.generation)) return MakeFinalPlan(spec, dataset, summary, open);
+  if (IsOfChampions(summary, open.generation)) return MakeFinalPlan(spec, dataset, summary, open);
   const bool measures = spec.measurement().fitness() == v1::MeasurementSpec::MEASURED;
   const JobMaker make(spec, dataset, summary, open.generation);
   Plan plan;

@@ -13,6 +13,8 @@
 //
 // After the last generation comes one of champions: what the archive offers best is
 // trained further, then evaluated on `val/` and exported, in place of bred individuals.
+// Which generation is the last, the summary knows once it is closed: spec.generations, or
+// an earlier one by selection.stop_after.
 //
 // Pure: no clock, no randomness, no I/O, no order of arrival. The same facts give the
 // same plan on every machine and at every time. The cost does
@@ -64,8 +66,9 @@ struct Plan {
 // none, with fresh or imported weights.
 const std::string& StartNetwork(const v1::ExperimentSpec& spec);
 
-// Whether `generation` is the champions', which comes after the last one.
-bool IsOfChampions(const v1::ExperimentSpec& spec, int generation);
+// Whether `generation` is the champions', which comes after the last one. `summary` is of
+// the closed generations.
+bool IsOfChampions(const v1::EvolutionSummary& summary, int generation);
 
 // Individuals in a generation: 1 in generation 0, the summary's champions in theirs, else
 // spec.offspring.
@@ -86,10 +89,12 @@ v1::Individual DescribeIndividual(const v1::ExperimentSpec& spec,
 v1::Champion DescribeChampion(const v1::ExperimentSpec& spec, const v1::EvolutionSummary& summary,
                               int index, const IndividualFacts& facts);
 
-// The parents of offspring `index` of the generation after `summary`'s: round robin
-// over the selected.
-std::vector<v1::IndividualName> ParentsOf(const v1::ExperimentSpec& spec,
-                                          const v1::EvolutionSummary& summary, int index);
+// The parents of offspring `index` of the generation after `summary`'s, best ranked first:
+// synthesis.mates of them, or all where fewer were selected. One goes round the selected with
+// `index`; the others are those that follow it, one place further each time that it has gone
+// round. None under UNIFORM_WIDTH_FROM_SCRATCH, and of the ancestor. They are `summary`'s.
+std::vector<const v1::Individual*> Parents(const v1::ExperimentSpec& spec,
+                                           const v1::EvolutionSummary& summary, int index);
 
 // SHA-256 (hex) over (generation, index, parents, genome digest, weights digest,
 // state) of the individuals, which must be in order of generation and index.

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
+#include <numeric>
 #include <optional>
-#include <tuple>
+#include <utility>
 
 #include "common/base/exact_math.h"
 
@@ -67,6 +69,77 @@ bool IsTrained(const v1::Individual& individual) {
   return individual.state() != v1::Individual::DIVERGED && individual.has_selection_log_loss();
 }
 
+// Somebody who may be selected.
+struct Candidate {
+  const v1::Individual* individual;
+  double violation;  // 0 is feasible, so that one number orders feasible and infeasible alike.
+  Objectives objectives;
+};
+
+// In the order in which ties go: the newest first, then by index.
+std::vector<Candidate> Candidates(const v1::ExperimentSpec& spec,
+                                  const std::vector<v1::Individual>& generation,
+                                  const std::vector<v1::Individual>& earlier,
+                                  const v1::Individual& ancestor) {
+  std::vector<Candidate> candidates;
+  const auto add = [&](const v1::Individual& individual) {
+    if (!IsTrained(individual)) return;
+    candidates.push_back({&individual,
+                          Violation(spec.environment(), individual, ancestor,
+                                    generation.front().name().generation(), spec.generations()),
+                          ObjectivesOf(individual)});
+  };
+  for (const v1::Individual& individual : generation) add(individual);
+  const v1::SelectionSpec::Method method = spec.selection().method();
+  if (method == v1::SelectionSpec::PLUS || method == v1::SelectionSpec::NSGA_II) {
+    for (const v1::Individual& individual : earlier) add(individual);
+  }
+  std::stable_sort(candidates.begin(), candidates.end(), [](const auto& a, const auto& b) {
+    const v1::IndividualName &left = a.individual->name(), &right = b.individual->name();
+    return std::make_pair(-left.generation(), left.index()) <
+           std::make_pair(-right.generation(), right.index());
+  });
+  return candidates;
+}
+
+void RankByLogLoss(std::vector<Candidate>& candidates) {
+  std::stable_sort(candidates.begin(), candidates.end(), [](const auto& a, const auto& b) {
+    return std::make_pair(a.violation, a.objectives[0]) <
+           std::make_pair(b.violation, b.objectives[0]);
+  });
+}
+
+// Of candidates that break the constraints by as much: front by front, and in each those
+// first that have more room around them.
+std::vector<Candidate> RankByFronts(const std::vector<Candidate>& candidates) {
+  std::vector<Objectives> points;
+  for (const Candidate& candidate : candidates) points.push_back(candidate.objectives);
+  std::vector<Candidate> ranked;
+  for (const std::vector<int>& front : NonDominatedFronts(points)) {
+    std::vector<Objectives> members;
+    for (const int position : front) members.push_back(points[position]);
+    const std::vector<double> room = CrowdingDistances(members);
+    std::vector<int> order(front.size());
+    std::iota(order.begin(), order.end(), 0);
+    std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return room[a] > room[b]; });
+    for (const int member : order) ranked.push_back(candidates[front[member]]);
+  }
+  return ranked;
+}
+
+// Constrained domination of NSGA-II: who breaks the constraints by less dominates, so that
+// each violation has fronts of its own.
+void RankByDomination(std::vector<Candidate>& candidates) {
+  std::map<double, std::vector<Candidate>> by_violation;
+  for (Candidate& candidate : candidates) {
+    by_violation[candidate.violation].push_back(std::move(candidate));
+  }
+  candidates.clear();
+  for (const auto& [violation, equal] : by_violation) {
+    for (Candidate& candidate : RankByFronts(equal)) candidates.push_back(std::move(candidate));
+  }
+}
+
 }  // namespace
 
 double RatioSteps(double ratio) {
@@ -97,23 +170,29 @@ double Violation(const v1::EnvironmentSpec& environment, const v1::Individual& i
   return violation;
 }
 
-std::vector<int> SelectParents(const v1::ExperimentSpec& spec,
-                               const std::vector<v1::Individual>& generation,
-                               const v1::Individual& ancestor) {
-  // Feasible is violation 0, so that one number orders feasible and infeasible alike.
-  std::vector<std::tuple<double, double, int>> ranked;  // violation, log-loss, position
-  for (int i = 0; i < static_cast<int>(generation.size()); ++i) {
-    const v1::Individual& individual = generation[i];
-    if (!IsTrained(individual)) continue;
-    const double loss = individual.selection_log_loss();
-    ranked.emplace_back(Violation(spec.environment(), individual, ancestor,
-                                  individual.name().generation(), spec.generations()),
-                        std::isfinite(loss) ? loss : kInfinity, i);
+Objectives ObjectivesOf(const v1::Individual& individual) {
+  const double loss = individual.selection_log_loss();
+  const double ratio = individual.has_ratio_to_ancestor() ? individual.ratio_to_ancestor() : 0;
+  return {std::isfinite(loss) ? loss : kInfinity, -RatioSteps(ratio),
+          static_cast<double>(individual.bytes())};
+}
+
+std::vector<v1::Individual> SelectParents(const v1::ExperimentSpec& spec,
+                                          const std::vector<v1::Individual>& generation,
+                                          const std::vector<v1::Individual>& earlier,
+                                          const v1::Individual& ancestor) {
+  std::vector<Candidate> ranked = Candidates(spec, generation, earlier, ancestor);
+  if (spec.selection().method() == v1::SelectionSpec::NSGA_II) {
+    RankByDomination(ranked);
+  } else {
+    RankByLogLoss(ranked);
   }
-  std::sort(ranked.begin(), ranked.end());
-  if (static_cast<int>(ranked.size()) > spec.parents()) ranked.resize(spec.parents());
-  std::vector<int> selected;
-  for (const auto& [violation, loss, position] : ranked) selected.push_back(position);
+  std::vector<v1::Individual> selected;
+  for (const Candidate& candidate : ranked) {
+    if (static_cast<int>(selected.size()) == spec.parents()) break;
+    selected.push_back(*candidate.individual);
+    selected.back().set_selected(true);
+  }
   return selected;
 }
 

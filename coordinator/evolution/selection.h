@@ -1,9 +1,10 @@
-// Selection: which individuals of a generation become parents. Pure; thread-safe.
+// Selection: which individuals become parents of the next generation. Pure; thread-safe.
 #ifndef SQUISH_COORDINATOR_EVOLUTION_SELECTION_H_
 #define SQUISH_COORDINATOR_EVOLUTION_SELECTION_H_
 
 #include <vector>
 
+#include "common/pareto/pareto.h"
 #include "squish/v1/evolution.pb.h"
 #include "squish/v1/experiment.pb.h"
 
@@ -26,12 +27,27 @@ double RatioSteps(double ratio);
 double Violation(const v1::EnvironmentSpec& environment, const v1::Individual& individual,
                  const v1::Individual& ancestor, int generation, int generations);
 
-// (μ,λ): the positions of the best μ (spec.parents) among the trained, best first:
-// feasible before infeasible, then least violation, then least log-loss on the selection
-// split, ties by index. DIVERGED individuals are never selected. May return fewer.
-std::vector<int> SelectParents(const v1::ExperimentSpec& spec,
-                               const std::vector<v1::Individual>& generation,
-                               const v1::Individual& ancestor);
+// What an individual is compared by when several things count, all of it to be made small:
+// log-loss on the selection split, ratio in steps (negative), bytes. Infinite where it is
+// not known or no number.
+Objectives ObjectivesOf(const v1::Individual& individual);
+
+// The best μ (spec.parents) for the next generation, best first, `selected` set; fewer where
+// there are fewer. `generation`: the one that is being closed, by index. `earlier`: whoever
+// was a parent before it. By spec.selection.method:
+//
+//   COMMA    of the generation: least violation first, 0 being feasible, then least log-loss
+//            on the selection split
+//   PLUS     of both, in that order
+//   NSGA_II  of both: least violation first; of those with the same, by fronts in
+//            ObjectivesOf; of a front those with more room first (common/pareto)
+//
+// The violation is of the constraints as they are at the generation being closed, for
+// everybody. Ties: the newer first, then by index. DIVERGED individuals are never selected.
+std::vector<v1::Individual> SelectParents(const v1::ExperimentSpec& spec,
+                                          const std::vector<v1::Individual>& generation,
+                                          const std::vector<v1::Individual>& earlier,
+                                          const v1::Individual& ancestor);
 
 }  // namespace squish
 

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/status.h"
 #include "common/base/status_macros.h"
+#include "common/spec/older.h"
 #include "coordinator/population/owner_lock.h"
 #include "coordinator/population/schema.h"
 #include "coordinator/population/sqlite.h"
@@ -78,6 +79,7 @@ absl::StatusOr<StoredExperiment> ReadExperiment(const Query& row) {
   experiment.set_state(state);
   experiment.set_reason(std::string(row.Text(3)));
   SQUISH_RETURN_IF_ERROR(Parse(row.Text(4), "experiment spec", experiment.mutable_spec()));
+  CompleteOlder(*experiment.mutable_spec());
   if (!row.IsNull(5)) {
     SQUISH_RETURN_IF_ERROR(Parse(row.Text(5), "data set summary", experiment.mutable_dataset()));
   }
@@ -396,6 +398,7 @@ absl::StatusOr<v1::Job> Population::Work(int64_t job) {
   if (!row) return absl::NotFoundError(absl::StrCat("no job ", job));
   v1::Job work;
   SQUISH_RETURN_IF_ERROR(Parse(query.Text(0), "job", &work));
+  if (work.has_synthesize()) CompleteOlder(*work.mutable_synthesize());
   return work;
 }
 

@@ -1,6 +1,5 @@
 #include "coordinator/service/coordinator_metrics.h"
 
-#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -88,7 +87,7 @@ void CoordinatorMetrics::Show(absl::Duration now, const JobBoard& board, const F
 void CoordinatorMetrics::ShowExperiment(const LiveExperiment& experiment) {
   const MetricLabels labels = {{"experiment", experiment.id()}};
   const v1::EvolutionSummary& summary = experiment.stored.summary;
-  generation_.Set(labels, std::min(experiment.open.generation, experiment.spec().generations()));
+  generation_.Set(labels, experiment.generation());
   if (summary.has_best_selection_accuracy()) {
     best_accuracy_.Set(labels, summary.best_selection_accuracy());
   }

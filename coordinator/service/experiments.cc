@@ -19,6 +19,7 @@
 #include "common/spec/experiment_spec.h"
 #include "common/weights/network.h"
 #include "coordinator/evolution/champions.h"
+#include "coordinator/evolution/estimate.h"
 #include "coordinator/service/matching.h"
 #include "google/protobuf/util/time_util.h"
 #include "spdlog/spdlog.h"
@@ -176,6 +177,7 @@ absl::StatusOr<v1::ExperimentSpec> Experiments::Complete(const v1::ExperimentSpe
     SQUISH_RETURN_IF_ERROR(FillBranch(complete));
   }
   SQUISH_RETURN_IF_ERROR(CheckAncestor(complete));
+  SQUISH_RETURN_IF_ERROR(CheckImages(complete, KnownTrainImages(complete.dataset())));
   return complete;
 }
 
@@ -358,7 +360,9 @@ void Experiments::PinDataset(const v1::DatasetReport& report) {
                    usable.ToString());
       continue;
     }
-    if (const absl::Status fits = CheckClasses(experiment, report.summary()); !fits.ok()) {
+    absl::Status fits = CheckClasses(experiment, report.summary());
+    fits.Update(CheckImages(experiment.spec(), report.summary().train_images()));
+    if (!fits.ok()) {
       ledger_.End(experiment, v1::Experiment::FAILED, fits.message());
       continue;
     }

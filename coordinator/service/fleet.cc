@@ -112,6 +112,7 @@ absl::StatusOr<bool> Fleet::Hear(const v1::SynchronizeRequest& request, absl::Du
     kept.set_difference(report.difference());
     kept.set_state(report.state());
     kept.set_message(report.message());
+    if (report.fraction() > 0) kept.set_fraction(std::min(1.0, report.fraction()));  // No NaN.
     *kept.mutable_spec() = report.spec();
     kept.mutable_summary()->set_fingerprint(report.summary().fingerprint());
     kept.mutable_summary()->set_train_images(report.summary().train_images());

@@ -119,11 +119,9 @@ absl::StatusOr<v1::EstimateResponse> EstimateOnFleet(const v1::ExperimentSpec& s
   const v1::DatasetSummary* const summary = FindSummary(spec.dataset(), fleet);
   if (summary != nullptr) {
     basis.train_images = summary->train_images();
-  } else if (spec.dataset().has_built_in()) {
-    // Every worker can draw it; a fifth is held out for selection.
-    basis.train_images = spec.dataset().built_in().train_images() * int64_t{4} / 5;
   } else {
-    basis.train_images = train_images;
+    const int64_t known = KnownTrainImages(spec.dataset());
+    basis.train_images = known > 0 ? known : train_images;
   }
   SQUISH_ASSIGN_OR_RETURN(basis.macs_per_second, RecentSpeed(population));
   SQUISH_ASSIGN_OR_RETURN(const Genome genome, experiments.FirstGenome(spec, kClassesAssumed));

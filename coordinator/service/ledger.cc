@@ -17,7 +17,8 @@ using google::protobuf::util::TimeUtil;
 // Images that one TRAIN job of the experiment is planned to see.
 double PlannedImages(const LiveExperiment& experiment, const v1::JobKey& key) {
   const v1::TrainingSpec& training = experiment.spec().training();
-  const v1::Recipe& recipe = IsOfChampions(experiment.spec(), key.generation()) ? training.final()
+  const bool of_champion = IsOfChampions(experiment.stored.summary, key.generation());
+  const v1::Recipe& recipe = of_champion             ? training.final()
                              : key.generation() == 0 ? training.ancestor()
                                                      : training.offspring();
   return recipe.epochs() * experiment.stored.experiment.dataset().train_images();
@@ -43,7 +44,7 @@ std::string DescribeExhausted(const LiveExperiment& experiment, const BoardJob& 
 
 std::string JobName(const LiveExperiment& experiment, const v1::JobKey& key) {
   const std::string& kind = v1::JobKey::Kind_Name(key.kind());
-  if (!IsOfChampions(experiment.spec(), key.generation())) {
+  if (!IsOfChampions(experiment.stored.summary, key.generation())) {
     return absl::StrCat(kind, " of individual ", key.generation(), ":", key.index());
   }
   const v1::IndividualName& name =

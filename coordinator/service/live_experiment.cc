@@ -1,7 +1,5 @@
 #include "coordinator/service/live_experiment.h"
 
-#include <algorithm>
-
 namespace squish {
 
 void LiveExperiment::Open(int generation) {
@@ -14,7 +12,7 @@ void LiveExperiment::Open(int generation) {
 
 v1::Experiment Describe(const LiveExperiment& experiment) {
   v1::Experiment described = experiment.stored.experiment;
-  described.set_generation(std::min(experiment.open.generation, experiment.spec().generations()));
+  described.set_generation(experiment.generation());
   described.set_finishing(experiment.finishing());
   described.set_device_class(experiment.setting.has_value()
                                  ? experiment.setting->device_class()
@@ -27,8 +25,9 @@ v1::Experiment Describe(const LiveExperiment& experiment) {
 
 v1::Experiment DescribeEnded(const StoredExperiment& stored) {
   v1::Experiment described = stored.experiment;
-  described.set_generation(
-      std::min(stored.summary.closed_generation() + 1, described.spec().generations()));
+  const bool all_closed = described.state() == v1::Experiment::SUCCEEDED ||
+                          !stored.summary.champions().empty();
+  described.set_generation(stored.summary.closed_generation() + (all_closed ? 0 : 1));
   described.set_device_class(stored.summary.device_class().empty()
                                  ? described.spec().measurement().device_class()
                                  : stored.summary.device_class());

@@ -61,7 +61,11 @@ struct LiveExperiment {
   const v1::ExperimentSpec& spec() const { return stored.experiment.spec(); }
   v1::Experiment::State state() const { return stored.experiment.state(); }
   // Every generation is closed, and what is open is the champions'.
-  bool finishing() const { return IsOfChampions(spec(), open.generation); }
+  bool finishing() const { return IsOfChampions(stored.summary, open.generation); }
+  // The open generation, as it is told to others: the last one when all are closed.
+  int generation() const {
+    return finishing() ? stored.summary.closed_generation() : open.generation;
+  }
 };
 
 // The experiment as it is told to others, but for waiting (see matching.h): what is

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "coordinator/service/ledger.h"
 
@@ -43,7 +44,8 @@ std::string DatasetAnswer(const ConnectedRunner& worker, const LiveExperiment& e
   if (report == nullptr) return absl::StrCat(worker.info.id(), " has not answered yet");
   switch (report->state()) {
     case v1::DatasetReport::PREPARING:
-      return absl::StrCat(worker.info.id(), " is preparing it");
+      return absl::StrFormat("%s is preparing it, %.0f %%", worker.info.id(),
+                             100 * report->fraction());
     case v1::DatasetReport::READY:
       return absl::StrCat(worker.info.id(), " has fingerprint ", report->summary().fingerprint(),
                           report->difference().empty() ? "" : ": ", report->difference());

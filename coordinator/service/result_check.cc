@@ -69,11 +69,26 @@ absl::Status CheckSynthesis(const v1::SynthesizeResult& result, const BlobStore&
   return absl::OkStatus();
 }
 
-absl::Status CheckTraining(const v1::TrainResult& result, const BlobStore& artifacts) {
+absl::Status CheckStrengths(const v1::TrainJob& work, const v1::TrainResult& result,
+                            const BlobStore& artifacts) {
+  const bool wanted =
+      work.strength_images() > 0 && result.outcome() == v1::TrainResult::TRAINED;
+  if (!wanted) {
+    if (result.strengths().empty()) return absl::OkStatus();
+    return Bad("it has strengths, which nobody wants of it");
+  }
+  SQUISH_RETURN_IF_ERROR(CheckDigest("strengths", result.strengths()));
+  if (artifacts.Contains(result.strengths())) return absl::OkStatus();
+  return Bad(absl::StrCat("its strengths ", result.strengths(), " were not uploaded"));
+}
+
+absl::Status CheckTraining(const v1::TrainJob& work, const v1::TrainResult& result,
+                           const BlobStore& artifacts) {
   SQUISH_RETURN_IF_ERROR(CheckCount("images_seen", result.images_seen(), 0));
   SQUISH_RETURN_IF_ERROR(CheckText("numerics_class", result.numerics_class()));
   SQUISH_RETURN_IF_ERROR(CheckNumber("wall_seconds", result.wall_seconds(), 0));
   SQUISH_RETURN_IF_ERROR(CheckNumber("step_seconds", result.step_seconds(), 0));
+  SQUISH_RETURN_IF_ERROR(CheckStrengths(work, result, artifacts));
   if (result.outcome() == v1::TrainResult::DIVERGED) return absl::OkStatus();
   if (result.outcome() != v1::TrainResult::TRAINED) return Bad("it has no outcome");
   SQUISH_RETURN_IF_ERROR(CheckArtifact(result.artifact(), artifacts));
@@ -201,7 +216,9 @@ absl::Status CheckContent(const v1::Job& work, const v1::AttemptResult& result,
   if (work.has_synthesize() && result.has_synthesize()) {
     return CheckSynthesis(result.synthesize(), artifacts);
   }
-  if (work.has_train() && result.has_train()) return CheckTraining(result.train(), artifacts);
+  if (work.has_train() && result.has_train()) {
+    return CheckTraining(work.train(), result.train(), artifacts);
+  }
   if (work.has_measure() && result.has_measure()) {
     return CheckMeasurement(work.measure(), result.measure(), pinned);
   }
@@ -212,6 +229,16 @@ absl::Status CheckContent(const v1::Job& work, const v1::AttemptResult& result,
     return CheckExport(work.export_files(), result.export_files(), artifacts);
   }
   return Bad("it answers another kind of job");
+}
+
+// Of all that its children are made from.
+std::string DigestOfTraining(const v1::TrainResult& result) {
+  if (result.outcome() == v1::TrainResult::DIVERGED) return "DIVERGED";
+  if (result.strengths().empty()) return result.weights_digest();
+  Sha256 hash;
+  hash.UpdateString(result.weights_digest());
+  hash.UpdateString(result.strengths());
+  return std::move(hash).HexDigest();
 }
 
 std::string DigestOf(const v1::Job& work, const v1::AttemptResult& result) {
@@ -228,8 +255,7 @@ std::string DigestOf(const v1::Job& work, const v1::AttemptResult& result) {
     return std::move(hash).HexDigest();
   }
   if (!result.has_train() || work.train().device() != v1::TrainingSpec::CPU) return "";
-  return result.train().outcome() == v1::TrainResult::DIVERGED ? "DIVERGED"
-                                                               : result.train().weights_digest();
+  return DigestOfTraining(result.train());
 }
 
 Report Failed(Report::Kind kind, absl::string_view error) {

@@ -14,9 +14,10 @@
 namespace squish {
 
 // What the board is to be told of `result`, delivered for `work`. `dataset` is the
-// experiment's. `setting`: what the ancestor was measured on; null before. The report's digest is the artifact of a
-// synthesis, the weights of a training on CPU, the predictions of an evaluation on CPU, that
-// of all files of an export, and empty where repetitions may differ.
+// experiment's. `setting`: what the ancestor was measured on; null before. The report's
+// digest is the artifact of a synthesis, that of the weights (and strengths, where there
+// are some) of a training on CPU, the predictions of an evaluation on CPU, that of all
+// files of an export, and empty where repetitions may differ.
 Report JudgeResult(const v1::Job& work, const v1::AttemptResult& result,
                    const v1::DatasetSummary& dataset, const v1::MeasurementSetting* setting,
                    const BlobStore& artifacts);

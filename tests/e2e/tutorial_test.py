@@ -103,7 +103,7 @@ def main():
     output = run(script, work, environment)
     print(output)
     for words in ("AGENT", "a valid experiment", "-- SUCCEEDED", "smallest", "val accuracy",
-                  "# pets, individual", "our own photographs", "pets-smaller"):
+                  "hypervolume", "# pets, individual", "our own photographs", "pets-smaller"):
         check(words in output, f"the tutorial never showed '{words}'")
     first = subprocess.run(["find", "pets/val", "-name", "*.jpg"], cwd=work, check=True,
                            stdout=subprocess.PIPE, text=True).stdout.splitlines()[0]

@@ -14,8 +14,8 @@ import subprocess
 import sys
 
 # Rules without I/O: usable in every process, testable without any.
-PURE = ("common/base", "common/genome", "common/weights", "common/spec", "common/export",
-        "worker/synthesis",
+PURE = ("common/base", "common/pareto", "common/genome", "common/weights", "common/spec",
+        "common/export", "worker/synthesis",
         "coordinator/evolution", "coordinator/jobs", "jetson-agent/measure")
 
 # What a pure room must not see.

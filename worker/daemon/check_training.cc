@@ -8,6 +8,7 @@
 #include "common/base/sha256.h"
 #include "common/base/status_macros.h"
 #include "common/weights/network.h"
+#include "common/weights/strengths.h"
 #include "worker/daemon/child_events.h"
 
 namespace squish {
@@ -28,14 +29,24 @@ absl::Status CheckNumbers(const v1::TrainResult& result) {
 
 // Only what the two files must share; read one after the other, to hold one at a time.
 struct Outline {
-  std::string genome_digest;
+  Genome genome;
   std::vector<std::string> class_names;
   std::string weights_digest;
 };
 
 absl::StatusOr<Outline> ReadOutline(const std::string& file) {
   SQUISH_ASSIGN_OR_RETURN(const Network network, Network::FromSafetensors(file));
-  return Outline{network.genome.Digest(), network.class_names, WeightsDigest(network.weights)};
+  return Outline{network.genome, network.class_names, WeightsDigest(network.weights)};
+}
+
+absl::Status CheckStrengthsFile(const std::string& path, const std::string& digest,
+                                const Genome& genome) {
+  const absl::StatusOr<std::string> file = ReadFile(path);
+  if (!file.ok()) return Untrue(absl::StrCat("there are no strengths: ", file.status().message()));
+  if (Sha256Hex(*file) != digest) return Untrue("its strengths have another digest");
+  const absl::Status status = ReadStrengths(*file, genome).status();
+  if (!status.ok()) return Untrue(absl::StrCat("its strengths are none: ", status.message()));
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -57,11 +68,12 @@ absl::Status CheckTraining(const v1::TrainerRequest& request, const v1::TrainRes
   }
   SQUISH_ASSIGN_OR_RETURN(const std::string untrained_file, ReadFile(request.network_path()));
   SQUISH_ASSIGN_OR_RETURN(const Outline untrained, ReadOutline(untrained_file));
-  if (trained->genome_digest != untrained.genome_digest ||
+  if (!(trained->genome == untrained.genome) ||
       trained->class_names != untrained.class_names) {
     return Untrue("its network is not the one that it was to train");
   }
-  return absl::OkStatus();
+  if (request.job().strength_images() == 0) return absl::OkStatus();
+  return CheckStrengthsFile(request.strengths_path(), result.strengths(), trained->genome);
 }
 
 }  // namespace squish

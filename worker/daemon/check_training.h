@@ -10,7 +10,8 @@ namespace squish {
 
 // INVALID_ARGUMENT says what is untrue: the outcome, a number out of range, an output
 // file that is no network, is not the network of the job's genome and classes, or has
-// other digests than the result.
+// other digests than the result; and, where the job wants strengths, a file that has
+// another digest than the result's or not those of the network's filters.
 absl::Status CheckTraining(const v1::TrainerRequest& request, const v1::TrainResult& result);
 
 }  // namespace squish

@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <iterator>
 #include <memory>
 #include <set>
@@ -104,6 +105,7 @@ DatasetShelf::Entry& DatasetShelf::Look(const v1::DatasetSpec& spec) {
     entry.report.set_state(v1::DatasetReport::PREPARING);
     entry.report.clear_summary();
     entry.report.clear_difference();
+    entry.report.clear_fraction();
   }
   const bool unexplained = entry.report.state() == v1::DatasetReport::READY &&
                            entry.expected != entry.asked &&
@@ -159,14 +161,19 @@ void DatasetShelf::Work() {
       spec = entry.report.spec();
       expected = entry.asked = entry.expected;
     }
-    Settle(key, Prepare(spec, expected));
+    const auto progress = [&](double fraction) {
+      absl::MutexLock lock(&mutex_);
+      entries_.at(key).report.set_fraction(std::clamp(fraction, 0.0, 1.0));
+    };
+    Settle(key, Prepare(spec, expected, progress));
     absl::MutexLock lock(&changed_mutex_);
     if (changed_) changed_();
   }
 }
 
-absl::StatusOr<v1::DecoderEvent::Done> DatasetShelf::Prepare(const v1::DatasetSpec& spec,
-                                                             const std::string& expected) {
+absl::StatusOr<v1::DecoderEvent::Done> DatasetShelf::Prepare(
+    const v1::DatasetSpec& spec, const std::string& expected,
+    absl::FunctionRef<void(double)> progress) {
   SQUISH_ASSIGN_OR_RETURN(
       const std::unique_ptr<Child> decoder,
       Child::Spawn(OurChild(options_.decoder_command, /*threads=*/1, options_.stderr_path)));
@@ -175,15 +182,15 @@ absl::StatusOr<v1::DecoderEvent::Done> DatasetShelf::Prepare(const v1::DatasetSp
     if (stopping_) return absl::CancelledError("the worker is stopping");
     decoder_ = decoder.get();
   }
-  auto outcome = Converse(*decoder, spec, expected);
+  auto outcome = Converse(*decoder, spec, expected, progress);
   absl::MutexLock lock(&mutex_);
   decoder_ = nullptr;
   return outcome;
 }
 
-absl::StatusOr<v1::DecoderEvent::Done> DatasetShelf::Converse(Child& decoder,
-                                                              const v1::DatasetSpec& spec,
-                                                              const std::string& expected) {
+absl::StatusOr<v1::DecoderEvent::Done> DatasetShelf::Converse(
+    Child& decoder, const v1::DatasetSpec& spec, const std::string& expected,
+    absl::FunctionRef<void(double)> progress) {
   v1::DecoderEvent event;
   SQUISH_RETURN_IF_ERROR(ReadEvent(decoder, kWho, options_.silence_limit, event));
   if (!event.has_ready()) return Babbled(kWho, "its first line is not `ready`");
@@ -194,9 +201,11 @@ absl::StatusOr<v1::DecoderEvent::Done> DatasetShelf::Converse(Child& decoder,
   request.set_cache_dir(options_.cache_folder);
   request.set_expected_fingerprint(expected);
   SQUISH_RETURN_IF_ERROR(WriteRequest(decoder, kWho, request));
-  do {
+  SQUISH_RETURN_IF_ERROR(ReadEvent(decoder, kWho, options_.silence_limit, event));
+  while (event.has_progress()) {
+    progress(event.progress().fraction());
     SQUISH_RETURN_IF_ERROR(ReadEvent(decoder, kWho, options_.silence_limit, event));
-  } while (event.has_progress());
+  }
   if (event.has_failed()) return absl::UnavailableError(event.failed().message());
   if (!event.has_done()) return Babbled(kWho, "neither `progress`, `done` nor `failed`");
   SQUISH_RETURN_IF_ERROR(CheckDone(event.done()));
@@ -212,6 +221,7 @@ void DatasetShelf::Settle(const std::string& key, absl::StatusOr<v1::DecoderEven
     queue_.push_back(key);
     return;
   }
+  entry.report.clear_fraction();
   const std::string& name = entry.report.spec().name();
   if (outcome.ok()) {
     entry.report.set_state(v1::DatasetReport::READY);

@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
@@ -84,10 +85,13 @@ class DatasetShelf {
   // The entry of a spec; puts it in the queue if there is something to do.
   Entry& Look(const v1::DatasetSpec& spec) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Work();
+  // Both call `progress` with fractions from 0 to 1, of the pictures.
   absl::StatusOr<v1::DecoderEvent::Done> Prepare(const v1::DatasetSpec& spec,
-                                                 const std::string& expected);
+                                                 const std::string& expected,
+                                                 absl::FunctionRef<void(double)> progress);
   absl::StatusOr<v1::DecoderEvent::Done> Converse(Child& decoder, const v1::DatasetSpec& spec,
-                                                  const std::string& expected);
+                                                  const std::string& expected,
+                                                  absl::FunctionRef<void(double)> progress);
   void Settle(const std::string& key, absl::StatusOr<v1::DecoderEvent::Done> outcome);
 
   const DatasetOptions options_;

@@ -16,8 +16,10 @@ namespace squish {
 // SYNTHESIZE. `output_path` is where the network may lie on its way; it is removed.
 v1::AttemptResult RunSynthesize(Attempt& attempt, const std::string& output_path);
 
-// TRAIN.
-v1::AttemptResult RunTrain(Attempt& attempt, const std::string& output_path, DatasetShelf& datasets,
+// TRAIN. `output_path` and `strengths_path` are where the network and its filters' strengths
+// may lie on their way; they are removed.
+v1::AttemptResult RunTrain(Attempt& attempt, const std::string& output_path,
+                           const std::string& strengths_path, DatasetShelf& datasets,
                            TrainerPool& trainers);
 
 // EVALUATE. `output_path` is where the predictions may lie on their way; it is removed.

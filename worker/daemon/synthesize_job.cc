@@ -6,6 +6,7 @@
 #include "common/base/file.h"
 #include "common/base/status_macros.h"
 #include "common/genome/cost.h"
+#include "common/weights/strengths.h"
 #include "worker/daemon/attempt_step.h"
 #include "worker/daemon/child_events.h"
 #include "worker/daemon/jobs.h"
@@ -36,6 +37,28 @@ StepOr<Network> FetchImported(Attempt& attempt) {
   return *std::move(network);
 }
 
+StepOr<Parent> FetchParent(Attempt& attempt, const v1::ParentNetwork& parent) {
+  const std::string what =
+      absl::StrCat("parent ", parent.name().generation(), ":", parent.name().index());
+  StepOr<Network> network = FetchNetwork(attempt, parent.artifact(), what);
+  if (std::holds_alternative<v1::Failure>(network)) return std::get<v1::Failure>(std::move(network));
+  Parent fetched{std::get<Network>(std::move(network)), std::nullopt};
+  if (parent.strengths().empty()) return fetched;
+
+  const std::string of_filters = absl::StrCat("the filter strengths of ", what);
+  StepOr<std::string> path = FetchFile(attempt, parent.strengths(), of_filters);
+  if (std::holds_alternative<v1::Failure>(path)) return std::get<v1::Failure>(std::move(path));
+  const absl::StatusOr<std::string> file = ReadFile(std::get<std::string>(path));
+  if (!file.ok()) return MakeFailure(v1::Failure::LOCAL_RESOURCES, file.status().message());
+  absl::StatusOr<TensorMap> strengths = ReadStrengths(*file, fetched.network.genome);
+  if (!strengths.ok()) {
+    return MakeFailure(v1::Failure::BAD_ARTIFACT,
+                       absl::StrCat(of_filters, ": ", strengths.status().message()));
+  }
+  fetched.strengths = *std::move(strengths);
+  return fetched;
+}
+
 v1::SynthesizeResult Describe(Offspring offspring, const Cost& cost) {
   v1::SynthesizeResult result;
   result.set_genome_digest(offspring.network.genome.Digest());
@@ -52,12 +75,10 @@ v1::SynthesizeResult Describe(Offspring offspring, const Cost& cost) {
 
 v1::AttemptResult RunSynthesize(Attempt& attempt, const std::string& output_path) {
   const v1::SynthesizeJob& job = attempt.job().synthesize();
-  std::vector<Network> parents;
-  for (const v1::ParentNetwork& parent : job.parents()) {
-    const std::string what =
-        absl::StrCat("parent ", parent.name().generation(), ":", parent.name().index());
-    SQUISH_ASSIGN_OR_FAIL(Network network, FetchNetwork(attempt, parent.artifact(), what));
-    parents.push_back(std::move(network));
+  std::vector<Parent> parents;
+  for (const v1::ParentNetwork& named : job.parents()) {
+    SQUISH_ASSIGN_OR_FAIL(Parent parent, FetchParent(attempt, named));
+    parents.push_back(std::move(parent));
   }
   std::optional<Network> ancestor;
   if (parents.empty() && job.ancestor().has_network_digest()) {

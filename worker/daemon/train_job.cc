@@ -8,9 +8,11 @@
 
 namespace squish {
 
-v1::AttemptResult RunTrain(Attempt& attempt, const std::string& output_path, DatasetShelf& datasets,
+v1::AttemptResult RunTrain(Attempt& attempt, const std::string& output_path,
+                           const std::string& strengths_path, DatasetShelf& datasets,
                            TrainerPool& trainers) {
   const TemporaryFile output(output_path);
+  const TemporaryFile strengths(strengths_path);
   v1::TrainerRequest request;
   *request.mutable_job() = attempt.job().train();
   const v1::TrainJob& job = request.job();
@@ -27,6 +29,8 @@ v1::AttemptResult RunTrain(Attempt& attempt, const std::string& output_path, Dat
     request.set_teacher_path(std::move(teacher_path));
   }
   request.set_output_path(output.path());
+  const bool with_strengths = job.strength_images() > 0;
+  if (with_strengths) request.set_strengths_path(strengths.path());
 
   v1::AttemptResult result;
   {
@@ -40,11 +44,16 @@ v1::AttemptResult RunTrain(Attempt& attempt, const std::string& output_path, Dat
     }
     *result.mutable_train() = std::move(*answer->mutable_done());
   }
+  result.mutable_train()->clear_strengths();  // Those that were not asked for too.
   if (result.train().outcome() == v1::TrainResult::DIVERGED) {
     // There is no network; what else the trainer may say of one is not believed.
     result.mutable_train()->clear_artifact();
     result.mutable_train()->clear_weights_digest();
     return result;
+  }
+  if (with_strengths) {
+    SQUISH_ASSIGN_OR_FAIL(std::string digest, StoreFile(attempt, strengths.path()));
+    result.mutable_train()->set_strengths(std::move(digest));
   }
   SQUISH_ASSIGN_OR_FAIL(std::string digest, StoreFile(attempt, output.path()));
   result.mutable_train()->set_artifact(std::move(digest));

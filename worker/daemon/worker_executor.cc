@@ -16,8 +16,10 @@
 namespace squish {
 namespace {
 
-// What attempts make on its way: a network, predictions, a folder of exported files.
+// What attempts make on its way: a network, its filters' strengths, predictions, a folder of
+// exported files.
 constexpr char kNetwork[] = ".safetensors";
+constexpr char kStrengths[] = ".strengths";
 constexpr char kPredictions[] = ".csv";
 constexpr char kExport[] = ".export";
 
@@ -27,7 +29,7 @@ void RemoveLeftovers(const std::string& folder) {
   std::error_code error;
   std::vector<std::filesystem::path> leftovers;
   for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
-    for (const char* extension : {kNetwork, kPredictions, kExport}) {
+    for (const char* extension : {kNetwork, kStrengths, kPredictions, kExport}) {
       if (entry.path().extension() == extension) leftovers.push_back(entry.path());
     }
   }
@@ -91,7 +93,7 @@ v1::AttemptResult WorkerExecutor::Run(Attempt& attempt) {
     case v1::Job::kSynthesize:
       return RunSynthesize(attempt, output + kNetwork);
     case v1::Job::kTrain:
-      return RunTrain(attempt, output + kNetwork, datasets_, trainers_);
+      return RunTrain(attempt, output + kNetwork, output + kStrengths, datasets_, trainers_);
     case v1::Job::kEvaluate:
       return RunEvaluate(attempt, output + kPredictions, datasets_, trainers_);
     case v1::Job::kExportFiles:

@@ -15,10 +15,10 @@ namespace {
 
 constexpr double kLn2 = 0.693147180559945309417;
 
-// κ is looked for in [2^-32, 2^32]: at the ends every P is 1 / 2^32 or certain.
-constexpr double kMaximumLogKappa = 32 * kLn2;
+// With κ at or below 2^-33 every P is 2^-32, its least.
+constexpr double kLeastLogKappa = -33 * kLn2;
 
-// Halvings of that interval: 88.7 · 2^-53 is below the last bit of log κ.
+// Halvings of an interval of at most 123: 123 · 2^-53 is below the last bit of log κ.
 constexpr int kBisections = 53;
 
 // E[SurvivorCount(n)], n being the Poisson-binomial number of drawn clusters:
@@ -60,23 +60,40 @@ absl::Status CheckPlans(const Genome& genome, const std::vector<GroupPlan>& plan
   return absl::OkStatus();
 }
 
-// The plans with κ applied to every group that may lose filters.
-std::vector<GroupPlan> UnderKappa(const Genome& genome, std::vector<GroupPlan> plans,
-                                  double kappa) {
-  for (size_t g = 0; g < plans.size(); ++g) {
-    if (!genome.groups()[g].prunable) continue;
-    plans[g].probabilities = ApplyEnvironment(plans[g].probabilities, kappa);
-  }
+std::vector<GroupPlan> UnderKappa(const std::vector<GroupOdds>& odds, double log_kappa) {
+  std::vector<GroupPlan> plans;
+  for (const GroupOdds& group : odds) plans.push_back(UnderEnvironment(group, log_kappa));
   return plans;
 }
 
 // What remains when nothing is drawn.
-std::vector<GroupPlan> FloorsOnly(const Genome& genome, std::vector<GroupPlan> plans) {
+std::vector<GroupPlan> FloorsOnly(const std::vector<GroupOdds>& odds) {
+  std::vector<GroupPlan> plans = UnderKappa(odds, 0);
   for (size_t g = 0; g < plans.size(); ++g) {
-    if (genome.groups()[g].prunable)
-      plans[g].probabilities.assign(plans[g].probabilities.size(), 0);
+    if (odds[g].prunable) plans[g].probabilities.assign(plans[g].probabilities.size(), 0);
   }
   return plans;
+}
+
+// ln κ from which on everything is certain.
+double LargestLogKappa(const std::vector<GroupOdds>& odds) {
+  double largest = 0;
+  for (const GroupOdds& group : odds) {
+    if (!group.prunable) continue;
+    for (const double log : group.log_probabilities) largest = std::max(largest, -log);
+  }
+  return largest;
+}
+
+absl::StatusOr<Environment> At(const Genome& genome, const std::vector<GroupOdds>& odds,
+                               double log_kappa, v1::EnvironmentSpec::Resource resource,
+                               int input_size) {
+  Environment environment;
+  environment.kappa = ExactExp(log_kappa);
+  environment.plans = UnderKappa(odds, log_kappa);
+  SQUISH_ASSIGN_OR_RETURN(environment.expected_budget,
+                          ExpectedBudget(genome, environment.plans, resource, input_size));
+  return environment;
 }
 
 }  // namespace
@@ -114,40 +131,54 @@ absl::StatusOr<double> ExpectedBudget(const Genome& genome, const std::vector<Gr
   return budget;
 }
 
+absl::StatusOr<double> LeastBudget(const Genome& genome, int minimum_filters,
+                                   v1::EnvironmentSpec::Resource resource, int input_size) {
+  std::vector<GroupPlan> plans;
+  for (const FilterGroup& group : genome.groups()) {
+    const int filters = genome.conv(group.layers.front()).filters();
+    const int kept = group.prunable ? std::min(minimum_filters, filters) : filters;
+    GroupPlan plan;
+    plan.probabilities.assign(static_cast<size_t>(filters), 0);
+    std::fill_n(plan.probabilities.begin(), kept, kCertain);
+    plans.push_back(std::move(plan));
+  }
+  return ExpectedBudget(genome, plans, resource, input_size);
+}
+
+absl::Status UnreachableBudget(double target, double floors,
+                               v1::EnvironmentSpec::Resource resource) {
+  return absl::FailedPreconditionError(absl::StrFormat(
+      "a budget of %.0f %s cannot be reached: the layers' minimum filters alone make %.0f; "
+      "lower minimum_filters or raise resource_factor",
+      target, resource == v1::EnvironmentSpec::MACS ? "MACs" : "parameters", floors));
+}
+
 absl::StatusOr<Environment> LiteralEnvironment(const Genome& genome,
-                                               const std::vector<GroupPlan>& plans,
+                                               const std::vector<GroupOdds>& odds,
                                                double resource_factor,
                                                v1::EnvironmentSpec::Resource resource,
                                                int input_size) {
-  Environment environment;
+  SQUISH_ASSIGN_OR_RETURN(
+      Environment environment,
+      At(genome, odds, ExactLog(resource_factor), resource, input_size));
   environment.kappa = resource_factor;
-  environment.plans = UnderKappa(genome, plans, resource_factor);
-  SQUISH_ASSIGN_OR_RETURN(environment.expected_budget,
-                          ExpectedBudget(genome, environment.plans, resource, input_size));
   return environment;
 }
 
 absl::StatusOr<Environment> BudgetEnvironment(const Genome& genome,
-                                              const std::vector<GroupPlan>& plans, double target,
+                                              const std::vector<GroupOdds>& odds, double target,
                                               v1::EnvironmentSpec::Resource resource,
                                               int input_size) {
   SQUISH_ASSIGN_OR_RETURN(const double floors,
-                          ExpectedBudget(genome, FloorsOnly(genome, plans), resource, input_size));
-  if (floors > target) {
-    return absl::FailedPreconditionError(absl::StrFormat(
-        "a budget of %.0f %s cannot be reached: the layers' minimum filters alone make %.0f; "
-        "lower minimum_filters or raise resource_factor",
-        target, resource == v1::EnvironmentSpec::MACS ? "MACs" : "parameters", floors));
-  }
-  const auto at = [&](double log_kappa) -> absl::StatusOr<Environment> {
-    return LiteralEnvironment(genome, plans, ExactExp(log_kappa), resource, input_size);
-  };
-  double low = -kMaximumLogKappa, high = kMaximumLogKappa;
-  SQUISH_ASSIGN_OR_RETURN(Environment best, at(high));
+                          ExpectedBudget(genome, FloorsOnly(odds), resource, input_size));
+  if (floors > target) return UnreachableBudget(target, floors, resource);
+  double low = kLeastLogKappa, high = LargestLogKappa(odds);
+  SQUISH_ASSIGN_OR_RETURN(Environment best, At(genome, odds, high, resource, input_size));
   if (best.expected_budget <= target) return best;
   for (int i = 0; i < kBisections; ++i) {
     const double middle = low + 0.5 * (high - low);
-    SQUISH_ASSIGN_OR_RETURN(Environment environment, at(middle));
+    SQUISH_ASSIGN_OR_RETURN(Environment environment,
+                            At(genome, odds, middle, resource, input_size));
     if (environment.expected_budget < target) {
       low = middle;
     } else {

@@ -5,7 +5,9 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "worker/synthesis/synthesis.h"
+#include "common/genome/genome.h"
+#include "squish/v1/experiment.pb.h"
+#include "worker/synthesis/survival.h"
 
 namespace squish {
 
@@ -16,21 +18,35 @@ struct Environment {
   std::vector<GroupPlan> plans;  // One a group, under κ.
 };
 
-// `plans` hold P(s_c = 1 | W), before the environment; unprunable groups are left as
-// they are. LITERAL: κ = R.
+// What a genome costs under the plans, one a group, in the genome's group order:
+// E[B(child)]. Layers are drawn independently, so expectations multiply; floors and
+// multiples are taken into account exactly. INVALID_ARGUMENT: plans of another genome, or
+// pictures that are too small for it.
+absl::StatusOr<double> ExpectedBudget(const Genome& genome, const std::vector<GroupPlan>& plans,
+                                      v1::EnvironmentSpec::Resource resource, int input_size);
+
+// What is left when every layer that may lose filters is at its floor. As ExpectedBudget.
+absl::StatusOr<double> LeastBudget(const Genome& genome, int minimum_filters,
+                                   v1::EnvironmentSpec::Resource resource, int input_size);
+
+// LITERAL: κ = R. As ExpectedBudget.
 absl::StatusOr<Environment> LiteralEnvironment(const Genome& genome,
-                                               const std::vector<GroupPlan>& plans,
+                                               const std::vector<GroupOdds>& odds,
                                                double resource_factor,
                                                v1::EnvironmentSpec::Resource resource,
                                                int input_size);
 
 // BUDGET: κ is bisected in log space until E[B(child)] = `target`. A parent that is
-// within the target already keeps everything that can be kept. FAILED_PRECONDITION:
-// the floors alone are above the target.
+// within the target already keeps everything. FAILED_PRECONDITION: the floors alone are
+// above the target. As ExpectedBudget.
 absl::StatusOr<Environment> BudgetEnvironment(const Genome& genome,
-                                              const std::vector<GroupPlan>& plans, double target,
+                                              const std::vector<GroupOdds>& odds, double target,
                                               v1::EnvironmentSpec::Resource resource,
                                               int input_size);
+
+// The error that BudgetEnvironment and greedy pruning give when the floors are above B_g.
+absl::Status UnreachableBudget(double target, double floors,
+                               v1::EnvironmentSpec::Resource resource);
 
 }  // namespace squish
 

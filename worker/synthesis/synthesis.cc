@@ -3,14 +3,20 @@
 #include <algorithm>
 #include <cmath>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "common/base/random.h"
 #include "common/base/status.h"
 #include "common/base/status_macros.h"
 #include "common/genome/ancestors.h"
+#include "common/genome/cost.h"
 #include "worker/synthesis/budget.h"
 #include "worker/synthesis/inheritance.h"
+#include "worker/synthesis/mating.h"
+#include "worker/synthesis/odds.h"
+#include "worker/synthesis/pruning.h"
+#include "worker/synthesis/survival.h"
 
 namespace squish {
 namespace {
@@ -42,6 +48,17 @@ absl::Status CheckSpecs(const v1::SynthesisSpec& synthesis,
   if (environment.resource() != v1::EnvironmentSpec::PARAMETERS &&
       environment.resource() != v1::EnvironmentSpec::MACS) {
     return bad("resource must be PARAMETERS or MACS");
+  }
+  if (synthesis.strength() < v1::SynthesisSpec::L1 ||
+      synthesis.strength() > v1::SynthesisSpec::ACTIVATION) {
+    return bad("strength must be L1, L2, TAYLOR or ACTIVATION");
+  }
+  if (synthesis.ranking() != v1::SynthesisSpec::LAYER &&
+      synthesis.ranking() != v1::SynthesisSpec::GLOBAL) {
+    return bad("ranking must be LAYER or GLOBAL");
+  }
+  for (const double share : synthesis.shares()) {
+    if (!(share > 0 && std::isfinite(share))) return bad("shares must be above 0");
   }
   return absl::OkStatus();
 }
@@ -86,39 +103,39 @@ absl::StatusOr<Offspring> MakeAncestor(const v1::SynthesizeJob& job, const v1::J
                    std::move(birth)};
 }
 
-// P(s_c = 1 | W) of every group; the head's filters are certain.
-std::vector<GroupPlan> PlansFromWeights(const Network& parent, const v1::SynthesisSpec& spec) {
-  std::vector<GroupPlan> plans;
-  for (const FilterGroup& group : parent.genome.groups()) {
-    const int clusters = parent.genome.conv(group.layers.front()).filters();
-    GroupPlan plan;
-    if (group.prunable) {
-      plan.probabilities = ClusterProbabilities(
-          ClusterStrengths(parent.genome, parent.weights, group, spec.truncation()),
-          spec.selectivity());
-      plan.floor = std::min(spec.minimum_filters(), clusters);
-      plan.multiple = spec.filter_multiple();
-    } else {
-      plan.probabilities.assign(clusters, kCertain);
-      plan.floor = clusters;
-    }
-    plans.push_back(std::move(plan));
-  }
-  return plans;
+bool IsGreedy(v1::ExperimentSpec::Strategy strategy) {
+  return strategy == v1::ExperimentSpec::L1_PRUNE || strategy == v1::ExperimentSpec::TAYLOR_PRUNE;
 }
 
-absl::StatusOr<Environment> Calibrate(const Genome& parent, const std::vector<GroupPlan>& plans,
-                                      const v1::SynthesizeJob& job) {
-  const v1::EnvironmentSpec& spec = job.environment();
-  if (spec.calibration() == v1::EnvironmentSpec::LITERAL) {
-    return LiteralEnvironment(parent, plans, spec.resource_factor(), spec.resource(),
-                              job.macs_input_size());
-  }
+// B_g and what it counts. INVALID_ARGUMENT: there is none.
+absl::StatusOr<BudgetLimit> PlannedLimit(const v1::SynthesizeJob& job) {
   if (!(job.target_budget() > 0 && std::isfinite(job.target_budget()))) {
     return absl::InvalidArgumentError("target_budget must be above 0");
   }
-  return BudgetEnvironment(parent, plans, job.target_budget(), spec.resource(),
-                           job.macs_input_size());
+  return BudgetLimit{job.target_budget(), job.environment().resource(), job.macs_input_size()};
+}
+
+// The same for a child of `genome`. A closed loop may ask for what the floors do not allow;
+// then the floors are what is left.
+absl::StatusOr<BudgetLimit> LimitOf(const v1::SynthesizeJob& job, const Genome& genome) {
+  SQUISH_ASSIGN_OR_RETURN(BudgetLimit limit, PlannedLimit(job));
+  if (!job.environment().has_closed_loop()) return limit;
+  SQUISH_ASSIGN_OR_RETURN(const double least,
+                          LeastBudget(genome, job.synthesis().minimum_filters(), limit.resource,
+                                      limit.input_size));
+  limit.target = std::max(limit.target, least);
+  return limit;
+}
+
+absl::StatusOr<Environment> Calibrate(const Genome& parent, const std::vector<GroupOdds>& odds,
+                                      const v1::SynthesizeJob& job) {
+  const v1::EnvironmentSpec& spec = job.environment();
+  if (spec.calibration() == v1::EnvironmentSpec::LITERAL) {
+    return LiteralEnvironment(parent, odds, spec.resource_factor(), spec.resource(),
+                              job.macs_input_size());
+  }
+  SQUISH_ASSIGN_OR_RETURN(const BudgetLimit limit, LimitOf(job, parent));
+  return BudgetEnvironment(parent, odds, limit.target, limit.resource, limit.input_size);
 }
 
 // The survivors by layer, as Genome::Prune wants them.
@@ -144,16 +161,52 @@ std::vector<std::vector<int>> DrawSurvivors(const Genome& parent,
   return keep;
 }
 
-v1::BirthRecord MakeBirthRecord(const v1::SynthesizeJob& job, const Environment& environment,
+// Who survives, by layer, and what was expected of it.
+struct Survival {
+  std::vector<std::vector<int>> keep;
+  double kappa = 0;  // 0: nothing was drawn.
+  double expected_budget = 0;
+};
+
+absl::StatusOr<Survival> Draw(const Candidate& candidate, const v1::SynthesizeJob& job,
+                              const v1::JobKey& key) {
+  const Genome& genome = candidate.network.genome;
+  const std::vector<GroupOdds> odds = job.strategy() == v1::ExperimentSpec::RANDOM
+                                          ? EvenOdds(genome, job.synthesis())
+                                          : OddsOf(genome, candidate.strengths, job.synthesis());
+  SQUISH_ASSIGN_OR_RETURN(const Environment environment,
+                          Calibrate(genome, odds, job));
+  return Survival{DrawSurvivors(genome, environment.plans, job.seed(), key), environment.kappa,
+                  environment.expected_budget};
+}
+
+absl::StatusOr<Survival> Prune(const Candidate& candidate, const v1::SynthesizeJob& job) {
+  const Genome& genome = candidate.network.genome;
+  SQUISH_ASSIGN_OR_RETURN(const BudgetLimit limit, LimitOf(job, genome));
+  SQUISH_ASSIGN_OR_RETURN(
+      const Pruned pruned,
+      KeepStrongest(genome, candidate.strengths, job.synthesis().ranking(),
+                    job.synthesis().minimum_filters(), limit));
+  Survival survival;
+  survival.keep.resize(genome.size());
+  survival.expected_budget = pruned.budget;
+  for (size_t g = 0; g < pruned.keep.size(); ++g) {
+    if (!genome.groups()[g].prunable) continue;
+    for (const int layer : genome.groups()[g].layers) survival.keep[layer] = pruned.keep[g];
+  }
+  return survival;
+}
+
+v1::BirthRecord MakeBirthRecord(const v1::SynthesizeJob& job, const Survival& survived,
                                 const Genome& parent, const Genome& child) {
   v1::BirthRecord birth;
   birth.set_seed(job.seed());
   birth.set_resource_factor(job.environment().resource_factor());
-  birth.set_kappa(environment.kappa);
+  birth.set_kappa(survived.kappa);
   if (job.environment().calibration() == v1::EnvironmentSpec::BUDGET) {
     birth.set_target_budget(job.target_budget());
   }
-  birth.set_expected_budget(environment.expected_budget);
+  birth.set_expected_budget(survived.expected_budget);
   for (const int layer : parent.convs()) {
     v1::LayerSurvival* survival = birth.add_survival();
     survival->set_layer(parent.layer(layer).name);
@@ -164,22 +217,45 @@ v1::BirthRecord MakeBirthRecord(const v1::SynthesizeJob& job, const Environment&
 }
 
 absl::StatusOr<Offspring> MakeChild(const v1::SynthesizeJob& job, const v1::JobKey& key,
-                                    const Network& parent) {
+                                    absl::Span<const Parent> parents) {
   SQUISH_RETURN_IF_ERROR(CheckSpecs(job.synthesis(), job.environment()));
-  SQUISH_RETURN_IF_ERROR(CheckClassNames(parent, job, "the parent"));
-  SQUISH_RETURN_IF_ERROR(Annotate(CheckWeights(parent.genome, parent.weights), "the parent"));
-  SQUISH_ASSIGN_OR_RETURN(const Environment environment,
-                          Calibrate(parent.genome, PlansFromWeights(parent, job.synthesis()), job));
-  const auto keep = DrawSurvivors(parent.genome, environment.plans, job.seed(), key);
-  SQUISH_ASSIGN_OR_RETURN(Genome genome, parent.genome.Prune(keep));
-  v1::BirthRecord birth = MakeBirthRecord(job, environment, parent.genome, genome);
+  for (const Parent& parent : parents) {
+    SQUISH_RETURN_IF_ERROR(CheckClassNames(parent.network, job, "the parent"));
+    SQUISH_RETURN_IF_ERROR(
+        Annotate(CheckWeights(parent.network.genome, parent.network.weights), "the parent"));
+  }
+  SQUISH_ASSIGN_OR_RETURN(const Candidate candidate,
+                          Mate(parents, job.synthesis(), job.seed(), key));
+  const Network& from = candidate.network;
+  SQUISH_ASSIGN_OR_RETURN(const Survival survival, IsGreedy(job.strategy())
+                                                       ? Prune(candidate, job)
+                                                       : Draw(candidate, job, key));
+  SQUISH_ASSIGN_OR_RETURN(Genome genome, from.genome.Prune(survival.keep));
+  v1::BirthRecord birth = MakeBirthRecord(job, survival, from.genome, genome);
   TensorMap weights = job.synthesis().inheritance() == v1::SynthesisSpec::INHERIT
-                          ? InheritWeights(parent.genome, parent.weights, keep)
+                          ? InheritWeights(from.genome, from.weights, survival.keep)
                           : FreshWeights(genome, job.seed(), key.generation(), key.index());
-  return Offspring{
-      Network{std::move(genome), std::move(weights), parent.class_names, parent.preprocessing,
-              parent.provenance},
-      std::move(birth)};
+  return Offspring{Network{std::move(genome), std::move(weights), from.class_names,
+                           from.preprocessing, from.provenance},
+                   std::move(birth)};
+}
+
+// A network without parents that is not the ancestor.
+absl::StatusOr<Offspring> MakeUniform(const v1::SynthesizeJob& job, const v1::JobKey& key) {
+  SQUISH_ASSIGN_OR_RETURN(const BudgetLimit limit, PlannedLimit(job));
+  SQUISH_ASSIGN_OR_RETURN(Genome genome, WidestWithin(job.class_names_size(), limit));
+  SQUISH_ASSIGN_OR_RETURN(const Genome whole, SqueezeNetV11(job.class_names_size()));
+  SQUISH_ASSIGN_OR_RETURN(const Cost cost, ComputeCost(genome, limit.input_size));
+  const bool counts_macs = limit.resource == v1::EnvironmentSpec::MACS;
+  Survival survival;
+  survival.expected_budget = static_cast<double>(counts_macs ? cost.macs : cost.parameters);
+  v1::BirthRecord birth = MakeBirthRecord(job, survival, whole, genome);
+  TensorMap weights = FreshWeights(genome, job.seed(), key.generation(), key.index());
+  return Offspring{Network{std::move(genome),
+                           std::move(weights),
+                           {job.class_names().begin(), job.class_names().end()},
+                           job.preprocessing()},
+                   std::move(birth)};
 }
 
 }  // namespace
@@ -208,12 +284,15 @@ absl::StatusOr<Network> AdoptImported(const v1::SynthesizeJob& job, const v1::Jo
 }
 
 absl::StatusOr<Offspring> Synthesize(const v1::SynthesizeJob& job, const v1::JobKey& key,
-                                     absl::Span<const Network> parents, const Network* ancestor) {
+                                     absl::Span<const Parent> parents, const Network* ancestor) {
   if (static_cast<size_t>(job.parents_size()) != parents.size()) {
     return absl::InvalidArgumentError(absl::StrCat(
         "the job names ", job.parents_size(), " parents, and ", parents.size(), " networks came"));
   }
-  return parents.empty() ? MakeAncestor(job, key, ancestor) : MakeChild(job, key, parents[0]);
+  if (!parents.empty()) return MakeChild(job, key, parents);
+  const bool uniform = job.strategy() == v1::ExperimentSpec::UNIFORM_WIDTH_FROM_SCRATCH;
+  return uniform && key.generation() > 0 ? MakeUniform(job, key)
+                                         : MakeAncestor(job, key, ancestor);
 }
 
 }  // namespace squish

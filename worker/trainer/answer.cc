@@ -10,6 +10,7 @@
 #include "common/base/sha256.h"
 #include "common/base/status.h"
 #include "common/base/status_macros.h"
+#include "common/weights/strengths.h"
 #include "google/protobuf/util/json_util.h"
 #include "worker/trainer/export.h"
 #include "worker/trainer/split_evaluation.h"
@@ -33,6 +34,9 @@ absl::Status CheckPaths(const v1::TrainerRequest& request) {
       {"dataset_cache_path", &request.dataset_cache_path()},
       {"output_path", &request.output_path()}};
   if (request.has_export_files()) paths.push_back({"reference_path", &request.reference_path()});
+  if (request.job().strength_images() > 0) {
+    paths.push_back({"strengths_path", &request.strengths_path()});
+  }
   for (const auto& [name, path] : paths) {
     if (path->empty()) {
       return absl::InvalidArgumentError(absl::StrCat("the request has no ", name));
@@ -63,6 +67,11 @@ absl::StatusOr<v1::TrainerEvent> AnswerTraining(Work work) {
     const std::string file = trained.network->ToSafetensors();
     SQUISH_RETURN_IF_ERROR(WriteFileDurably(work.request.output_path(), file));
     trained.result.set_artifact(Sha256Hex(file));
+  }
+  if (trained.strengths.has_value()) {
+    const std::string file = SerializeStrengths(*trained.strengths);
+    SQUISH_RETURN_IF_ERROR(WriteFileDurably(work.request.strengths_path(), file));
+    trained.result.set_strengths(Sha256Hex(file));
   }
   trained.result.set_wall_seconds(work.WallSeconds());
   v1::TrainerEvent event;

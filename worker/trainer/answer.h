@@ -19,7 +19,8 @@ using CacheOpener =
 
 // What the request asks for, and for what: the last event of its conversation.
 //
-//   job           trains; the network goes to output_path, unless it diverged    done
+//   job           trains; the network goes to output_path, unless it diverged,   done
+//                 and its filters' strengths, where wanted, to strengths_path
 //   evaluate      the predictions go to output_path                              evaluated
 //   export_files  TorchScript goes to output_path, the reference to its path     exported
 //

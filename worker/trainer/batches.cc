@@ -3,6 +3,7 @@
 #include "common/torch/aten.h"
 
 #include <cstring>
+#include <numeric>
 
 namespace squish {
 namespace {
@@ -85,13 +86,18 @@ Batch Batches::Make(absl::Span<const Choice> choices) const {
   return Finish(staged);
 }
 
-Batch Batches::MakePlain(int first, int count) const {
-  std::vector<Choice> choices(count);
-  for (int i = 0; i < count; ++i) {
-    choices[i].picture = first + i;
-    choices[i].crop = WholePicture(Side(first + i), side_);
+Batch Batches::MakePlain(absl::Span<const int> pictures) const {
+  std::vector<Choice> choices;
+  for (const int picture : pictures) {
+    choices.push_back({picture, WholePicture(Side(picture), side_), {}});
   }
   return Make(choices);
+}
+
+Batch Batches::MakePlain(int first, int count) const {
+  std::vector<int> pictures(count);
+  std::iota(pictures.begin(), pictures.end(), first);
+  return MakePlain(pictures);
 }
 
 }  // namespace squish

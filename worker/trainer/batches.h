@@ -58,7 +58,8 @@ class Batches {
 
   Batch Make(absl::Span<const Choice> choices) const;
 
-  // Pictures first..first+count-1, whole and without variation.
+  // These pictures, whole and without variation; or pictures first..first+count-1.
+  Batch MakePlain(absl::Span<const int> pictures) const;
   Batch MakePlain(int first, int count) const;
 
  private:

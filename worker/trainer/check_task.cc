@@ -11,6 +11,7 @@ namespace squish {
 namespace {
 
 constexpr int kMaximumThreads = 256;
+constexpr int kMaximumStrengthImages = 1'000'000;
 
 template <typename... Parts>
 absl::Status Invalid(const Parts&... parts) {
@@ -91,6 +92,8 @@ absl::Status CheckTask(const TrainingTask& task, const DatasetCache& data) {
   }
   SQUISH_RETURN_IF_ERROR(CheckRecipe(job.recipe(), data.image_size()));
   SQUISH_RETURN_IF_ERROR(CheckRange("threads", job.threads(), 1, kMaximumThreads));
+  SQUISH_RETURN_IF_ERROR(
+      CheckRange("strength_images", job.strength_images(), 0, kMaximumStrengthImages));
   SQUISH_RETURN_IF_ERROR(Annotate(CheckNetwork(task.network, data), "the network"));
   SQUISH_RETURN_IF_ERROR(CheckTeacher(task, data));
   if (job.device() == v1::TrainingSpec::CUDA && !CudaAvailable()) {

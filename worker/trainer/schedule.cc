@@ -3,20 +3,15 @@
 #include <algorithm>
 #include <cmath>
 
+#include "common/spec/planned_images.h"
+
 namespace squish {
-namespace {
-
-int64_t Steps(double epochs, int64_t train_images, int64_t batch) {
-  return std::llround(epochs * static_cast<double>(train_images) / static_cast<double>(batch));
-}
-
-}  // namespace
 
 Schedule::Schedule(const v1::Recipe& recipe, int64_t train_images)
     : batch_(recipe.batch()), peak_(recipe.learning_rate()), final_(recipe.final_learning_rate()) {
-  steps_ = Steps(recipe.epochs(), train_images, batch_);
-  if (recipe.epochs() > 0) steps_ = std::max<int64_t>(1, steps_);
-  warmup_steps_ = std::min(steps_, Steps(recipe.warmup_epochs(), train_images, batch_));
+  steps_ = PlannedSteps(recipe, train_images);
+  const double warmup = recipe.warmup_epochs() * static_cast<double>(train_images);
+  warmup_steps_ = std::min<int64_t>(steps_, std::llround(warmup / static_cast<double>(batch_)));
 }
 
 double Schedule::LearningRate(int64_t step) const {

@@ -12,8 +12,7 @@ namespace squish {
 // other, without a gap, so that an epoch may end inside a batch.
 class Schedule {
  public:
-  // `recipe` is complete and in range; train_images >= 1. epochs · train_images /
-  // batch steps, rounded, at least one unless epochs is 0.
+  // `recipe` is complete and in range; train_images >= 1.
   Schedule(const v1::Recipe& recipe, int64_t train_images);
 
   int64_t steps() const { return steps_; }

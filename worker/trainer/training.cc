@@ -5,6 +5,7 @@
 #include <c10/core/InferenceMode.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <deque>
 #include <utility>
@@ -23,6 +24,7 @@
 #include "worker/trainer/loss.h"
 #include "worker/trainer/schedule.h"
 #include "worker/trainer/sgd.h"
+#include "worker/trainer/strengths.h"
 
 namespace squish {
 namespace {
@@ -30,6 +32,8 @@ namespace {
 constexpr absl::Duration kReportInterval = absl::Seconds(1);
 // A picture's forward and backward pass cost about as much as three forward passes.
 constexpr double kStepWeight = 3.0;
+// The same without gradients of weights, and with sums over all outputs.
+constexpr double kStrengthWeight = 3.0;
 
 // The head's filters as one number each, before whatever follows the head: a ReLU
 // there hides how far below zero a class is, and a filter that is below zero for
@@ -65,6 +69,7 @@ class Training {
         selection_(data, v1::SELECTION, task.network.preprocessing, device),
         schedule_(recipe_, train_.count()),
         sgd_(student_, recipe_),
+        strength_images_(std::min(task.job.strength_images(), train_.count())),
         clock_(clock),
         report_(report) {}
 
@@ -72,10 +77,12 @@ class Training {
   bool Run(v1::TrainResult& result) {
     Report("starting");
     if (schedule_.steps() > 0 && !TakeSteps(result)) return false;
-    return EvaluateInto(result);
+    return EvaluateInto(result) && (strength_images_ == 0 || FindStrengths());
   }
 
   const TorchNetwork& student() const { return student_; }
+  // After Run.
+  const std::optional<TensorMap>& strengths() const { return strengths_; }
 
  private:
   // Losses of the last epoch's worth of steps.
@@ -163,18 +170,36 @@ class Training {
     const double before = work_done_;
     const Evaluation evaluation = Evaluate(student_, selection_, [&](int pictures) {
       work_done_ = before + pictures;
-      if (clock_.Steady() - reported_ >= kReportInterval) Report("evaluating");
+      ReportInTime("evaluating");
     });
     result.set_selection_accuracy(evaluation.accuracy);
     result.set_selection_log_loss(evaluation.log_loss);
     return evaluation.finite && student_.flat().isfinite().all().item<bool>();
   }
 
+  // False when some is not finite.
+  bool FindStrengths() {
+    const double before = work_done_;
+    strengths_ = ComputeStrengths(student_, train_, strength_images_, [&](int pictures) {
+      work_done_ = before + kStrengthWeight * pictures;
+      ReportInTime("finding the filters' strengths");
+    });
+    return strengths_.has_value();
+  }
+
+  double AllWork() const {
+    return kStepWeight * static_cast<double>(schedule_.images()) + selection_.count() +
+           kStrengthWeight * strength_images_;
+  }
+
+  void ReportInTime(std::string note) {
+    if (clock_.Steady() - reported_ >= kReportInterval) Report(std::move(note));
+  }
+
   void Report(std::string note) {
     reported_ = clock_.Steady();
     v1::TrainerEvent::Progress progress;
-    progress.set_fraction(work_done_ / (kStepWeight * static_cast<double>(schedule_.images()) +
-                                        selection_.count()));
+    progress.set_fraction(work_done_ / AllWork());
     progress.set_note(std::move(note));
     progress.set_step_seconds(step_seconds_);
     report_(progress);
@@ -188,10 +213,12 @@ class Training {
   const Batches selection_;
   const Schedule schedule_;
   Sgd sgd_;
+  const int strength_images_;  // So many are looked at.
   Clock& clock_;
   const ProgressReporter& report_;
 
   RecentLosses epoch_losses_;
+  std::optional<TensorMap> strengths_;
   double step_seconds_ = 0;
   double work_done_ = 0;  // In forward passes of one picture.
   absl::Duration reported_;
@@ -227,6 +254,7 @@ absl::StatusOr<Trained> Train(const TrainingTask& task, const DatasetCache& data
   trained.network = Network{task.network.genome, training.student().Weights(),
                             task.network.class_names, task.network.preprocessing,
                             task.network.provenance};
+  trained.strengths = training.strengths();
   trained.result.set_weights_digest(WeightsDigest(trained.network->weights));
   return trained;
 }

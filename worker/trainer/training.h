@@ -6,7 +6,7 @@
 //                    forward ─► loss ─► backward ─► SGD ─┐         × steps
 //                             ▲                          │
 //                             └──────────────────────────┘
-//   then: selection split ─► accuracy and log-loss
+//   then: selection split ─► accuracy and log-loss; pictures ─► strengths of filters
 //
 // A function of the task and the numerics class alone: on the CPU two runs give
 // equal bits.
@@ -32,8 +32,10 @@ struct TrainingTask {
 };
 
 struct Trained {
-  v1::TrainResult result;   // Everything but `artifact` and `wall_seconds`.
-  std::optional<Network> network;  // Absent when diverged.
+  // Everything but `artifact`, `strengths` and `wall_seconds`.
+  v1::TrainResult result;
+  std::optional<Network> network;      // Absent when diverged.
+  std::optional<TensorMap> strengths;  // Absent when diverged or not asked for.
 };
 
 using ProgressReporter = std::function<void(const v1::TrainerEvent::Progress&)>;
@@ -44,10 +46,11 @@ using ProgressReporter = std::function<void(const v1::TrainerEvent::Progress&)>;
 // pictures, or no CUDA device where one is asked for.
 absl::Status CheckTask(const TrainingTask& task, const DatasetCache& data);
 
-// Trains (not at all when epochs is 0) and evaluates on the selection split.
+// Trains (not at all when epochs is 0), evaluates on the selection split and, where the
+// job wants them, computes the filters' strengths (strengths.h) on the training split.
 // Reports progress at the start, at every epoch and at least every two seconds while
-// steps are shorter than that. Diverged is a result, not an error: a loss, gradient or
-// logit was not finite. As CheckTask, and as CatchTorchErrors.
+// steps are shorter than that. Diverged is a result, not an error: a loss, gradient,
+// logit or strength was not finite. As CheckTask, and as CatchTorchErrors.
 absl::StatusOr<Trained> RunTraining(const TrainingTask& task, const DatasetCache& data,
                                     Clock& clock, const ProgressReporter& report);
 

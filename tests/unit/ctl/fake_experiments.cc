@@ -19,6 +19,9 @@ std::vector<v1::Individual> AllIndividuals() {
   selected.set_selected(true);
   v1::Individual smallest = Evaluated(1, 1, 680'000, 0.8, 0.6, 1.3);
   smallest.set_trained_artifact(Sha256Hex(FakeExperiments::ChampionNetwork().ToSafetensors()));
+  for (v1::Individual* one : {&selected, &smallest}) {
+    one->set_born_artifact(smallest.trained_artifact());
+  }
   return {Evaluated(0, 0, 727'626, 0.9, 0.4, 1.0), selected, smallest};
 }
 
@@ -130,6 +133,8 @@ grpc::Status FakeExperiments::Submit(grpc::ServerContext*, const v1::SubmitReque
   experiment_.set_id("fake-1");
   *experiment_.mutable_spec() = request->spec();
   experiment_.set_state(v1::Experiment::RUNNING);
+  experiment_.mutable_dataset()->clear_class_names();
+  for (const char* name : {"cat", "dog"}) experiment_.mutable_dataset()->add_class_names(name);
   *answer = experiment_;
   return grpc::Status::OK;
 }

@@ -17,6 +17,7 @@ v1::Experiment TheExperiment() {
   experiment.set_id("demo-1234");
   experiment.mutable_spec()->set_name("demo");
   experiment.mutable_spec()->set_seed(7);
+  experiment.mutable_spec()->set_strategy(v1::ExperimentSpec::EVOLUTION);
   experiment.mutable_spec()->set_generations(5);
   experiment.set_generation(2);
   experiment.set_state(v1::Experiment::RUNNING);
@@ -147,7 +148,20 @@ TEST(ReportTest, StateIsASentenceWithItsReason) {
   EXPECT_EQ(StateSentence(experiment),
             "WAITING_FOR_DEVICE, generation 2 of 5: no agent is connected");
   experiment.set_finishing(true);
-  EXPECT_THAT(StateSentence(experiment), HasSubstr("generation 2 of 5, finishing champions: "));
+  experiment.set_generation(5);
+  EXPECT_THAT(StateSentence(experiment), HasSubstr("generation 5 of 5, finishing champions: "));
+}
+
+TEST(ReportTest, StateSaysThatFewerGenerationsWereBredThanPlanned) {
+  v1::Experiment experiment = TheExperiment();
+  experiment.set_finishing(true);
+  EXPECT_EQ(StateSentence(experiment),
+            "RUNNING, generation 2 of 5, stopped early, finishing champions");
+  experiment.set_finishing(false);
+  experiment.set_state(v1::Experiment::SUCCEEDED);
+  EXPECT_EQ(StateSentence(experiment), "SUCCEEDED, generation 2 of 5, stopped early");
+  experiment.set_state(v1::Experiment::CANCELLED);
+  EXPECT_EQ(StateSentence(experiment), "CANCELLED, generation 2 of 5") << "its owner's decision";
 }
 
 TEST(ReportTest, ExperimentTextNamesWhatCounts) {

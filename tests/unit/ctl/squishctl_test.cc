@@ -147,7 +147,8 @@ TEST_F(SquishctlTest, HelpIsNoError) {
 TEST_F(SquishctlTest, UnknownExperimentIsTheCoordinatorsAnswer) {
   Submit(FakeExperiments::kSucceeds);
   for (const char* command :
-       {"status", "watch", "individuals", "speeds", "pause", "champions", "continue"}) {
+       {"status", "watch", "individuals", "speeds", "pause", "champions", "continue",
+        "generations"}) {
     const Outcome outcome = Run({command, "nothing"});
     EXPECT_EQ(outcome.status, "exit status 1") << command;
     EXPECT_THAT(outcome.err, HasSubstr("there is no experiment nothing")) << command;
@@ -175,12 +176,31 @@ TEST_F(SquishctlTest, ShowsIndividualsChampionsAndRunners) {
   EXPECT_THAT(Run({"show", "fake-1", "nine"}).err, HasSubstr("generation:index"));
 }
 
+TEST_F(SquishctlTest, GenerationsAreComparedByTheGenomesOfTheirNetworks) {
+  Submit(FakeExperiments::kSucceeds);
+  const auto similarity = [this](const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = {"generations", "fake-1", "--format", "json"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const Outcome outcome = Run(arguments);
+    EXPECT_EQ(outcome.status, "exit status 0") << outcome.err;
+    const auto json = nlohmann::json::parse(outcome.out);
+    EXPECT_TRUE(json["generations"][0]["mean_similarity"].is_null()) << "the ancestor is alone";
+    EXPECT_EQ(json["generations"][1]["individuals"], 2);
+    EXPECT_GT(json["generations"][1]["hypervolume"], 0);
+    return json["generations"][1]["mean_similarity"];
+  };
+  EXPECT_EQ(similarity({}), 1.0) << "both were born with the same network";
+  EXPECT_TRUE(similarity({"--no-similarity"}).is_null());
+  EXPECT_THAT(Run({"generations", "fake-1"}).out, HasSubstr("Speeds were measured on: "));
+  EXPECT_THAT(Run({"generations", "--help"}).out, HasSubstr("below (1, 1, 1)"));
+}
+
 TEST_F(SquishctlTest, EveryLookComesAsJsonAndCsv) {
   Submit(FakeExperiments::kSucceeds);
   const std::vector<std::vector<std::string>> looks = {
       {"list"},           {"status", "fake-1"},        {"individuals", "fake-1"},
       {"runners"},        {"show", "fake-1", "1:0"},   {"lineage", "fake-1", "1:0"},
-      {"champions", "fake-1"}, {"plan", WriteSpec(kSpec)}};
+      {"champions", "fake-1"}, {"generations", "fake-1"},  {"plan", WriteSpec(kSpec)}};
   for (std::vector<std::string> look : looks) {
     look.push_back("--format");
     look.push_back("json");

@@ -178,6 +178,18 @@ TEST_F(ChampionsTest, OneIndividualCanBeEverything) {
   EXPECT_TRUE(champions[0].feasible());
 }
 
+TEST_F(ChampionsTest, OnlyReportSizesAreChosenWhereThatIsWanted) {
+  spec_.add_report_megabytes(1.0);
+  spec_.add_report_megabytes(3.0);
+  spec_.set_only_report_sizes(true);
+  const auto champions = Choose(front_);
+  ASSERT_EQ(champions.size(), 2u);
+  for (const v1::Champion& champion : champions) {
+    ASSERT_EQ(champion.roles_size(), 1);
+    EXPECT_EQ(champion.roles(0).kind(), Role::SIZE);
+  }
+}
+
 TEST_F(ChampionsTest, NobodyLivesNobodyIsChosen) { EXPECT_THAT(Choose({}), IsEmpty()); }
 
 TEST_F(ChampionsTest, OnlyTheFeasibleAreChosenWhereThereAreAny) {

@@ -27,6 +27,7 @@ TEST_F(EstimateTest, JobsAreCounted) {
   EXPECT_EQ(Estimate().evaluate_jobs(), 5);
   EXPECT_EQ(Estimate().export_jobs(), 5);
   spec_.mutable_training()->mutable_final()->set_epochs(2);
+  spec_.mutable_training()->mutable_final()->set_batch(50);
   EXPECT_EQ(Estimate().train_jobs(), 18);
   spec_.mutable_measurement()->set_fitness(v1::MeasurementSpec::ESTIMATED);
   EXPECT_EQ(Estimate().measure_jobs(), 0);
@@ -40,7 +41,32 @@ TEST_F(EstimateTest, ThereAreNoMoreChampionsThanIndividuals) {
 TEST_F(EstimateTest, ImagesAreThoseOfEveryTraining) {
   EXPECT_EQ(Estimate().images(), 300 + 3 * 4 * 100);
   spec_.mutable_training()->mutable_final()->set_epochs(2);
+  spec_.mutable_training()->mutable_final()->set_batch(50);
   EXPECT_EQ(Estimate().images(), 300 + 3 * 4 * 100 + 4 * 200);
+}
+
+TEST_F(EstimateTest, OnlyReportSizesAreFewerChampions) {
+  spec_.add_report_megabytes(1);
+  spec_.add_report_megabytes(2);
+  spec_.set_only_report_sizes(true);
+  EXPECT_EQ(Estimate().evaluate_jobs(), 2);
+}
+
+TEST_F(EstimateTest, ImagesOfSmallSetsAreOfWholeBatches) {
+  basis_.train_images = 60;
+  // 3.6 and 1.2 steps of 50.
+  EXPECT_EQ(Estimate().images(), 200 + 3 * 4 * 50);
+}
+
+TEST_F(EstimateTest, APlanThatDoesNotKeepItsBudgetIsRefused) {
+  EXPECT_TRUE(CheckImages(spec_, 100).ok()) << "there is none";
+  spec_.set_maximum_images(1500);
+  EXPECT_TRUE(CheckImages(spec_, 100).ok()) << CheckImages(spec_, 100);
+  EXPECT_TRUE(CheckImages(spec_, 0).ok()) << "not known yet";
+  spec_.set_maximum_images(1499);
+  const absl::Status refused = CheckImages(spec_, 100);
+  EXPECT_EQ(refused.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_NE(refused.message().find("up to 1500 images"), absl::string_view::npos) << refused;
 }
 
 TEST_F(EstimateTest, HoursFollowTheSizePath) {

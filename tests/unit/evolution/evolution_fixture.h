@@ -13,15 +13,20 @@ namespace squish {
 inline v1::ExperimentSpec TestSpec() {
   v1::ExperimentSpec spec;
   const bool ok = google::protobuf::TextFormat::ParseFromString(R"(
-    name: "test" seed: 9
+    name: "test" seed: 9 strategy: EVOLUTION
     dataset { name: "shapes" input_size: 32 resize: SQUASH built_in { seed: 1 } }
     ancestor { squeezenet_v1_1 { width: 0.5 } }
     generations: 3 offspring: 4 parents: 2
-    environment { resource_factor: 0.5 calibration: BUDGET resource: PARAMETERS }
-    synthesis { selectivity: 1 minimum_filters: 4 filter_multiple: 1 inheritance: INHERIT }
+    environment {
+      resource_factor: 0.5 final_resource_factor: 0.5 calibration: BUDGET resource: PARAMETERS
+    }
+    synthesis {
+      selectivity: 1 minimum_filters: 4 filter_multiple: 1 inheritance: INHERIT
+      strength: L1 ranking: LAYER strength_images: 1024 mates: 1
+    }
     training {
-      ancestor { epochs: 3 learning_rate: 0.02 gradient_clip: 2 }
-      offspring { epochs: 1 learning_rate: 0.01 }
+      ancestor { epochs: 3 batch: 50 learning_rate: 0.02 gradient_clip: 2 }
+      offspring { epochs: 1 batch: 50 learning_rate: 0.01 }
       threads: 1 device: CPU
     }
     measurement { fitness: MEASURED batch: 1 input_size: 32 threads: 1 }

@@ -1,4 +1,7 @@
+#include <algorithm>
 #include <functional>
+#include <set>
+#include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -6,6 +9,8 @@
 
 namespace squish {
 namespace {
+
+using ::testing::ElementsAre;
 
 v1::IndividualName Name(int generation, int index) {
   v1::IndividualName name;
@@ -63,6 +68,13 @@ TEST_F(DescribeIndividualTest, WeightsAreTheBornOnesUntilTrained) {
   EXPECT_EQ(diverged.trained_artifact(), "");
 }
 
+TEST_F(DescribeIndividualTest, StrengthsComeWithTheTraining) {
+  IndividualFacts facts = AllFacts(1, 2);
+  EXPECT_EQ(Describe(facts).strengths_artifact(), "");
+  facts.train->set_strengths("strengths 1:2");
+  EXPECT_EQ(Describe(facts).strengths_artifact(), "strengths 1:2");
+}
+
 TEST_F(DescribeIndividualTest, UnsupportedHasNoSpeed) {
   const v1::Individual individual = Describe({Born(1, 2), Trained(1, 2, 0.5), Unsupported()});
   EXPECT_FALSE(individual.has_ratio_to_ancestor());
@@ -95,17 +107,52 @@ TEST_F(DescribeIndividualTest, EstimateIsTheRatioOfMacsAndSaysSo) {
   EXPECT_EQ(individual.measured_on(), "estimated from MACs");
 }
 
-TEST(ParentsOfTest, RoundRobinOverTheSelected) {
+TEST(ParentsTest, RoundRobinOverTheSelected) {
   const v1::ExperimentSpec spec = TestSpec();
   const v1::EvolutionSummary summary = SummaryAfter(spec, 1);
   ASSERT_EQ(summary.parents_size(), 2);
   for (int i = 0; i < 4; ++i) {
-    const auto parents = ParentsOf(spec, summary, i);
-    ASSERT_EQ(parents.size(), 1u);
-    EXPECT_EQ(parents[0].index(), summary.parents(i % 2).name().index());
-    EXPECT_EQ(parents[0].generation(), 1);
+    EXPECT_THAT(Parents(spec, summary, i), ElementsAre(&summary.parents(i % 2)));
   }
-  EXPECT_TRUE(ParentsOf(spec, Beginning(), 0).empty());
+  EXPECT_TRUE(Parents(spec, Beginning(), 0).empty());
+}
+
+TEST(ParentsTest, MatesAreDifferentRankedAndShared) {
+  for (int selected = 1; selected <= 6; ++selected) {
+    v1::EvolutionSummary summary;
+    for (int i = 0; i < selected; ++i) summary.add_parents();
+    for (int mates = 1; mates <= 6; ++mates) {
+      v1::ExperimentSpec spec = TestSpec();
+      spec.mutable_synthesis()->set_mates(mates);
+      std::vector<int> used(static_cast<size_t>(selected));
+      std::set<std::vector<const v1::Individual*>> sets;
+      // As many as there are pairs.
+      const int offspring = selected * std::max(1, selected - 1);
+      for (int i = 0; i < offspring; ++i) {
+        const auto parents = Parents(spec, summary, i);
+        EXPECT_EQ(parents.size(), std::min(mates, selected));
+        int before = -1;
+        for (const v1::Individual* parent : parents) {
+          int rank = 0;
+          while (&summary.parents(rank) != parent) ++rank;
+          EXPECT_GT(rank, before) << "by rank, and nobody twice";
+          before = rank;
+          ++used[static_cast<size_t>(rank)];
+        }
+        sets.insert(parents);
+      }
+      // Everybody as often, and of two parents every pair.
+      for (const int count : used) EXPECT_EQ(count, used[0]);
+      if (mates != 2 || selected == 1) continue;
+      EXPECT_EQ(sets.size(), selected * (selected - 1) / 2);
+    }
+  }
+}
+
+TEST(ParentsTest, NobodyWhereNetworksAreFromScratch) {
+  v1::ExperimentSpec spec = TestSpec();
+  spec.set_strategy(v1::ExperimentSpec::UNIFORM_WIDTH_FROM_SCRATCH);
+  EXPECT_TRUE(Parents(spec, SummaryAfter(spec, 1), 0).empty());
 }
 
 TEST(PopulationDigestTest, DependsOnWhatIsNamedAndOnNothingElse) {

@@ -261,6 +261,149 @@ TEST_F(PlanTest, GenerationOfWhichNoneTrainsKeepsTheParents) {
   EXPECT_EQ(next.wanted[0].synthesize().target_budget(), 125.0);
 }
 
+// --- Other methods of selection ---------------------------------------------------
+
+class PlusPlanTest : public PlanTest {
+ protected:
+  void SetUp() override { spec_.mutable_selection()->set_method(v1::SelectionSpec::PLUS); }
+};
+
+TEST_F(PlusPlanTest, ParentThatStaysGoesOnHavingOffspringUnderItsOwnName) {
+  // The ancestor's log-loss is 0.1, as that of 1:0, which is newer; then comes 1:3.
+  const v1::EvolutionSummary first = SummaryAfter(spec_, 1);
+  ASSERT_EQ(first.parents_size(), 2);
+  EXPECT_EQ(first.parents(0).trained_artifact(), "trained 1:0");
+  EXPECT_EQ(first.parents(1).trained_artifact(), "trained 0:0");
+  OpenGeneration open = Complete(spec_, 2);
+  open.individuals[0].train = Trained(2, 0, 5);  // The others have 0.4, 0.3, 0.2.
+  const Plan plan = Make(first, open);
+  ASSERT_TRUE(plan.closing.has_value());
+  const v1::EvolutionSummary& second = plan.closing->summary;
+  ASSERT_EQ(second.parents_size(), 2);
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(second.parents(i).SerializeAsString(), first.parents(i).SerializeAsString());
+    EXPECT_TRUE(second.parents(i).selected());
+  }
+  for (const v1::Individual& individual : plan.closing->individuals) {
+    EXPECT_FALSE(individual.selected()) << "2:" << individual.name().index();
+  }
+  const Plan next = Make(second, Open(spec_, 3));
+  EXPECT_EQ(next.wanted[0].synthesize().parents(0).artifact(), "trained 1:0");
+  EXPECT_EQ(next.wanted[1].synthesize().parents(0).artifact(), "trained 0:0");
+  EXPECT_EQ(next.wanted[1].synthesize().parents(0).name().generation(), 0);
+  EXPECT_EQ(next.wanted[1].synthesize().target_budget(), 125.0) << "whoever the parent is";
+}
+
+TEST_F(PlusPlanTest, TheNewAmongTheParentsAreMarkedInTheirGeneration) {
+  const Plan plan = Make(SummaryAfter(spec_, 0), Complete(spec_, 1));
+  ASSERT_TRUE(plan.closing.has_value());
+  EXPECT_TRUE(plan.closing->individuals[0].selected());
+  EXPECT_FALSE(plan.closing->individuals[3].selected()) << "the ancestor stayed instead";
+}
+
+// --- Stopping early ---------------------------------------------------------------
+
+class EarlyStopTest : public PlanTest {
+ protected:
+  void SetUp() override { spec_.mutable_selection()->set_stop_after(2); }
+  // A generation in which all are worse than the ancestor in everything.
+  OpenGeneration Fruitless(int generation) {
+    OpenGeneration open = Complete(spec_, generation);
+    for (size_t i = 0; i < open.individuals.size(); ++i) {
+      IndividualFacts& facts = open.individuals[i];
+      facts.synthesize->set_bytes(9000);
+      facts.train = Trained(generation, static_cast<int>(i), 9);
+      facts.measure = Measured(0.5);
+    }
+    return open;
+  }
+  v1::EvolutionSummary After(const v1::EvolutionSummary& summary, const OpenGeneration& open) {
+    return Make(summary, open).closing.value().summary;
+  }
+};
+
+TEST_F(EarlyStopTest, GenerationsFromWhichNobodyCameIntoTheArchiveAreCountedInARow) {
+  spec_.set_generations(9);
+  spec_.mutable_selection()->set_stop_after(0);
+  v1::EvolutionSummary summary = SummaryAfter(spec_, 0);
+  EXPECT_EQ(summary.archive_unmoved(), 0) << "the ancestor";
+  const int archived = summary.archive_size();
+  summary = After(summary, Fruitless(1));
+  EXPECT_EQ(summary.archive_unmoved(), 1);
+  EXPECT_EQ(summary.archive_size(), archived);
+  summary = After(summary, Fruitless(2));
+  EXPECT_EQ(summary.archive_unmoved(), 2);
+  summary = After(summary, Complete(spec_, 3));
+  EXPECT_EQ(summary.archive_unmoved(), 0);
+  summary = After(summary, Fruitless(4));
+  EXPECT_EQ(summary.archive_unmoved(), 1);
+  EXPECT_EQ(summary.champions_size(), 0) << "0 never stops";
+}
+
+TEST_F(EarlyStopTest, ANewMemberThatDrivesAnotherOutIsNews) {
+  spec_.set_generations(9);
+  v1::EvolutionSummary summary = After(SummaryAfter(spec_, 0), Fruitless(1));
+  OpenGeneration open = Fruitless(2);
+  open.individuals[1] = {Born(0, 0), Trained(2, 1, 0.01), Measured(2)};
+  summary = After(summary, open);
+  EXPECT_EQ(summary.archive_size(), 1) << "it surpasses the ancestor";
+  EXPECT_EQ(summary.archive_unmoved(), 0);
+}
+
+TEST_F(EarlyStopTest, AfterSoManyTheChampionsFollow) {
+  spec_.set_generations(9);
+  const v1::EvolutionSummary first = After(SummaryAfter(spec_, 0), Fruitless(1));
+  EXPECT_EQ(first.champions_size(), 0);
+  EXPECT_FALSE(IsOfChampions(first, 2));
+  const Plan plan = Make(first, Fruitless(2));
+  ASSERT_TRUE(plan.closing.has_value());
+  EXPECT_FALSE(plan.closing->finished);
+  const v1::EvolutionSummary& second = plan.closing->summary;
+  ASSERT_EQ(second.champions_size(), 1);
+  EXPECT_EQ(second.champions(0).individual().trained_artifact(), "trained 0:0");
+  EXPECT_FALSE(IsOfChampions(second, 2)) << "a late result may still come for it";
+  EXPECT_TRUE(IsOfChampions(second, 3));
+  EXPECT_EQ(GenerationSize(spec_, second, 3), 1);
+  for (const v1::Job& job : Make(second, Open(spec_, 3, second)).wanted) {
+    EXPECT_TRUE(job.has_evaluate() || job.has_export_files());
+    EXPECT_EQ(job.key().generation(), 3);
+  }
+}
+
+TEST_F(EarlyStopTest, ChampionsAreReadyAndItIsOver) {
+  const v1::EvolutionSummary before =
+      After(After(SummaryAfter(spec_, 0), Fruitless(1)), Fruitless(2));
+  OpenGeneration open = Open(spec_, 3, before);
+  open.individuals[0].evaluate = Evaluated(0);
+  open.individuals[0].export_files = Exported(0);
+  const Plan plan = Make(before, open);
+  ASSERT_TRUE(plan.closing.has_value());
+  EXPECT_TRUE(plan.closing->finished);
+  EXPECT_EQ(plan.closing->summary.closed_generation(), 2) << "the last that was bred";
+}
+
+TEST_F(EarlyStopTest, WithAnArchiveOfNobodyItEndsWithoutChampions) {
+  v1::EvolutionSummary summary = SummaryAfter(spec_, 0);
+  summary.clear_archive();
+  summary.set_archive_unmoved(1);
+  OpenGeneration open = Complete(spec_, 1);
+  for (IndividualFacts& facts : open.individuals) facts.train = Diverged();
+  const Plan plan = Make(summary, open);
+  ASSERT_TRUE(plan.closing.has_value());
+  EXPECT_TRUE(plan.closing->finished);
+}
+
+TEST_F(EarlyStopTest, ScheduledConstraintsGoByThePlannedGenerations) {
+  spec_.set_generations(9);
+  v1::Constraint& constraint = *spec_.mutable_environment()->add_constraints();
+  constraint.set_max_megabytes(0.002);
+  constraint.set_scheduled(true);
+  const v1::EvolutionSummary second =
+      After(After(SummaryAfter(spec_, 0), Fruitless(1)), Fruitless(2));
+  ASSERT_EQ(second.champions_size(), 1);
+  EXPECT_FALSE(second.champions(0).feasible()) << "of the target, not of generation 2's limit";
+}
+
 // --- The summary ------------------------------------------------------------------
 
 TEST_F(PlanTest, SummaryNamesTheBestAndDoesNotGrow) {

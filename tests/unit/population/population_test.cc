@@ -12,6 +12,7 @@
 #include "common/base/file.h"
 #include "common/base/ids.h"
 #include "common/base/sha256.h"
+#include "common/spec/older.h"
 #include "coordinator/population/schema.h"
 #include "coordinator/population/sqlite.h"
 #include "gmock/gmock.h"
@@ -108,6 +109,7 @@ TEST_F(PopulationTest, ExperimentComesBackAfterReopening) {
   auto population = Open();
   const auto found = population->FindExperiment("sample-1");
   ASSERT_TRUE(found.ok()) << found.status();
+  CompleteOlder(*sample.experiment.mutable_spec());
   EXPECT_TRUE(MessageDifferencer::Equals(found->experiment, sample.experiment))
       << found->experiment.DebugString();
   EXPECT_EQ(found->summary.closed_generation(), 3);

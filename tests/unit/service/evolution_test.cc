@@ -36,6 +36,29 @@ class EvolutionTest : public CoordinatorFixture {
     }
     return outcome;
   }
+  // Plans again what was accepted, from the beginning.
+  void ExpectReplayGivesTheStoredSummary(const std::string& id) {
+    const StoredExperiment stored = *population_->FindExperiment(id);
+    const v1::ExperimentSpec& spec = stored.experiment.spec();
+    v1::EvolutionSummary summary;
+    summary.set_closed_generation(-1);
+    bool finished = false;
+    for (int generation = 0; !finished; ++generation) {
+      OpenGeneration open;
+      open.generation = generation;
+      open.individuals.resize(GenerationSize(spec, summary, generation));
+      const auto facts = population_->ResultFacts(stored.row, generation);
+      ASSERT_TRUE(facts.ok()) << facts.status();
+      for (const v1::AttemptResult& fact : *facts) {
+        ApplyResult(fact, open.individuals[fact.key().index()]);
+      }
+      const Plan plan = MakePlan(spec, stored.experiment.dataset(), summary, open);
+      ASSERT_TRUE(plan.closing.has_value()) << "generation " << generation;
+      summary = plan.closing->summary;
+      finished = plan.closing->finished;
+    }
+    EXPECT_EQ(summary.SerializeAsString(), stored.summary.SerializeAsString());
+  }
   int undisturbed_steps_ = 0;
 };
 
@@ -208,24 +231,75 @@ TEST_F(EvolutionTest, ReplayedFactsGiveTheStoredSummary) {
   FakeRunner worker = FakeWorker("worker-1"), agent = FakeAgent("agent-1");
   const std::string id = Submit(SmallSpec())->id();
   RunToEnd(id, {&worker, &agent});
-  const StoredExperiment stored = *population_->FindExperiment(id);
-  const v1::ExperimentSpec& spec = stored.experiment.spec();
-  v1::EvolutionSummary summary;
-  summary.set_closed_generation(-1);
-  for (int generation = 0; generation <= spec.generations() + 1; ++generation) {
-    OpenGeneration open;
-    open.generation = generation;
-    open.individuals.resize(GenerationSize(spec, summary, generation));
-    const auto facts = population_->ResultFacts(stored.row, generation);
-    ASSERT_TRUE(facts.ok()) << facts.status();
-    for (const v1::AttemptResult& fact : *facts) {
-      ApplyResult(fact, open.individuals[fact.key().index()]);
+  ExpectReplayGivesTheStoredSummary(id);
+}
+
+TEST_F(EvolutionTest, EveryMethodOfSelectionSurvivesRestartsAndReplay) {
+  for (const auto method : {v1::SelectionSpec::PLUS, v1::SelectionSpec::NSGA_II}) {
+    v1::ExperimentSpec spec = SmallSpec();
+    spec.set_generations(7);
+    spec.set_offspring(3);
+    spec.set_parents(2);
+    spec.mutable_selection()->set_method(method);
+    StartOver();
+    FakeRunner worker = FakeWorker("worker-1"), agent = FakeAgent("agent-1");
+    const std::string undisturbed = Submit(spec)->id();
+    RunToEnd(undisturbed, {&worker, &agent});
+    EXPECT_EQ(Get(undisturbed).state(), v1::Experiment::SUCCEEDED);
+    ExpectReplayGivesTheStoredSummary(undisturbed);
+    const std::string expected = Outcome(undisturbed);
+    StartOver();
+    FakeRunner other_worker = FakeWorker("worker-1"), other_agent = FakeAgent("agent-1");
+    const std::string id = Submit(spec)->id();
+    for (int step = 0; step < 1000 && !HasEnded(Get(id).state()); ++step) {
+      Step(step % 2 == 0 ? other_worker : other_agent);
+      if (step % 3 == 2) Restart();
     }
-    const Plan plan = MakePlan(spec, stored.experiment.dataset(), summary, open);
-    ASSERT_TRUE(plan.closing.has_value()) << "generation " << generation;
-    summary = plan.closing->summary;
+    EXPECT_EQ(Get(id).state(), v1::Experiment::SUCCEEDED);
+    EXPECT_EQ(Outcome(id), expected) << v1::SelectionSpec::Method_Name(method);
+    int older = 0;  // Parents that stayed for more than a generation.
+    for (const v1::Individual& individual : Individuals(id)) {
+      for (const auto& parent : individual.parents()) {
+        older += parent.generation() + 1 < individual.name().generation() ? 1 : 0;
+      }
+    }
+    EXPECT_GT(older, 0) << v1::SelectionSpec::Method_Name(method);
   }
-  EXPECT_EQ(summary.SerializeAsString(), stored.summary.SerializeAsString());
+}
+
+TEST_F(EvolutionTest, StopsEarlyWhereNothingNewComes) {
+  FakeRunner worker = FakeWorker("worker-1"), agent = FakeAgent("agent-1");
+  v1::ExperimentSpec spec = SmallSpec();
+  spec.set_generations(9);
+  spec.mutable_selection()->set_stop_after(2);
+  const std::string id = Submit(spec)->id();
+  // No offspring will train.
+  for (int step = 0; step < 1000 && !Get(id).finishing(); ++step) {
+    if (!worker.waiting) Exchange(worker);
+    const bool hopeless = !worker.attempts.empty() &&
+                          worker.attempts.begin()->second.has_train() && Get(id).generation() > 0;
+    if (hopeless) {
+      v1::AttemptResult result;
+      result.mutable_train()->set_outcome(v1::TrainResult::DIVERGED);
+      result.mutable_train()->set_numerics_class("fake");
+      worker.Finish(result);
+    }
+    Step(worker);
+    Step(agent);
+  }
+  EXPECT_TRUE(Get(id).finishing());
+  EXPECT_EQ(Get(id).generation(), 2) << "two in a row";
+  Restart();
+  EXPECT_TRUE(Get(id).finishing());
+  EXPECT_EQ(Get(id).generation(), 2);
+  RunToEnd(id, {&worker, &agent});
+  EXPECT_EQ(Get(id).state(), v1::Experiment::SUCCEEDED);
+  EXPECT_EQ(Get(id).generation(), 2) << "the last that was bred";
+  EXPECT_EQ(Individuals(id).size(), 5u);
+  ASSERT_EQ(Champions(id).size(), 1u);
+  EXPECT_EQ(Champions(id)[0].state(), v1::Champion::READY);
+  EXPECT_EQ(Champions(id)[0].individual().name().generation(), 0);
+  ExpectReplayGivesTheStoredSummary(id);
 }
 
 TEST_F(EvolutionTest, KnownMeasurementsAreNotMadeAgain) {

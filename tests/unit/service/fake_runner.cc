@@ -40,6 +40,9 @@ void AnswerTraining(const v1::Job& job, BlobStore& artifacts, v1::TrainResult& r
   result.set_selection_log_loss(Fraction(absl::StrCat("loss", essence)));
   result.set_images_seen(100);
   result.set_numerics_class("fake");
+  if (job.train().strength_images() > 0) {
+    result.set_strengths(*artifacts.Put(absl::StrCat("strengths", essence)));
+  }
 }
 
 void AnswerMeasurement(const v1::Job& job, const v1::RunnerInfo& runner,

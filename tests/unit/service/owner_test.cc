@@ -322,7 +322,7 @@ TEST_F(OwnerTest, EstimateKnowsMoreTheMoreIsConnected) {
   const auto alone = Ask(&Coordinator::Estimate, request);
   ASSERT_TRUE(alone.ok()) << alone.status();
   EXPECT_EQ(alone->train_jobs(), 5 + 4);
-  EXPECT_EQ(alone->images(), (5 * 2 + 4) * 80) << "the built-in set's size is known";
+  EXPECT_EQ(alone->images(), 5 * 192 + 4 * 64) << "the built-in set's size is known";
   EXPECT_FALSE(alone->has_hours());
   EXPECT_EQ(alone->notes_size(), 2) << "worker and agent are missing";
   v1::EstimateRequest folder = request;
@@ -330,7 +330,7 @@ TEST_F(OwnerTest, EstimateKnowsMoreTheMoreIsConnected) {
   EXPECT_EQ(Ask(&Coordinator::Estimate, folder)->images(), 0);
   EXPECT_EQ(Ask(&Coordinator::Estimate, folder)->notes_size(), 3) << "and so is the data set";
   folder.set_train_images(50);
-  EXPECT_EQ(Ask(&Coordinator::Estimate, folder)->images(), (5 * 2 + 4) * 50)
+  EXPECT_EQ(Ask(&Coordinator::Estimate, folder)->images(), 5 * 128 + 4 * 64)
       << "two epochs for each, one more for champions";
 
   FakeRunner worker = FakeWorker("worker-1"), agent = FakeAgent("agent-1");
@@ -347,7 +347,7 @@ TEST_F(OwnerTest, EstimateKnowsMoreTheMoreIsConnected) {
   }
   const auto known = Ask(&Coordinator::Estimate, request);
   ASSERT_TRUE(known.ok()) << known.status();
-  EXPECT_EQ(known->images(), (5 * 2 + 4) * 80);
+  EXPECT_EQ(known->images(), 5 * 192 + 4 * 64);
   EXPECT_GT(known->hours(), 0);
   ASSERT_EQ(known->notes_size(), 1);
   EXPECT_THAT(known->notes(0), HasSubstr("1 slot of the connected workers"));
@@ -496,6 +496,24 @@ TEST_F(InvalidMeasurementTest, ResumeTriesAgain) {
 TEST_F(InvalidMeasurementTest, AgentThatIsStartedAnewTriesAgain) {
   agent_.Crash();
   GiveWork(agent_);
+}
+
+TEST_F(OwnerTest, APlanAboveItsBudgetOfImagesIsRefusedAsSoonAsImagesCanBeCounted) {
+  v1::ExperimentSpec spec = SmallSpec();
+  spec.set_maximum_images(1);
+  const auto refused = Submit(spec);
+  EXPECT_EQ(refused.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(refused.status().message()), HasSubstr("maximum_images: is 1"));
+
+  // How many a folder has only a worker knows.
+  spec.mutable_dataset()->mutable_image_folder();
+  const auto experiment = Submit(spec);
+  ASSERT_TRUE(experiment.ok()) << experiment.status();
+  FakeRunner worker = FakeWorker("worker-1");
+  Exchange(worker);
+  Exchange(worker);
+  EXPECT_EQ(Get(experiment->id()).state(), v1::Experiment::FAILED);
+  EXPECT_THAT(Get(experiment->id()).reason(), HasSubstr("maximum_images: is 1"));
 }
 
 TEST_F(OwnerTest, UnsupportedAncestorFailsTheExperiment) {

@@ -196,6 +196,40 @@ TEST_F(ResultCheckTest, ImpossibleTrainingIsAFailure) {
   EXPECT_THAT(TrainError([](auto& r) { r.set_step_seconds(kNan); }), HasSubstr("step_seconds"));
 }
 
+TEST_F(ResultCheckTest, WantedStrengthsMustHaveBeenUploaded) {
+  train_.mutable_train()->set_strength_images(8);
+  EXPECT_EQ(TrainError([](auto&) {}), "");
+  EXPECT_THAT(TrainError([](auto& r) { r.clear_strengths(); }), HasSubstr("strengths is no"));
+  EXPECT_THAT(TrainError([](auto& r) { r.set_strengths("x"); }), HasSubstr("strengths is no"));
+  EXPECT_THAT(TrainError([](auto& r) { r.set_strengths(Sha256Hex("x")); }),
+              HasSubstr("not uploaded"));
+}
+
+TEST_F(ResultCheckTest, StrengthsThatNobodyWantsAreAFailure) {
+  const std::string uploaded = *artifacts_->Put("strengths");
+  EXPECT_THAT(TrainError([&](auto& r) { r.set_strengths(uploaded); }), HasSubstr("nobody wants"));
+  train_.mutable_train()->set_strength_images(8);
+  EXPECT_THAT(TrainError([](auto& r) { r.set_outcome(v1::TrainResult::DIVERGED); }),
+              HasSubstr("nobody wants"));
+  EXPECT_EQ(TrainError([](auto& r) {
+              r.set_outcome(v1::TrainResult::DIVERGED);
+              r.clear_strengths();
+            }),
+            "");
+}
+
+TEST_F(ResultCheckTest, OtherStrengthsAreAnotherTraining) {
+  train_.mutable_train()->set_strength_images(8);
+  const std::string digest = Judge(train_, [](auto&) {}).digest;
+  EXPECT_TRUE(IsSha256Hex(digest));
+  EXPECT_EQ(digest, Judge(train_, [](auto&) {}).digest);
+  EXPECT_NE(digest, Judge(train_, [this](auto& r) {
+                      r.mutable_train()->set_strengths(*artifacts_->Put("others"));
+                    }).digest);
+  train_.mutable_train()->set_device(v1::TrainingSpec::CUDA);
+  EXPECT_EQ(Judge(train_, [](auto&) {}).digest, "");
+}
+
 TEST_F(ResultCheckTest, ImpossibleMeasurementIsAFailure) {
   EXPECT_THAT(MeasureError([](auto& r) { r.clear_verdict(); }), HasSubstr("verdict"));
   EXPECT_THAT(MeasureError([](auto& r) { r.set_images_per_second(0); }), HasSubstr("images"));

@@ -225,10 +225,11 @@ TEST_F(SynchronizeTest, WorkerIsToldOfDatasetsAndAgentIsNot) {
 TEST_F(SynchronizeTest, WorkerThatPreparesADatasetWaits) {
   const std::string id = Submit(spec_)->id();
   FakeRunner worker = PreparingWorker("worker-1", id);
+  worker.datasets[0].set_fraction(0.42);
   Exchange(worker);
   EXPECT_TRUE(worker.waiting);
   EXPECT_EQ(Get(id).state(), v1::Experiment::WAITING_FOR_WORKER);
-  EXPECT_THAT(Get(id).reason(), HasSubstr("worker-1 is preparing it"));
+  EXPECT_THAT(Get(id).reason(), HasSubstr("worker-1 is preparing it, 42 %"));
 }
 
 TEST_F(SynchronizeTest, FirstReadyReportPinsTheDataset) {

@@ -37,7 +37,8 @@ v1::ExperimentSpec FullSpec() {
       built_in { seed: 1 train_images: 1000 val_images: 200 }
     }
     ancestor { squeezenet_v1_1 { } }
-    environment { constraints { min_accuracy: 0.5 } }
+    environment { constraints { min_accuracy: 0.5 } closed_loop { megabytes: 2 } }
+    synthesis { mates: 2 }
     training { offspring { distillation { teacher: PARENT } } final { } })",
                                                             &spec));
   return spec;

@@ -1,4 +1,5 @@
 #include "common/spec/experiment_spec.h"
+#include "common/spec/older.h"
 
 #include <filesystem>
 #include <string>
@@ -45,11 +46,68 @@ TEST(ExperimentSpecTest, DefaultsAreThoseOfTheDocumentation) {
   EXPECT_EQ(spec->dataset().resize(), v1::SQUASH);
   EXPECT_EQ(spec->environment().resource_factor(), 0.928);
   EXPECT_EQ(spec->environment().calibration(), v1::EnvironmentSpec::BUDGET);
-  EXPECT_EQ(spec->synthesis().selectivity(), 1.0);
+  EXPECT_EQ(spec->strategy(), v1::ExperimentSpec::EVOLUTION);
+  EXPECT_EQ(spec->synthesis().selectivity(), 0.1);
+  EXPECT_EQ(spec->synthesis().strength(), v1::SynthesisSpec::TAYLOR);
+  EXPECT_EQ(spec->synthesis().ranking(), v1::SynthesisSpec::GLOBAL);
+  EXPECT_EQ(spec->synthesis().mates(), 1);
+  EXPECT_FALSE(spec->synthesis().has_tagging());
   EXPECT_EQ(spec->training().offspring().batch(), 64);
   EXPECT_TRUE(spec->training().ancestor().flip());
   EXPECT_EQ(spec->measurement().input_size(), 32);
+  EXPECT_EQ(spec->selection().method(), v1::SelectionSpec::COMMA);
+  EXPECT_TRUE(spec->selection().has_stop_after());
+  EXPECT_EQ(spec->selection().stop_after(), 0);
   EXPECT_EQ(spec->retry().lost_runners(), 8);
+}
+
+TEST(ExperimentSpecTest, DefaultsFollowTheStrategy) {
+  const auto complete = [](const std::string& more) {
+    return *ParseExperimentSpec(absl::StrCat(kMinimal, more), "a");
+  };
+  for (const char* strategy : {"L1_PRUNE", "TAYLOR_PRUNE", "UNIFORM_WIDTH_FROM_SCRATCH"}) {
+    const auto spec = complete(absl::StrCat("strategy: ", strategy));
+    EXPECT_EQ(spec.offspring(), 1) << strategy;
+    EXPECT_EQ(spec.parents(), 1) << strategy;
+  }
+  EXPECT_EQ(complete("strategy: L1_PRUNE").synthesis().strength(), v1::SynthesisSpec::L1);
+  EXPECT_EQ(complete("strategy: L1_PRUNE").synthesis().ranking(), v1::SynthesisSpec::LAYER);
+  EXPECT_EQ(complete("strategy: TAYLOR_PRUNE").synthesis().strength(), v1::SynthesisSpec::TAYLOR);
+  // Nobody asks for strengths that pictures are needed for.
+  EXPECT_EQ(complete("strategy: RANDOM").synthesis().strength(), v1::SynthesisSpec::L1);
+  EXPECT_EQ(complete("synthesis { mates: 2 }").synthesis().tagging(), 0.5);
+}
+
+TEST(ExperimentSpecTest, AnOlderSpecGoesOnMeaningWhatItMeant) {
+  v1::ExperimentSpec older = *ParseExperimentSpec(kMinimal, "a");
+  older.clear_strategy();
+  older.clear_selection();
+  older.clear_only_report_sizes();
+  older.clear_maximum_images();
+  older.mutable_environment()->clear_final_resource_factor();
+  v1::SynthesisSpec& synthesis = *older.mutable_synthesis();
+  synthesis.set_selectivity(1);
+  synthesis.clear_strength();
+  synthesis.clear_ranking();
+  synthesis.clear_strength_images();
+  synthesis.clear_mates();
+  CompleteOlder(older);
+  EXPECT_EQ(older.strategy(), v1::ExperimentSpec::EVOLUTION);
+  EXPECT_EQ(synthesis.strength(), v1::SynthesisSpec::L1);
+  EXPECT_EQ(synthesis.ranking(), v1::SynthesisSpec::LAYER);
+  EXPECT_EQ(synthesis.mates(), 1);
+  EXPECT_EQ(synthesis.selectivity(), 1);
+  const auto complete = CompleteExperimentSpec(older);
+  ASSERT_TRUE(complete.ok()) << complete.status();
+  EXPECT_EQ(complete->SerializeAsString(), older.SerializeAsString()) << "nothing is left to fill";
+}
+
+TEST(ExperimentSpecTest, SelectionIsAnyOfItsMethods) {
+  for (const char* method : {"COMMA", "PLUS", "NSGA_II"}) {
+    EXPECT_EQ(ErrorOf(absl::StrCat(kMinimal, "selection { method: ", method,
+                                   " stop_after: 1000 }")),
+              "OK");
+  }
 }
 
 TEST(ExperimentSpecTest, WhatWasSaidIsKept) {
@@ -196,11 +254,47 @@ TEST(ExperimentSpecTest, EveryImpossibleValueIsRefused) {
       {"environment { constraints { min_accuracy: 2 } }", "min_accuracy"},
       {"environment { constraints { min_images_per_second: 9 } } measurement { fitness: ESTIMATED }",
        "environment.constraints[0]: asks for images/s"},
+      {"environment { final_resource_factor: 0 }", "environment.final_resource_factor"},
+      {"environment { final_resource_factor: 1.5 }", "environment.final_resource_factor"},
+      {"environment { closed_loop { } }", "environment.closed_loop: has no target"},
+      {"environment { closed_loop { ratio_to_ancestor: 1 } }", "ratio_to_ancestor: is 1"},
+      {"environment { closed_loop { ratio_to_ancestor: nan } }", "ratio_to_ancestor"},
+      {"environment { closed_loop { megabytes: -1 } }", "environment.closed_loop.megabytes"},
+      {"environment { closed_loop { megabytes: 0.001 } }", "raise the target"},
+      {"environment { closed_loop { megabytes: 1 } resource: MACS }", "set resource: PARAMETERS"},
+      {"environment { closed_loop { megabytes: 1 } calibration: LITERAL }", "use BUDGET"},
+      {"environment { closed_loop { megabytes: 1 least_resource_factor: 0 } }",
+       "least_resource_factor"},
       {"synthesis { selectivity: 0 }", "synthesis.selectivity"},
       {"synthesis { selectivity: inf }", "synthesis.selectivity"},
       {"synthesis { truncation: -1 }", "synthesis.truncation"},
       {"synthesis { minimum_filters: 0 }", "synthesis.minimum_filters"},
       {"synthesis { filter_multiple: 65 }", "synthesis.filter_multiple"},
+      {"only_report_sizes: true", "only_report_sizes"},
+      {"maximum_images: -1", "maximum_images"},
+      {"strategy: STRATEGY_UNSPECIFIED", "strategy"},
+      {"strategy: L1_PRUNE offspring: 2", "offspring"},
+      {"strategy: TAYLOR_PRUNE offspring: 2 parents: 2", "offspring"},
+      {"strategy: L1_PRUNE synthesis { strength: TAYLOR }", "synthesis.strength"},
+      {"strategy: L1_PRUNE synthesis { ranking: GLOBAL }", "synthesis.ranking"},
+      {"strategy: TAYLOR_PRUNE synthesis { strength: L2 }", "synthesis.strength"},
+      {"strategy: TAYLOR_PRUNE synthesis { ranking: LAYER }", "synthesis.ranking"},
+      {"strategy: L1_PRUNE synthesis { filter_multiple: 4 }", "synthesis.filter_multiple"},
+      {"strategy: L1_PRUNE environment { calibration: LITERAL }", "environment.calibration"},
+      {"strategy: UNIFORM_WIDTH_FROM_SCRATCH training { offspring { distillation { teacher: PARENT } } }",
+       "training.offspring.distillation.teacher"},
+      {"synthesis { strength: STRENGTH_UNSPECIFIED }", "synthesis.strength"},
+      {"synthesis { ranking: RANKING_UNSPECIFIED }", "synthesis.ranking"},
+      {"synthesis { strength_images: 0 }", "synthesis.strength_images"},
+      {"synthesis { mates: 0 }", "synthesis.mates"},
+      {"synthesis { mates: 17 }", "synthesis.mates"},
+      {"parents: 2 synthesis { mates: 3 }", "synthesis.mates: is 3, more than parents (2)"},
+      {"synthesis { tagging: 0.5 }", "synthesis.tagging"},
+      {"synthesis { mates: 2 tagging: 0 }", "synthesis.tagging"},
+      {"synthesis { mates: 2 tagging: 1.1 }", "synthesis.tagging"},
+      {"synthesis { mates: 2 tagging: nan }", "synthesis.tagging"},
+      {"synthesis { mates: 2 shares: 1 }", "synthesis.shares"},
+      {"synthesis { mates: 2 shares: 1 shares: 0 }", "synthesis.shares[1]"},
       {"training { offspring { epochs: -1 } }", "training.offspring.epochs"},
       {"training { offspring { batch: 0 } }", "training.offspring.batch"},
       {"training { ancestor { learning_rate: nan } }", "training.ancestor.learning_rate"},
@@ -229,6 +323,10 @@ TEST(ExperimentSpecTest, EveryImpossibleValueIsRefused) {
        "training.offspring.final_learning_rate: is 0.1, more than learning_rate"},
       {"training { offspring { epochs: 0.1 } }",
        "training.offspring.warmup_epochs: is 0.2, more than epochs (0.1)"},
+      {"selection { method: METHOD_UNSPECIFIED }",
+       "selection.method: must be COMMA, PLUS or NSGA_II"},
+      {"selection { stop_after: -1 }", "selection.stop_after"},
+      {"selection { stop_after: 1001 }", "selection.stop_after"},
       {"retry { failures: 0 }", "retry.failures"},
   };
   for (const auto& [line, expected] : cases) {

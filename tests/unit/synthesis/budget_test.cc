@@ -109,7 +109,7 @@ TEST(ExpectedBudgetTest, IsTheMeanOfRandomGenomesChildren) {
     const auto resource = seed % 4 < 2 ? kParameters : kMacs;
     const int size = SmallestInputSize(parent.genome) + 1;
     const auto environment =
-        LiteralEnvironment(parent.genome, PlansOf(parent, spec), 0.8, resource, size);
+        LiteralEnvironment(parent.genome, OddsOfWeights(parent, spec), 0.8, resource, size);
     ASSERT_TRUE(environment.ok()) << environment.status();
     EXPECT_EQ(environment->kappa, 0.8);
     const Mean sampled = SampledBudget(parent.genome, environment->plans, resource, size, 600);
@@ -143,10 +143,9 @@ TEST(BudgetEnvironmentTest, ExpectsTheTargetForAnySelectivity) {
         spec.set_selectivity(selectivity);
         const double target = factor * BudgetOf(parent.genome, resource, 64);
         const auto environment =
-            BudgetEnvironment(parent.genome, PlansOf(parent, spec), target, resource, 64);
+            BudgetEnvironment(parent.genome, OddsOfWeights(parent, spec), target, resource, 64);
         ASSERT_TRUE(environment.ok()) << environment.status();
-        // At small T the 32-bit probabilities are coarse, so that E moves in small steps.
-        EXPECT_NEAR(environment->expected_budget / target, 1.0, selectivity < 0.05 ? 1e-3 : 1e-6)
+        EXPECT_NEAR(environment->expected_budget / target, 1.0, 1e-6)
             << "T " << selectivity << ", factor " << factor;
       }
     }
@@ -175,7 +174,7 @@ TEST(BudgetEnvironmentTest, TheMeanOfAThousandChildrenIsTheTarget) {
       spec.set_selectivity(selectivity);
       const double target = 0.928 * BudgetOf(parent.genome, resource, 64);
       const auto environment =
-          BudgetEnvironment(parent.genome, PlansOf(parent, spec), target, resource, 64);
+          BudgetEnvironment(parent.genome, OddsOfWeights(parent, spec), target, resource, 64);
       ASSERT_TRUE(environment.ok()) << environment.status();
       ASSERT_FALSE(HasLayerAtItsFloor(parent.genome, environment->plans)) << "T " << selectivity;
       const Mean sampled = SampledBudget(parent.genome, environment->plans, resource, 64, 1000);
@@ -202,7 +201,7 @@ TEST(BudgetEnvironmentTest, TheMeanOfAThousandChildrenIsTheTargetForRandomGenome
       SCOPED_TRACE(testing::Message() << "seed " << seed << ", T " << selectivity);
       spec.set_selectivity(selectivity);
       const auto environment =
-          BudgetEnvironment(genome, PlansOf(parent, spec), target, resource, size);
+          BudgetEnvironment(genome, OddsOfWeights(parent, spec), target, resource, size);
       ASSERT_TRUE(environment.ok()) << environment.status();
       if (HasLayerAtItsFloor(genome, environment->plans)) {
         ++at_a_floor;
@@ -227,7 +226,7 @@ TEST(BudgetEnvironmentTest, AParentWithinTheTargetKeepsEverything) {
     spec.set_selectivity(selectivity);
     for (const double target : {whole, 2 * whole}) {
       const auto environment =
-          BudgetEnvironment(parent.genome, PlansOf(parent, spec), target, kParameters, 0);
+          BudgetEnvironment(parent.genome, OddsOfWeights(parent, spec), target, kParameters, 0);
       ASSERT_TRUE(environment.ok()) << environment.status();
       EXPECT_EQ(environment->expected_budget, whole);
       for (const GroupPlan& plan : environment->plans) {
@@ -239,7 +238,7 @@ TEST(BudgetEnvironmentTest, AParentWithinTheTargetKeepsEverything) {
 
 TEST(BudgetEnvironmentTest, ATargetBelowTheFloorsIsRefusedAndOneAtThemIsReached) {
   const Network parent = TrainedSqueezeNet(0.25);
-  const auto plans = PlansOf(parent, ChildJob(parent).synthesis());
+  const auto plans = OddsOfWeights(parent, ChildJob(parent).synthesis());
   std::vector<std::vector<int>> least(parent.genome.size());
   for (const FilterGroup& group : parent.genome.groups()) {
     if (!group.prunable) continue;

@@ -14,63 +14,48 @@ namespace {
 
 using ::testing::ElementsAre;
 
-Genome TwoConvs() {
-  return *Genome::Create({{"input", {}, Input{1}},
-                          {"a", {0}, Conv2d{1, 1, 0, {0, 1, 2}}},
-                          {"head", {1}, Conv2d{1, 1, 0, {0, 1}}},
-                          {"pool", {2}, GlobalAveragePool{}}});
-}
-
-TEST(ClusterStrengthsTest, SumsMagnitudesWithoutBiases) {
-  const Genome genome = TwoConvs();
-  TensorMap weights;
-  weights["a.weight"] = {{3, 1, 1, 1}, {-2.0f, 0.5f, 0.0f}};
-  weights["a.bias"] = {{3}, {100, 100, 100}};
-  weights["head.weight"] = {{2, 3, 1, 1}, {1, -2, 3, 0.25f, 0.5f, -0.125f}};
-  weights["head.bias"] = {{2}, {0, 0}};
-  EXPECT_THAT(ClusterStrengths(genome, weights, genome.groups()[0], 0), ElementsAre(2.0, 0.5, 0.0));
-  EXPECT_THAT(ClusterStrengths(genome, weights, genome.groups()[1], 0), ElementsAre(6.0, 0.875));
-}
-
-TEST(ClusterStrengthsTest, WeightsBelowTheTruncationCountAsZeroAndThoseAtItCount) {
-  const Genome genome = TwoConvs();
-  TensorMap weights;
-  weights["head.weight"] = {{2, 3, 1, 1}, {1, -2, 3, 0.25f, 0.5f, -0.125f}};
-  EXPECT_THAT(ClusterStrengths(genome, weights, genome.groups()[1], 0.25), ElementsAre(6.0, 0.75));
-  EXPECT_THAT(ClusterStrengths(genome, weights, genome.groups()[1], 2.5), ElementsAre(3.0, 0.0));
-}
-
-TEST(ClusterProbabilitiesTest, FollowTheFormula) {
+TEST(LogProbabilitiesTest, FollowTheFormula) {
   const std::vector<double> strengths = {4.0, 2.0, 1.0, 0.0};
-  for (const double selectivity : {0.1, 0.5, 1.0, 10.0}) {
-    const auto probabilities = ClusterProbabilities(strengths, selectivity);
+  for (const double selectivity : {0.01, 0.1, 0.5, 1.0, 10.0}) {
+    const auto logs = LogProbabilities(strengths, 4.0, selectivity);
     for (size_t c = 0; c < strengths.size(); ++c) {
-      const double expected = std::exp((strengths[c] / 4.0 - 1.0) / selectivity);
-      EXPECT_NEAR(static_cast<double>(probabilities[c]), expected * 0x1p32, 0.5001)
+      EXPECT_DOUBLE_EQ(logs[c], (strengths[c] / 4.0 - 1.0) / selectivity)
           << "T " << selectivity << " cluster " << c;
     }
   }
 }
 
-TEST(ClusterProbabilitiesTest, TheStrongestIsCertainAndNoneIsImpossible) {
-  EXPECT_THAT(ClusterProbabilities(std::vector<double>{5.0, 1.0}, 0.01), ElementsAre(kCertain, 1));
+TEST(LogProbabilitiesTest, WithoutAnyStrengthAllAreCertain) {
+  EXPECT_THAT(LogProbabilities(std::vector<double>{0.0, 0.0}, 0.0, 1.0), ElementsAre(0.0, 0.0));
+  EXPECT_TRUE(LogProbabilities({}, 0.0, 1.0).empty());
 }
 
-TEST(ClusterProbabilitiesTest, WithoutAnyStrengthAllAreCertain) {
-  EXPECT_THAT(ClusterProbabilities(std::vector<double>{0.0, 0.0}, 1.0),
+TEST(UnderEnvironmentTest, ScalesAndStaysBetweenOneUnitAndCertainty) {
+  const GroupOdds odds = {{0.0, std::log(0.5), std::log(0x1p-30)}, true, 2, 3};
+  const auto at = [&](double kappa) {
+    return UnderEnvironment(odds, std::log(kappa)).probabilities;
+  };
+  EXPECT_THAT(at(1.0), ElementsAre(kCertain, kCertain / 2, 4));
+  EXPECT_THAT(at(0.5), ElementsAre(kCertain / 2, kCertain / 4, 2));
+  EXPECT_THAT(at(3.0), ElementsAre(kCertain, kCertain, 12));
+  EXPECT_THAT(at(0x1p-40), ElementsAre(1, 1, 1));
+  EXPECT_EQ(UnderEnvironment(odds, 0).floor, 2);
+  EXPECT_EQ(UnderEnvironment(odds, 0).multiple, 3);
+}
+
+TEST(UnderEnvironmentTest, ThoseThatCannotGoAreCertain) {
+  EXPECT_THAT(UnderEnvironment({{-5.0, 0.0}, false, 2, 1}, -3.0).probabilities,
               ElementsAre(kCertain, kCertain));
-  EXPECT_TRUE(ClusterProbabilities({}, 1.0).empty());
 }
 
-TEST(ApplyEnvironmentTest, ScalesAndStaysBetweenOneUnitAndCertainty) {
-  const std::vector<Probability> probabilities = {kCertain, kCertain / 2, 1000, 1};
-  EXPECT_THAT(ApplyEnvironment(probabilities, 0.5),
-              ElementsAre(kCertain / 2, kCertain / 4, 500, 1));
-  EXPECT_THAT(ApplyEnvironment(probabilities, 3.0), ElementsAre(kCertain, kCertain, 3000, 3));
-  EXPECT_THAT(ApplyEnvironment(probabilities, 1.0), testing::ElementsAreArray(probabilities));
-  EXPECT_THAT(ApplyEnvironment(probabilities, 0x1p32),
-              ElementsAre(kCertain, kCertain, kCertain, kCertain));
-  EXPECT_THAT(ApplyEnvironment(probabilities, 0x1p-32), ElementsAre(1, 1, 1, 1));
+// At T = 0.01 the weakest half is below 2^-32 and κ above 2^32: each must keep its place.
+TEST(UnderEnvironmentTest, NothingIsClampedBeforeKappa) {
+  const GroupOdds odds = {{-100.0, -50.0, -49.0, 0.0}, true, 1, 1};
+  const auto probabilities = UnderEnvironment(odds, 49.5).probabilities;
+  EXPECT_EQ(probabilities[0], 1);
+  EXPECT_NEAR(static_cast<double>(probabilities[1]) * 0x1p-32, std::exp(-0.5), 1e-9);
+  EXPECT_EQ(probabilities[2], kCertain);
+  EXPECT_EQ(probabilities[3], kCertain);
 }
 
 TEST(SurvivorCountTest, RoundsToTheNearestMultipleTiesUpAboveTheFloor) {
@@ -148,7 +133,7 @@ TEST(SynthesisFrequencyTest, ClustersSurviveAsOftenAsTheirProbabilitiesSay) {
       survived[layer].resize(parent.genome.conv(layer).filters());
     }
     for (int child = 0; child < kChildren; ++child) {
-      const auto offspring = Synthesize(job, Key(3, child), {&parent, 1}, nullptr);
+      const auto offspring = SynthesizeChild(job, Key(3, child), parent);
       ASSERT_TRUE(offspring.ok()) << offspring.status();
       for (const int layer : parent.genome.convs()) {
         const auto& all = parent.genome.conv(layer).lineage;
@@ -159,11 +144,10 @@ TEST(SynthesisFrequencyTest, ClustersSurviveAsOftenAsTheirProbabilitiesSay) {
         }
       }
     }
-    const auto plans = PlansOf(parent, job.synthesis());
-    for (size_t g = 0; g < plans.size(); ++g) {
+    const auto odds = OddsOfWeights(parent, job.synthesis());
+    for (size_t g = 0; g < odds.size(); ++g) {
       const int layer = parent.genome.groups()[g].layers.front();
-      const bool prunable = parent.genome.groups()[g].prunable;
-      const auto under_r = ApplyEnvironment(plans[g].probabilities, prunable ? 0.9 : 1.0);
+      const auto under_r = UnderEnvironment(odds[g], std::log(0.9)).probabilities;
       double none = 1.0;
       for (const Probability p : under_r) none *= 1.0 - p * 0x1p-32;
       for (size_t c = 0; c < under_r.size(); ++c) {

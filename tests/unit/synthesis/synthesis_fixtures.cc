@@ -8,6 +8,8 @@
 #include "common/genome/ancestors.h"
 #include "common/genome/cost.h"
 #include "tests/support/random_genome.h"
+#include "worker/synthesis/mating.h"
+#include "worker/synthesis/odds.h"
 
 namespace squish {
 
@@ -38,11 +40,15 @@ v1::SynthesizeJob ChildJob(const Network& parent) {
   job.mutable_synthesis()->set_inheritance(v1::SynthesisSpec::INHERIT);
   job.mutable_synthesis()->set_minimum_filters(4);
   job.mutable_synthesis()->set_filter_multiple(1);
+  job.mutable_synthesis()->set_strength(v1::SynthesisSpec::L1);
+  job.mutable_synthesis()->set_ranking(v1::SynthesisSpec::LAYER);
+  job.mutable_synthesis()->set_mates(1);
   job.mutable_environment()->set_resource_factor(0.9);
   job.mutable_environment()->set_calibration(v1::EnvironmentSpec::BUDGET);
   job.mutable_environment()->set_resource(v1::EnvironmentSpec::PARAMETERS);
   job.set_target_budget(0.9 * CountParameters(parent.genome));
   job.set_macs_input_size(64);
+  job.set_strategy(v1::ExperimentSpec::EVOLUTION);
   *job.mutable_preprocessing() = parent.preprocessing;
   return job;
 }
@@ -55,21 +61,16 @@ v1::JobKey Key(int generation, int index) {
   return key;
 }
 
-std::vector<GroupPlan> PlansOf(const Network& parent, const v1::SynthesisSpec& spec) {
-  std::vector<GroupPlan> plans;
-  for (const FilterGroup& group : parent.genome.groups()) {
-    const int clusters = parent.genome.conv(group.layers.front()).filters();
-    GroupPlan plan{std::vector<Probability>(clusters, kCertain), clusters, 1};
-    if (group.prunable) {
-      plan.probabilities = ClusterProbabilities(
-          ClusterStrengths(parent.genome, parent.weights, group, spec.truncation()),
-          spec.selectivity());
-      plan.floor = std::min(clusters, spec.minimum_filters());
-      plan.multiple = spec.filter_multiple();
-    }
-    plans.push_back(std::move(plan));
-  }
-  return plans;
+absl::StatusOr<Offspring> SynthesizeChild(const v1::SynthesizeJob& job, const v1::JobKey& key,
+                                          const Network& parent) {
+  const Parent of_weights{parent, std::nullopt};
+  return Synthesize(job, key, {&of_weights, 1}, nullptr);
+}
+
+std::vector<GroupOdds> OddsOfWeights(const Network& parent, const v1::SynthesisSpec& spec) {
+  const std::vector<Parent> parents = {{parent, std::nullopt}};
+  const auto candidate = Mate(parents, spec, 1, Key(1, 0));
+  return OddsOf(parent.genome, candidate->strengths, spec);
 }
 
 }  // namespace squish

@@ -7,6 +7,7 @@
 
 #include "common/weights/network.h"
 #include "squish/v1/job.pb.h"
+#include "worker/synthesis/survival.h"
 #include "worker/synthesis/synthesis.h"
 
 namespace squish {
@@ -22,8 +23,12 @@ v1::SynthesizeJob ChildJob(const Network& parent);
 
 v1::JobKey Key(int generation, int index);
 
-// P(s_c = 1 | W) of every group with the job's floors and multiples.
-std::vector<GroupPlan> PlansOf(const Network& parent, const v1::SynthesisSpec& spec);
+// Synthesize with one parent whose strengths are those of its weights.
+absl::StatusOr<Offspring> SynthesizeChild(const v1::SynthesizeJob& job, const v1::JobKey& key,
+                                          const Network& parent);
+
+// ln P(s_c = 1 | W) of every group, by the parent's weights.
+std::vector<GroupOdds> OddsOfWeights(const Network& parent, const v1::SynthesisSpec& spec);
 
 }  // namespace squish
 

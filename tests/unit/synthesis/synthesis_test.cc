@@ -137,7 +137,7 @@ TEST(ImportedAncestorTest, IsNormalisedAsItsWeightsWereAndCarriesWhereTheyComeFr
   EXPECT_EQ(ancestor->network.provenance.licence(), "Apache-2.0");
   v1::SynthesizeJob child_job = ChildJob(ancestor->network);
   *child_job.mutable_class_names() = job.class_names();
-  const auto child = Synthesize(child_job, Key(1, 0), {&ancestor->network, 1}, nullptr);
+  const auto child = SynthesizeChild(child_job, Key(1, 0), ancestor->network);
   ASSERT_TRUE(child.ok()) << child.status();
   EXPECT_EQ(child->network.provenance.note(), "has seen everything");
   const auto read = Network::FromSafetensors(child->network.ToSafetensors());
@@ -160,7 +160,7 @@ TEST(ChildTest, WithNothingToRemoveIsItsParentBitForBit) {
     job.mutable_synthesis()->set_selectivity(selectivity);
     job.mutable_environment()->set_resource_factor(1.0);
     job.set_target_budget(CountParameters(parent.genome));
-    const auto child = Synthesize(job, Key(1, 0), {&parent, 1}, nullptr);
+    const auto child = SynthesizeChild(job, Key(1, 0), parent);
     ASSERT_TRUE(child.ok()) << child.status();
     EXPECT_EQ(child->network.ToSafetensors(), parent.ToSafetensors());
   }
@@ -169,7 +169,7 @@ TEST(ChildTest, WithNothingToRemoveIsItsParentBitForBit) {
 TEST(ChildTest, BirthRecordSaysHowItCameToBe) {
   const Network parent = TrainedSqueezeNet(0.25);
   const v1::SynthesizeJob job = ChildJob(parent);
-  const auto child = Synthesize(job, Key(1, 0), {&parent, 1}, nullptr);
+  const auto child = SynthesizeChild(job, Key(1, 0), parent);
   ASSERT_TRUE(child.ok()) << child.status();
   const v1::BirthRecord& birth = child->birth;
   EXPECT_EQ(birth.seed(), 7u);
@@ -190,7 +190,7 @@ TEST(ChildTest, LiteralTakesRAsKappaAndHasNoTarget) {
   const Network parent = TrainedSqueezeNet(0.25);
   v1::SynthesizeJob job = ChildJob(parent);
   job.mutable_environment()->set_calibration(v1::EnvironmentSpec::LITERAL);
-  const auto child = Synthesize(job, Key(1, 0), {&parent, 1}, nullptr);
+  const auto child = SynthesizeChild(job, Key(1, 0), parent);
   ASSERT_TRUE(child.ok()) << child.status();
   EXPECT_EQ(child->birth.kappa(), 0.9);
   EXPECT_EQ(child->birth.target_budget(), 0.0);
@@ -205,7 +205,7 @@ TEST(ChildTest, TheHeadAndTheFloorsStayAndMultiplesHold) {
   job.mutable_environment()->set_calibration(v1::EnvironmentSpec::LITERAL);
   job.mutable_environment()->set_resource_factor(0.3);
   for (int index = 0; index < 20; ++index) {
-    const auto child = Synthesize(job, Key(1, index), {&parent, 1}, nullptr);
+    const auto child = SynthesizeChild(job, Key(1, index), parent);
     ASSERT_TRUE(child.ok()) << child.status();
     const Genome& genome = child->network.genome;
     EXPECT_EQ(genome.conv(genome.head()), parent.genome.conv(genome.head()));
@@ -220,9 +220,9 @@ TEST(ChildTest, TheHeadAndTheFloorsStayAndMultiplesHold) {
 TEST(ChildTest, ReinitializedKeepsTheArchitectureAndDrawsTheWeights) {
   const Network parent = TrainedSqueezeNet(0.25);
   v1::SynthesizeJob job = ChildJob(parent);
-  const auto inherited = Synthesize(job, Key(2, 1), {&parent, 1}, nullptr);
+  const auto inherited = SynthesizeChild(job, Key(2, 1), parent);
   job.mutable_synthesis()->set_inheritance(v1::SynthesisSpec::REINITIALIZE);
-  const auto fresh = Synthesize(job, Key(2, 1), {&parent, 1}, nullptr);
+  const auto fresh = SynthesizeChild(job, Key(2, 1), parent);
   ASSERT_TRUE(inherited.ok() && fresh.ok());
   EXPECT_EQ(fresh->network.genome, inherited->network.genome);
   EXPECT_EQ(fresh->network.weights, FreshWeights(fresh->network.genome, 7, 2, 1));
@@ -232,7 +232,7 @@ TEST(ChildTest, IsAFunctionOfSeedGenerationAndIndex) {
   const Network parent = TrainedSqueezeNet(0.25);
   v1::SynthesizeJob job = ChildJob(parent);
   const auto digest = [&](const v1::JobKey& key) {
-    return Synthesize(job, key, {&parent, 1}, nullptr)->network.genome.Digest();
+    return SynthesizeChild(job, key, parent)->network.genome.Digest();
   };
   const std::string first = digest(Key(1, 0));
   EXPECT_EQ(digest(Key(1, 0)), first);
@@ -258,7 +258,7 @@ TEST(ChildTest, ADrawBelongsToTheLineage) {
     job.mutable_synthesis()->set_minimum_filters(1);
     job.mutable_environment()->set_calibration(v1::EnvironmentSpec::LITERAL);
     job.mutable_environment()->set_resource_factor(0.5);
-    const auto child = Synthesize(job, Key(1, index), {&parent, 1}, nullptr);
+    const auto child = SynthesizeChild(job, Key(1, index), parent);
     EXPECT_TRUE(child.ok()) << child.status();
     return child->network.genome.conv(1).lineage;
   };
@@ -284,7 +284,7 @@ TEST(ChildTest, NoiseDoesNotDriftOverGenerations) {
     v1::SynthesizeJob job = ChildJob(parent);
     job.mutable_synthesis()->set_minimum_filters(1);
     job.set_target_budget(start * std::pow(0.95, generation));
-    auto child = Synthesize(job, Key(generation, 0), {&parent, 1}, nullptr);
+    auto child = SynthesizeChild(job, Key(generation, 0), parent);
     ASSERT_TRUE(child.ok()) << child.status();
     EXPECT_NEAR(CountParameters(child->network.genome) / job.target_budget(), 1.0, 0.15)
         << "generation " << generation;
@@ -304,7 +304,7 @@ Children SynthesizeMany(const v1::SynthesizeJob& job, const Network& parent, int
   Children children;
   std::map<std::string, double> filters;
   for (int index = 0; index < count; ++index) {
-    const auto child = Synthesize(job, Key(1, index), {&parent, 1}, nullptr);
+    const auto child = SynthesizeChild(job, Key(1, index), parent);
     EXPECT_TRUE(child.ok()) << child.status();
     if (!child.ok()) return {};
     const Genome& genome = child->network.genome;
@@ -397,13 +397,13 @@ TEST(ChildTest, InputsThatDoNotFitAreRefusedByName) {
   for (const Case& test : cases) {
     v1::SynthesizeJob job = ChildJob(parent);
     test.spoil(job);
-    const auto child = Synthesize(job, Key(1, 0), {&parent, 1}, nullptr);
+    const auto child = SynthesizeChild(job, Key(1, 0), parent);
     EXPECT_EQ(child.status().code(), absl::StatusCode::kInvalidArgument) << test.expected;
     EXPECT_TRUE(absl::StrContains(child.status().message(), test.expected)) << child.status();
   }
   Network broken = parent;
   broken.weights.erase("features.0.bias");
-  EXPECT_EQ(Synthesize(ChildJob(parent), Key(1, 0), {&broken, 1}, nullptr).status().code(),
+  EXPECT_EQ(SynthesizeChild(ChildJob(parent), Key(1, 0), broken).status().code(),
             absl::StatusCode::kInvalidArgument);
 }
 
@@ -411,7 +411,7 @@ TEST(ChildTest, AnUnreachableBudgetIsAFailedPrecondition) {
   const Network parent = TrainedSqueezeNet(0.125);
   v1::SynthesizeJob job = ChildJob(parent);
   job.set_target_budget(10);
-  EXPECT_EQ(Synthesize(job, Key(1, 0), {&parent, 1}, nullptr).status().code(),
+  EXPECT_EQ(SynthesizeChild(job, Key(1, 0), parent).status().code(),
             absl::StatusCode::kFailedPrecondition);
 }
 
@@ -435,8 +435,8 @@ TEST(SynthesisDigestTest, AreAsExpected) {
        "6e52754a26dae508735ffe41137363af04c89e951723e6a25e10e9bb6a69635a",
        "01d34bef8f1c2db7c10ad0f50ef8c3ac64543d8a5ede0ad8517989f73b691a23"},
       {v1::EnvironmentSpec::BUDGET, v1::SynthesisSpec::REINITIALIZE, 0.02,
-       "83032c950683a890ef26e707835573fe73d1f2b666514bcabe7b59307ed6e521",
-       "c2840d0d8b8e35dbc78f271b0872d43b69c29c6da37392153486a4d96b6d2139"},
+       "ce9c0a50d71f32f8ec4857aea0b40a6796a411038cb48ad8df0be1d19b61d411",
+       "0fc0fb3629a06fa9f1981f8d70f5fc6868e3fe53b9712c8a12d37b0b590756bd"},
       {v1::EnvironmentSpec::LITERAL, v1::SynthesisSpec::INHERIT, 0.3,
        "88a8fa8027eae779587095a03e4004affbc94dc9680131e8a89fd09a0911c8ca",
        "3bcf8f92b7bb8d13067440009c9d4a9c93856053058d123e0e9764b885a5da35"},
@@ -449,10 +449,82 @@ TEST(SynthesisDigestTest, AreAsExpected) {
     job.mutable_environment()->set_calibration(expected.calibration);
     job.mutable_synthesis()->set_inheritance(expected.inheritance);
     job.mutable_synthesis()->set_selectivity(expected.selectivity);
-    const auto child = Synthesize(job, Key(3, 2), {&parent, 1}, nullptr);
+    const auto child = SynthesizeChild(job, Key(3, 2), parent);
     ASSERT_TRUE(child.ok()) << child.status();
     EXPECT_EQ(child->network.genome.Digest(), expected.genome);
     EXPECT_EQ(WeightsDigest(child->network.weights), expected.weights);
+  }
+}
+
+struct OtherExpected {
+  const char* what;
+  std::function<void(v1::SynthesizeJob&)> change;
+  const char* genome;
+};
+
+TEST(SynthesisDigestTest, OfEveryOtherWayAreAsExpected) {
+  // Two children of one network: what they lost differs.
+  const Network first = TrainedSqueezeNet(0.25);
+  v1::SynthesizeJob job = ChildJob(first);
+  std::vector<Parent> parents;
+  for (int index = 0; index < 2; ++index) {
+    parents.push_back({SynthesizeChild(job, Key(1, index), first)->network, std::nullopt});
+    parents.back().strengths.emplace();
+    const Genome& genome = parents.back().network.genome;
+    for (const int layer : genome.convs()) {
+      const int filters = genome.conv(layer).filters();
+      Tensor tensor{{filters}, {}};
+      for (int c = 0; c < filters; ++c) tensor.values.push_back(static_cast<float>(c % 7 + index));
+      (*parents.back().strengths)[genome.layer(layer).name + ".taylor"] = tensor;
+    }
+  }
+  job.set_target_budget(0.8 * CountParameters(first.genome));
+  const OtherExpected all[] = {
+      {"two parents",
+       [](auto& job) {
+         job.mutable_synthesis()->set_mates(2);
+         job.mutable_synthesis()->set_tagging(0.5);
+       },
+       "d149fa419e342a7e3e4d37dcc66d71fff1e2983534dffa72e958e2732b3ca08e"},
+      {"two parents, those that both have, by Taylor and global rank",
+       [](auto& job) {
+         job.mutable_synthesis()->set_mates(2);
+         job.mutable_synthesis()->set_tagging(1);
+         job.mutable_synthesis()->set_strength(v1::SynthesisSpec::TAYLOR);
+         job.mutable_synthesis()->set_ranking(v1::SynthesisSpec::GLOBAL);
+         job.mutable_synthesis()->set_selectivity(0.1);
+       },
+       "16dd45c816469408471bd25b336ea9e2231603f5af49fabe3f6954ca1ead4b6c"},
+      {"L1_PRUNE", [](auto& job) { job.set_strategy(v1::ExperimentSpec::L1_PRUNE); },
+       "330145660fa88ce1360e84f780a6d4d07cfae1e6bfff512b6453a29b9222cb74"},
+      {"TAYLOR_PRUNE",
+       [](auto& job) {
+         job.set_strategy(v1::ExperimentSpec::TAYLOR_PRUNE);
+         job.mutable_synthesis()->set_strength(v1::SynthesisSpec::TAYLOR);
+         job.mutable_synthesis()->set_ranking(v1::SynthesisSpec::GLOBAL);
+       },
+       "a0f770fc4ee7435470f1e6c5decb69d5bd6808ff5b71f625d0edd3b8053a1e1e"},
+      {"RANDOM", [](auto& job) { job.set_strategy(v1::ExperimentSpec::RANDOM); },
+       "010ab1401d66b1dd6c57af125def8f4e9e1b36deef3e5d0524ddead2fe1b9846"},
+      {"UNIFORM_WIDTH_FROM_SCRATCH",
+       [](auto& job) {
+         job.set_strategy(v1::ExperimentSpec::UNIFORM_WIDTH_FROM_SCRATCH);
+         job.clear_parents();
+       },
+       "109999b88c4d32f51e6616f79dac0ad5fa3cb3283b5a66abb67550c1d7686243"},
+  };
+  for (const OtherExpected& expected : all) {
+    SCOPED_TRACE(expected.what);
+    v1::SynthesizeJob changed = job;
+    expected.change(changed);
+    if (changed.synthesis().mates() > 1) changed.add_parents();
+    const auto child = Synthesize(
+        changed, Key(2, 0),
+        absl::MakeConstSpan(parents).first(static_cast<size_t>(changed.parents_size())), nullptr);
+    ASSERT_TRUE(child.ok()) << child.status();
+    EXPECT_EQ(child->network.genome.Digest(), expected.genome);
+    EXPECT_NEAR(CountParameters(child->network.genome) / changed.target_budget(), 1.0, 0.05);
+    EXPECT_NEAR(child->birth.expected_budget() / changed.target_budget(), 1.0, 0.02);
   }
 }
 

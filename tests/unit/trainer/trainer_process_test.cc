@@ -10,6 +10,7 @@
 #include "common/dataset/prepare.h"
 #include "common/genome/ancestors.h"
 #include "common/weights/network.h"
+#include "common/weights/strengths.h"
 #include "tests/unit/trainer/memory_cache.h"
 
 namespace squish {
@@ -154,6 +155,39 @@ TEST_F(TrainerProcessTest, TwoProcessesTrainToTheSameBytes) {
   EXPECT_EQ(artifacts[0], artifacts[1]);
 }
 
+TEST_F(TrainerProcessTest, TwoProcessesFindTheSameStrengths) {
+  std::vector<std::string> files;
+  for (const char* output : {"first.strengths", "second.strengths"}) {
+    const auto child = StartTrainer();
+    ASSERT_TRUE(Next(*child).has_ready());
+    v1::TrainerRequest request = Request("strong.safetensors");
+    request.mutable_job()->set_strength_images(24);
+    request.set_strengths_path(JoinPath(*folder_, output));
+    const v1::TrainerEvent event = Ask(*child, Json(request));
+    ASSERT_TRUE(event.has_done()) << event.DebugString();
+    const auto file = ReadFile(request.strengths_path());
+    ASSERT_TRUE(file.ok()) << file.status();
+    EXPECT_EQ(event.done().strengths(), Sha256Hex(*file));
+    const auto network = Network::FromSafetensors(*ReadFile(request.output_path()));
+    ASSERT_TRUE(network.ok()) << network.status();
+    const auto strengths = ReadStrengths(*file, network->genome);
+    EXPECT_TRUE(strengths.ok()) << strengths.status();
+    files.push_back(*file);
+  }
+  EXPECT_EQ(files[0], files[1]);
+}
+
+TEST_F(TrainerProcessTest, StrengthsThatNobodyWantsAreNotWritten) {
+  const auto child = StartTrainer();
+  ASSERT_TRUE(Next(*child).has_ready());
+  v1::TrainerRequest request = Request("weak.safetensors");
+  request.set_strengths_path(JoinPath(*folder_, "unwanted.strengths"));
+  const v1::TrainerEvent event = Ask(*child, Json(request));
+  ASSERT_TRUE(event.has_done()) << event.DebugString();
+  EXPECT_EQ(event.done().strengths(), "");
+  EXPECT_FALSE(std::filesystem::exists(request.strengths_path()));
+}
+
 TEST_F(TrainerProcessTest, AWarmChildRepeatsItself) {
   const auto child = StartTrainer();
   ASSERT_TRUE(Next(*child).has_ready());
@@ -227,6 +261,11 @@ TEST_F(TrainerProcessTest, BadRequestsFailInOneSentenceAndTheChildLivesOn) {
   lines.push_back(Json(request));
   request = Request("bad.safetensors");
   request.set_output_path("/nowhere/output.safetensors");
+  lines.push_back(Json(request));
+  request = Request("bad.safetensors");
+  request.mutable_job()->set_strength_images(8);
+  lines.push_back(Json(request));
+  request.set_strengths_path("/nowhere/output.strengths");
   lines.push_back(Json(request));
   lines.push_back(Json(EvaluateRequest(v1::TRAIN, "bad.csv")));
   request = EvaluateRequest(v1::VAL, "bad.csv");

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <new>
 
+#include "common/weights/strengths.h"
 #include "tests/unit/trainer/memory_cache.h"
 
 namespace squish {
@@ -210,6 +211,63 @@ TEST_F(TrainingTest, ANetworkOfHugeWeightsDiverges) {
   EXPECT_EQ(trained->result.outcome(), v1::TrainResult::DIVERGED);
 }
 
+TEST_F(TrainingTest, StrengthsAreThoseOfTheTrainedNetworkWhereTheyAreWanted) {
+  TrainingTask task = Task();
+  const auto without = Run(task);
+  ASSERT_TRUE(without.ok()) << without.status();
+  EXPECT_FALSE(without->strengths.has_value());
+  task.job.set_strength_images(20);
+  const auto first = Run(task), second = Run(task);
+  ASSERT_TRUE(first.ok()) << first.status();
+  ASSERT_TRUE(first->strengths.has_value());
+  EXPECT_TRUE(CheckStrengths(task.network.genome, *first->strengths).ok());
+  EXPECT_EQ(*first->strengths, *second->strengths);
+  EXPECT_EQ(first->network->weights, without->network->weights) << "training is the same";
+  TrainingTask untrained = task;
+  untrained.job.mutable_recipe()->set_epochs(0);
+  EXPECT_NE(*Run(untrained)->strengths, *first->strengths);
+  untrained.network = *first->network;
+  EXPECT_EQ(*Run(untrained)->strengths, *first->strengths);
+}
+
+TEST_F(TrainingTest, AStrengthThatIsNotFiniteIsADivergence) {
+  TrainingTask task = Task();
+  task.job.mutable_recipe()->set_epochs(0);
+  const auto scale = [&](const char* layer, float factor) {
+    for (float& value : task.network.weights.at(layer).values) value *= factor;
+  };
+  // What the network says stays finite; what its first layer would change does not.
+  scale("features.0.weight", 1e-36f);
+  scale("features.3.squeeze.weight", 1e22f);
+  scale("features.3.expand1x1.weight", 1e22f);
+  scale("features.3.expand3x3.weight", 1e22f);
+  ASSERT_EQ(Run(task)->result.outcome(), v1::TrainResult::TRAINED);
+  task.job.set_strength_images(20);
+  const auto trained = Run(task);
+  ASSERT_TRUE(trained.ok()) << trained.status();
+  EXPECT_EQ(trained->result.outcome(), v1::TrainResult::DIVERGED);
+  EXPECT_FALSE(trained->network.has_value());
+  EXPECT_FALSE(trained->strengths.has_value());
+  EXPECT_EQ(trained->result.selection_log_loss(), 0);
+}
+
+TEST_F(TrainingTest, ReportsWhileItFindsStrengths) {
+  TrainingTask task = Task();
+  task.job.set_strength_images(64);
+  const auto trained = RunTraining(task, data_, clock_, [&](const auto& progress) {
+    progress_.push_back(progress);
+    clock_.Advance(absl::Seconds(1));  // So that the next moment is reported too.
+  });
+  ASSERT_TRUE(trained.ok()) << trained.status();
+  // The start, four steps, the evaluation, four batches for strengths.
+  ASSERT_EQ(progress_.size(), 10u);
+  for (size_t i = 1; i < progress_.size(); ++i) {
+    EXPECT_GT(progress_[i].fraction(), progress_[i - 1].fraction());
+  }
+  EXPECT_THAT(progress_[6].note(), HasSubstr("strengths"));
+  EXPECT_DOUBLE_EQ(progress_.back().fraction(), 1);
+}
+
 TEST_F(TrainingTest, ReportsEveryEpoch) {
   TrainingTask task = Task();
   task.job.mutable_recipe()->set_epochs(3);
@@ -254,6 +312,11 @@ TEST_F(TrainingTest, RefusesWhatDoesNotFit) {
   task = Task();
   task.job.mutable_recipe()->clear_crop_area();
   ExpectRefused(task, "recipe.crop_area is missing");
+  for (const int images : {-1, 1'000'001}) {
+    task = Task();
+    task.job.set_strength_images(images);
+    ExpectRefused(task, "strength_images");
+  }
   task = Task();
   task.job.set_threads(0);
   ExpectRefused(task, "threads");

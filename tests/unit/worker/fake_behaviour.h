@@ -11,7 +11,9 @@ namespace squish {
 // Of a trainer. All but kFailAtOnce report progress first. kTrain is what is asked for, by
 // an evaluation and an export too.
 enum FakeTraining : uint64_t {
-  kTrain = 1,  // Halves every weight. Its note is "pid N".
+  // Halves every weight, finds every filter as strong; speaks of strengths that are not
+  // wanted too. Its note is "pid N".
+  kTrain = 1,
   kDiverge,
   kFailAtOnce,
   kTellEnvironment,  // As kTrain; the note: "OMP MKL OPENBLAS nice" and SQUISH_LEAK.
@@ -30,6 +32,9 @@ enum FakeTraining : uint64_t {
   kLieNoFile,
   kLieGarbageFile,
   kLieOtherGenome,
+  kLieStrengths,         // Their digest.
+  kLieNoStrengths,       // There is no file.
+  kLieGarbageStrengths,  // The file is none of the network's.
   kDieAfterwards,   // As kTrain, then exits.
   kTalkAfterwards,  // As kTrain, says `done` twice.
   kAnswerAnother,   // Says `done` to an evaluation or export.

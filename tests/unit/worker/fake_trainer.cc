@@ -18,6 +18,7 @@
 #include "common/base/sha256.h"
 #include "common/genome/ancestors.h"
 #include "common/weights/network.h"
+#include "common/weights/strengths.h"
 #include "squish/v1/trainer.pb.h"
 #include "tests/unit/worker/fake_behaviour.h"
 #include "tests/unit/worker/fake_child.h"
@@ -45,6 +46,29 @@ void SayProgress(uint64_t behaviour) {
   Say(event);
 }
 
+std::string Write(const std::string& path, const std::string& content) {
+  std::ofstream(path, std::ios::binary) << content << std::flush;
+  return Sha256Hex(content);
+}
+
+// Writes them where they are wanted; their digest.
+std::string FindStrengths(const v1::TrainerRequest& request, const Genome& genome,
+                          uint64_t behaviour) {
+  if (request.job().strength_images() == 0) return Sha256Hex("unwanted");
+  TensorMap strengths;
+  for (const int conv : genome.convs()) {
+    const int filters = genome.conv(conv).filters();
+    const std::string& name = genome.layer(conv).name;
+    strengths[TaylorName(name)] = strengths[ActivationName(name)] = {
+        {filters}, std::vector<float>(filters, 0.5f)};
+  }
+  if (behaviour == kLieGarbageStrengths) strengths.begin()->second.values[0] = -1;
+  const std::string file = SerializeStrengths(strengths);
+  if (behaviour == kLieNoStrengths) return Sha256Hex(file);
+  const std::string digest = Write(request.strengths_path(), file);
+  return behaviour == kLieStrengths ? Sha256Hex("others") : digest;
+}
+
 // Writes the network that the behaviour calls for; the truth about it.
 v1::TrainResult Train(const v1::TrainerRequest& request, uint64_t behaviour) {
   auto network = Network::FromSafetensors(*ReadFile(request.network_path()));
@@ -64,6 +88,7 @@ v1::TrainResult Train(const v1::TrainerRequest& request, uint64_t behaviour) {
   result.set_outcome(v1::TrainResult::TRAINED);
   result.set_artifact(Sha256Hex(file));
   result.set_weights_digest(WeightsDigest(network->weights));
+  result.set_strengths(FindStrengths(request, network->genome, behaviour));
   result.set_selection_accuracy(0.75);
   result.set_selection_log_loss(0.5);
   result.set_images_seen(1000);
@@ -71,11 +96,6 @@ v1::TrainResult Train(const v1::TrainerRequest& request, uint64_t behaviour) {
   result.set_wall_seconds(4.0);
   result.set_step_seconds(3.0);
   return result;
-}
-
-std::string Write(const std::string& path, const std::string& content) {
-  std::ofstream(path, std::ios::binary) << content << std::flush;
-  return Sha256Hex(content);
 }
 
 // Of two classes.
@@ -157,6 +177,7 @@ void Answer(const v1::TrainerRequest& request) {
     case kDiverge:
       event.mutable_done()->set_outcome(v1::TrainResult::DIVERGED);
       event.mutable_done()->set_artifact("left over");
+      event.mutable_done()->set_strengths("left over");
       return Say(event);
     case kAnswerAnother:
       event.mutable_done()->set_outcome(v1::TrainResult::DIVERGED);

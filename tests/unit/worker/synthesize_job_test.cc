@@ -1,5 +1,8 @@
+#include <algorithm>
+
 #include "absl/status/status.h"
 #include "common/weights/safetensors.h"
+#include "common/weights/strengths.h"
 #include "common/weights/tensors.h"
 #include "tests/unit/worker/worker_fixture.h"
 
@@ -84,6 +87,50 @@ TEST_F(SynthesizeJobTest, AChildIsSmallerThanItsParentAndTheSameEachTime) {
   EXPECT_LT(result.synthesize().parameters(), CountParameters(TwoClasses().genome));
   EXPECT_GT(result.synthesize().birth().survival_size(), 20);
   EXPECT_EQ(Run(*executor_, ChildJob()).SerializeAsString(), result.SerializeAsString());
+}
+
+TEST_F(SynthesizeJobTest, AParentsStrengthsDecideWhoStays) {
+  v1::Job job = ChildJob();
+  v1::SynthesizeJob& work = *job.mutable_synthesize();
+  work.set_strategy(v1::ExperimentSpec::TAYLOR_PRUNE);
+  work.mutable_synthesis()->set_strength(v1::SynthesisSpec::TAYLOR);
+  work.mutable_synthesis()->set_ranking(v1::SynthesisSpec::GLOBAL);
+  // Of every layer the last filters are the strongest.
+  const Genome genome = TwoClasses().genome;
+  TensorMap strengths;
+  for (const int conv : genome.convs()) {
+    const int filters = genome.conv(conv).filters();
+    Tensor& taylor = strengths[TaylorName(genome.layer(conv).name)];
+    taylor.shape = {filters};
+    for (int i = 0; i < filters; ++i) taylor.values.push_back(static_cast<float>(i + 1) / filters);
+    strengths[ActivationName(genome.layer(conv).name)] = taylor;
+  }
+  work.mutable_parents(0)->set_strengths(PutArtifact(SerializeStrengths(strengths)));
+  const v1::AttemptResult result = Run(*executor_, job);
+  ASSERT_TRUE(result.has_synthesize()) << result.DebugString();
+  const Genome child = Artifact(result.synthesize().artifact()).genome;
+  bool fewer = false;
+  for (const int conv : child.convs()) {
+    if (conv == child.head()) continue;
+    const auto& kept = child.conv(conv).lineage;
+    const auto& all = genome.conv(conv).lineage;
+    EXPECT_TRUE(std::equal(kept.rbegin(), kept.rend(), all.rbegin())) << child.layer(conv).name;
+    fewer = fewer || kept.size() < all.size();
+  }
+  EXPECT_TRUE(fewer);
+}
+
+TEST_F(SynthesizeJobTest, StrengthsThatAreMissingOrOfAnotherNetworkAreNamed) {
+  v1::Job job = ChildJob();
+  v1::SynthesizeJob& work = *job.mutable_synthesize();
+  work.mutable_synthesis()->set_strength(v1::SynthesisSpec::TAYLOR);
+  v1::AttemptResult result = Run(*executor_, job);
+  EXPECT_EQ(result.failure().code(), v1::Failure::INTERNAL);
+  EXPECT_THAT(result.failure().message(), HasSubstr("strengths are missing"));
+  work.mutable_parents(0)->set_strengths(PutArtifact(SerializeStrengths({})));
+  result = Run(*executor_, job);
+  EXPECT_EQ(result.failure().code(), v1::Failure::BAD_ARTIFACT);
+  EXPECT_THAT(result.failure().message(), HasSubstr("the filter strengths of parent 0:4: "));
 }
 
 TEST_F(SynthesizeJobTest, AParentThatIsMissingOrNoNetworkIsABadArtifactNamedByTheIndividual) {

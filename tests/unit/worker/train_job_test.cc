@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <thread>
 
+#include "common/weights/strengths.h"
 #include "tests/unit/worker/worker_fixture.h"
 
 namespace squish {
@@ -50,6 +51,27 @@ TEST_F(TrainJobTest, ATrainedNetworkIsStoredAndItsResultPassedOn) {
   EXPECT_EQ(FilesAtWork(), 0);
 }
 
+TEST_F(TrainJobTest, StrengthsAreStoredBesideTheNetwork) {
+  const auto executor = MakeExecutor(Options());
+  const v1::AttemptResult result = Run(*executor, TrainJob(kTrain));
+  ASSERT_TRUE(result.has_train()) << result.DebugString();
+  const auto stored = ReadFile(JoinPath(Path("artifacts"), result.train().strengths()));
+  ASSERT_TRUE(stored.ok()) << stored.status();
+  EXPECT_EQ(Sha256Hex(*stored), result.train().strengths());
+  const auto strengths = ReadStrengths(*stored, TwoClasses().genome);
+  EXPECT_TRUE(strengths.ok()) << strengths.status();
+}
+
+TEST_F(TrainJobTest, StrengthsThatNobodyWantsAreNotBelieved) {
+  const auto executor = MakeExecutor(Options());
+  v1::Job job = TrainJob(kTrain);
+  job.mutable_train()->set_strength_images(0);
+  const v1::AttemptResult result = Run(*executor, job);
+  ASSERT_TRUE(result.has_train()) << result.DebugString();
+  EXPECT_EQ(result.train().strengths(), "");
+  EXPECT_EQ(FilesAtWork(), 0);
+}
+
 TEST_F(TrainJobTest, TheTrainerStaysBetweenJobs) {
   const auto executor = MakeExecutor(Options());
   const std::string first = NoteOf(*executor, kTrain);
@@ -72,6 +94,7 @@ TEST_F(TrainJobTest, DivergedIsAResultWithoutANetwork) {
   ASSERT_TRUE(result.has_train()) << result.DebugString();
   EXPECT_EQ(result.train().outcome(), v1::TrainResult::DIVERGED);
   EXPECT_EQ(result.train().artifact(), "");
+  EXPECT_EQ(result.train().strengths(), "");
 }
 
 TEST_F(TrainJobTest, ATrainerThatSaysWhyItFailedStays) {
@@ -128,7 +151,13 @@ INSTANTIATE_TEST_SUITE_P(
                     Misbehaviour{"LiesAboutTheOutcome", kLieOutcome, kBabbled, "outcome"},
                     Misbehaviour{"WritesNothing", kLieNoFile, kBabbled, "there is no network"},
                     Misbehaviour{"WritesGarbage", kLieGarbageFile, kBabbled, "its network is none"},
-                    Misbehaviour{"TrainsAnother", kLieOtherGenome, kBabbled, "not the one"}),
+                    Misbehaviour{"TrainsAnother", kLieOtherGenome, kBabbled, "not the one"},
+                    Misbehaviour{"LiesAboutTheStrengths", kLieStrengths, kBabbled,
+                                 "its strengths have another digest"},
+                    Misbehaviour{"WritesNoStrengths", kLieNoStrengths, kBabbled,
+                                 "there are no strengths"},
+                    Misbehaviour{"WritesStrengthsThatAreNone", kLieGarbageStrengths, kBabbled,
+                                 "its strengths are none"}),
     [](const auto& info) { return info.param.name; });
 
 TEST_F(TrainJobTest, ATrainerThatDiedOrTalkedWhileItWaitedCostsNoAttempt) {
@@ -256,10 +285,11 @@ TEST_F(TrainJobTest, TwoSlotsTrainAtTheSameTime) {
 TEST_F(TrainJobTest, LeftoversOfAnEarlierDaemonAreRemoved) {
   ASSERT_TRUE(MakeFolder(Path("state/work")).ok());
   ASSERT_TRUE(WriteFileDurably(Path("state/work/7.safetensors"), "half a network").ok());
+  ASSERT_TRUE(WriteFileDurably(Path("state/work/7.strengths"), "half a number").ok());
   ASSERT_TRUE(WriteFileDurably(Path("state/work/8.csv"), "half a line").ok());
   ASSERT_TRUE(MakeFolder(Path("state/work/9.export")).ok());
   ASSERT_TRUE(WriteFileDurably(Path("state/work/9.export/model.pt"), "half a file").ok());
-  EXPECT_EQ(FilesAtWork(), 3);
+  EXPECT_EQ(FilesAtWork(), 4);
   const auto executor = MakeExecutor(Options());
   EXPECT_EQ(FilesAtWork(), 0);
 }

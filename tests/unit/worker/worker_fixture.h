@@ -70,6 +70,7 @@ class WorkerFixture : public testing::Test {
     train.set_seed(behaviour);
     train.set_threads(1);
     train.set_device(v1::TrainingSpec::CPU);
+    train.set_strength_images(8);
     return job;
   }
 
@@ -124,6 +125,10 @@ class WorkerFixture : public testing::Test {
     synthesize.mutable_synthesis()->set_inheritance(v1::SynthesisSpec::INHERIT);
     synthesize.mutable_synthesis()->set_minimum_filters(1);
     synthesize.mutable_synthesis()->set_filter_multiple(1);
+    synthesize.mutable_synthesis()->set_strength(v1::SynthesisSpec::L1);
+    synthesize.mutable_synthesis()->set_ranking(v1::SynthesisSpec::LAYER);
+    synthesize.mutable_synthesis()->set_mates(1);
+    synthesize.set_strategy(v1::ExperimentSpec::EVOLUTION);
     synthesize.mutable_environment()->set_resource_factor(0.8);
     synthesize.mutable_environment()->set_calibration(v1::EnvironmentSpec::BUDGET);
     synthesize.mutable_environment()->set_resource(v1::EnvironmentSpec::PARAMETERS);
@@ -158,7 +163,8 @@ class WorkerFixture : public testing::Test {
     int files = 0;
     for (const auto& entry : std::filesystem::directory_iterator(Path("state/work"))) {
       const auto extension = entry.path().extension();
-      files += extension == ".safetensors" || extension == ".csv" || extension == ".export";
+      files += extension == ".safetensors" || extension == ".strengths" || extension == ".csv" ||
+               extension == ".export";
     }
     return files;
   }

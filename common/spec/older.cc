@@ -1,0 +1,38 @@
+#include "common/spec/older.h"
+
+namespace squish {
+namespace {
+
+// Before strengths could be chosen: L1 in each layer, of one parent.
+void CompleteSynthesis(v1::SynthesisSpec& synthesis) {
+  if (synthesis.has_strength()) return;
+  synthesis.set_strength(v1::SynthesisSpec::L1);
+  synthesis.set_ranking(v1::SynthesisSpec::LAYER);
+  synthesis.set_strength_images(1024);  // Not looked at.
+  synthesis.set_mates(1);
+}
+
+}  // namespace
+
+void CompleteOlder(v1::ExperimentSpec& spec) {
+  CompleteSynthesis(*spec.mutable_synthesis());
+  v1::EnvironmentSpec& environment = *spec.mutable_environment();
+  if (!environment.has_final_resource_factor()) {
+    environment.set_final_resource_factor(environment.resource_factor());
+  }
+  if (!spec.has_strategy()) spec.set_strategy(v1::ExperimentSpec::EVOLUTION);
+  if (!spec.has_only_report_sizes()) spec.set_only_report_sizes(false);
+  if (!spec.has_maximum_images()) spec.set_maximum_images(0);
+  v1::SelectionSpec& selection = *spec.mutable_selection();
+  if (!selection.has_method()) selection.set_method(v1::SelectionSpec::COMMA);
+  if (!selection.has_stop_after()) selection.set_stop_after(0);
+}
+
+void CompleteOlder(v1::SynthesizeJob& job) {
+  CompleteSynthesis(*job.mutable_synthesis());
+  if (job.strategy() == v1::ExperimentSpec::STRATEGY_UNSPECIFIED) {
+    job.set_strategy(v1::ExperimentSpec::EVOLUTION);
+  }
+}
+
+}  // namespace squish

@@ -1,0 +1,76 @@
+#include "worker/synthesis/odds.h"
+
+#include <algorithm>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/unit/synthesis/synthesis_fixtures.h"
+
+namespace squish {
+namespace {
+
+using ::testing::DoubleEq;
+using ::testing::Each;
+using ::testing::ElementsAre;
+
+// Layers a and b of three and two filters, then a head of two.
+Genome ThreeConvs() {
+  return *Genome::Create({{"input", {}, Input{1}},
+                          {"a", {0}, Conv2d{1, 1, 0, {0, 1, 2}}},
+                          {"b", {1}, Conv2d{1, 1, 0, {0, 1}}},
+                          {"head", {2}, Conv2d{1, 1, 0, {0, 1}}},
+                          {"pool", {3}, GlobalAveragePool{}}});
+}
+
+v1::SynthesisSpec Spec(v1::SynthesisSpec::Ranking ranking, double selectivity) {
+  v1::SynthesisSpec spec;
+  spec.set_ranking(ranking);
+  spec.set_selectivity(selectivity);
+  spec.set_minimum_filters(2);
+  spec.set_filter_multiple(3);
+  return spec;
+}
+
+const Strengths kStrengths = {{4, 1, 2}, {100, 50}, {7, 8}};
+
+TEST(OddsTest, OfALayerAreRelativeToItsStrongest) {
+  const auto odds = OddsOf(ThreeConvs(), kStrengths, Spec(v1::SynthesisSpec::LAYER, 0.5));
+  EXPECT_THAT(odds[0].log_probabilities, ElementsAre(0.0, -1.5, -1.0));
+  EXPECT_THAT(odds[1].log_probabilities, ElementsAre(0.0, -1.0));
+  EXPECT_EQ(odds[0].floor, 2);
+  EXPECT_EQ(odds[0].multiple, 3);
+}
+
+TEST(OddsTest, OfAllLayersGoByRank) {
+  const auto odds = OddsOf(ThreeConvs(), kStrengths, Spec(v1::SynthesisSpec::GLOBAL, 0.5));
+  // Weakest first: a1, a2, a0, b1, b0, which are fifths.
+  EXPECT_THAT(odds[0].log_probabilities,
+              ElementsAre(DoubleEq(-0.8), DoubleEq(-1.6), DoubleEq(-1.2)));
+  EXPECT_THAT(odds[1].log_probabilities, ElementsAre(0.0, DoubleEq(-0.4)));
+}
+
+TEST(OddsTest, EqualStrengthsRankByGroupAndCluster) {
+  const auto odds =
+      OddsOf(ThreeConvs(), {{1, 1, 1}, {1, 1}, {0, 0}}, Spec(v1::SynthesisSpec::GLOBAL, 1));
+  EXPECT_THAT(odds[0].log_probabilities,
+              ElementsAre(DoubleEq(-0.8), DoubleEq(-0.6), DoubleEq(-0.4)));
+  EXPECT_THAT(odds[1].log_probabilities, ElementsAre(DoubleEq(-0.2), 0.0));
+}
+
+TEST(OddsTest, TheHeadCannotGo) {
+  for (const auto ranking : {v1::SynthesisSpec::LAYER, v1::SynthesisSpec::GLOBAL}) {
+    const auto odds = OddsOf(ThreeConvs(), kStrengths, Spec(ranking, 0.1));
+    EXPECT_FALSE(odds[2].prunable);
+    EXPECT_EQ(odds[2].floor, 2);
+    EXPECT_EQ(odds[2].multiple, 1);
+  }
+}
+
+TEST(OddsTest, EvenOddsAreBlind) {
+  for (const GroupOdds& odds : EvenOdds(ThreeConvs(), Spec(v1::SynthesisSpec::GLOBAL, 0.1))) {
+    EXPECT_THAT(odds.log_probabilities, Each(0.0));
+  }
+}
+
+}  // namespace
+}  // namespace squish

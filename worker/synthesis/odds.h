@@ -1,0 +1,27 @@
+// How likely each filter of a network is to survive, from the strengths of all. Pure;
+// bit-exact; thread-safe.
+#ifndef SQUISH_WORKER_SYNTHESIS_ODDS_H_
+#define SQUISH_WORKER_SYNTHESIS_ODDS_H_
+
+#include <vector>
+
+#include "common/genome/genome.h"
+#include "squish/v1/experiment.pb.h"
+#include "worker/synthesis/mating.h"
+#include "worker/synthesis/survival.h"
+
+namespace squish {
+
+// P(s_c = 1 | W) = exp((S_c / Z − 1) / T) of every group, by the spec's T, floors and
+// multiple. LAYER: Z is the largest strength of the group. GLOBAL: in place of S_c / Z comes
+// rank / N, the cluster's rank among all N prunable ones, 1 being the weakest; ties by group
+// and cluster. The head's filters are certain.
+std::vector<GroupOdds> OddsOf(const Genome& genome, const Strengths& strengths,
+                              const v1::SynthesisSpec& spec);
+
+// The same with P = 1 for all: survival is blind to weights.
+std::vector<GroupOdds> EvenOdds(const Genome& genome, const v1::SynthesisSpec& spec);
+
+}  // namespace squish
+
+#endif  // SQUISH_WORKER_SYNTHESIS_ODDS_H_
