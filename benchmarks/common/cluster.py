@@ -41,6 +41,7 @@ class Cluster:
     def __init__(self, folder, data, slots):
         self.folder = folder
         self.processes = {}
+        self.stopped = False
         os.makedirs(folder, exist_ok=True)
         Cluster.live.add(self)
         try:
@@ -64,6 +65,8 @@ class Cluster:
         self.stop()
 
     def start(self, name, *arguments):
+        if self.stopped:  # By another thread.
+            raise Failed("stopped")
         with open(os.path.join(self.folder, name + ".log"), "w") as log:
             self.processes[name] = subprocess.Popen(
                 [program(name), *arguments], stdout=log, stderr=subprocess.STDOUT,
@@ -82,10 +85,13 @@ class Cluster:
             time.sleep(0.1)
 
     def stop(self):
+        """Any thread may; who is watching is told that it failed."""
         Cluster.live.discard(self)
-        for process in reversed(self.processes.values()):
+        self.stopped = True
+        processes = list(self.processes.values())
+        for process in reversed(processes):
             process.terminate()
-        for process in self.processes.values():
+        for process in processes:
             process.wait()
 
     def ctl(self, *arguments):
@@ -104,7 +110,11 @@ class Cluster:
 
     def watch(self, experiment, quiet=False):
         """Until it has succeeded."""
-        watch = subprocess.run([program("squishctl"), "--coordinator", self.address, "watch",
-                                experiment], stdout=subprocess.DEVNULL if quiet else None)
-        if watch.returncode != 0:
+        # It would wait for a coordinator that is gone to come back: it ends with the others.
+        watch = subprocess.Popen([program("squishctl"), "--coordinator", self.address, "watch",
+                                  experiment], stdout=subprocess.DEVNULL if quiet else None)
+        self.processes["watch"] = watch
+        if self.stopped:
+            watch.terminate()
+        if watch.wait() != 0:
             raise Failed(f"the experiment did not succeed; logs are in {self.folder}")
