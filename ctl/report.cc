@@ -159,6 +159,7 @@ bool IsComplete(const v1::Individual& individual) {
     case v1::Individual::EVALUATED:
     case v1::Individual::DIVERGED:
     case v1::Individual::UNSUPPORTED:
+    case v1::Individual::UNTRAINED:
       return true;
     default:
       return individual.has_selection_accuracy() && individual.has_images_per_second();

@@ -276,6 +276,9 @@ void CheckStrategy(const v1::ExperimentSpec& spec, Checker& checker) {
   checker.Require(spec.offspring() == 1 && spec.parents() == 1, "offspring",
                   absl::StrCat("and parents must be 1 for strategy ", name,
                                ", in which there is no chance: all would be alike"));
+  checker.Require(spec.training().halving().empty(), "training.halving",
+                  absl::StrCat("chooses among offspring, and strategy ", name,
+                               " has one; remove it"));
   fixed(synthesis.filter_multiple() == 1, "synthesis.filter_multiple", "1");
   fixed(spec.environment().calibration() == v1::EnvironmentSpec::BUDGET,
         "environment.calibration", "BUDGET");
@@ -322,6 +325,24 @@ void CheckRecipe(const v1::Recipe& recipe, const std::string& field, int input_s
   checker.Positive(distillation.temperature(), 100, path + ".temperature");
 }
 
+void CheckHalving(const v1::ExperimentSpec& spec, Checker& checker) {
+  const auto& rungs = spec.training().halving();
+  checker.Require(rungs.size() <= 8, "training.halving", "has more than 8 rungs; name fewer");
+  int in_rung = spec.offspring();
+  for (int i = 0; i < rungs.size(); ++i) {
+    const std::string field = absl::StrCat("training.halving[", i, "]");
+    checker.Positive(rungs[i].epochs(), 10'000, field + ".epochs");
+    checker.Range(rungs[i].keep(), 1, 1000, field + ".keep");
+    checker.Require(rungs[i].keep() <= in_rung, field + ".keep",
+                    absl::StrCat("is ", rungs[i].keep(), ", more than the ", in_rung,
+                                 " that are trained in this rung; make it less"));
+    checker.Require(rungs[i].keep() >= spec.parents(), field + ".keep",
+                    absl::StrCat("is ", rungs[i].keep(), ", fewer than parents (", spec.parents(),
+                                 "); make it more, or those fewer"));
+    in_rung = rungs[i].keep();
+  }
+}
+
 void CheckTraining(const v1::ExperimentSpec& spec, Checker& checker) {
   const v1::TrainingSpec& training = spec.training();
   const int input_size = spec.dataset().input_size();
@@ -335,6 +356,7 @@ void CheckTraining(const v1::ExperimentSpec& spec, Checker& checker) {
                     "training.final.distillation.teacher",
                     "must be ANCESTOR: a champion may have outgrown its parent");
   }
+  CheckHalving(spec, checker);
   checker.Range(training.threads(), 1, 256, "training.threads");
   checker.Require(training.device() == v1::TrainingSpec::CPU ||
                       training.device() == v1::TrainingSpec::CUDA,

@@ -46,6 +46,10 @@ void FillTraining(v1::TrainingSpec& training) {
   FillDefaults(*training.mutable_ancestor());
   FillDefaults(*training.mutable_offspring());
   if (training.has_final()) FillDefaults(*training.mutable_final());
+  for (v1::TrainingSpec::Rung& rung : *training.mutable_halving()) {
+    SQUISH_DEFAULT(rung, epochs, 0.25);
+    SQUISH_DEFAULT(rung, keep, 1);
+  }
   SQUISH_DEFAULT(training, threads, 1);
   SQUISH_DEFAULT(training, device, v1::TrainingSpec::CPU);
 }

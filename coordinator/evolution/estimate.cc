@@ -82,7 +82,9 @@ v1::EstimateResponse EstimateCost(const v1::ExperimentSpec& spec, const Estimate
   const int finals = spec.training().has_final() ? champions : 0;
   v1::EstimateResponse estimate;
   estimate.set_synthesize_jobs(individuals);
-  estimate.set_train_jobs(individuals + finals);
+  int trainings = spec.offspring();  // Of a generation, in all rungs.
+  for (const v1::TrainingSpec::Rung& rung : spec.training().halving()) trainings += rung.keep();
+  estimate.set_train_jobs(1 + spec.generations() * trainings + finals);
   estimate.set_measure_jobs(
       spec.measurement().fitness() == v1::MeasurementSpec::MEASURED ? individuals : 0);
   estimate.set_evaluate_jobs(champions);
@@ -92,8 +94,17 @@ v1::EstimateResponse EstimateCost(const v1::ExperimentSpec& spec, const Estimate
   sum.Add(spec.training().ancestor(), 0, 1);
   sum.AddFiles(0, 2);  // As born and as trained.
   for (int g = 1; g <= spec.generations(); ++g) {
-    sum.Add(spec.training().offspring(), g, spec.offspring());
-    sum.AddFiles(g, 2 * spec.offspring());
+    int networks = spec.offspring();
+    sum.AddFiles(g, networks);
+    for (const v1::TrainingSpec::Rung& rung : spec.training().halving()) {
+      v1::Recipe recipe = spec.training().offspring();
+      recipe.set_epochs(rung.epochs());
+      sum.Add(recipe, g, networks);
+      sum.AddFiles(g, networks);
+      networks = rung.keep();
+    }
+    sum.Add(spec.training().offspring(), g, networks);
+    sum.AddFiles(g, networks);
   }
   if (finals > 0) sum.Add(spec.training().final(), spec.generations(), finals);
   sum.AddFiles(spec.generations(),

@@ -13,9 +13,13 @@ namespace {
 
 v1::Individual::State StateOf(const v1::ExperimentSpec& spec, const IndividualFacts& facts) {
   if (!facts.synthesize.has_value()) return v1::Individual::SYNTHESIZING;
-  if (facts.train.has_value() && facts.train->outcome() == v1::TrainResult::DIVERGED) {
-    return v1::Individual::DIVERGED;
+  const auto diverged = [](const v1::TrainResult& result) {
+    return result.outcome() == v1::TrainResult::DIVERGED;
+  };
+  for (const auto& [rung, result] : facts.rungs) {
+    if (diverged(result)) return v1::Individual::DIVERGED;
   }
+  if (facts.train.has_value() && diverged(*facts.train)) return v1::Individual::DIVERGED;
   const bool measured = spec.measurement().fitness() == v1::MeasurementSpec::ESTIMATED ||
                         facts.measure.has_value();
   if (!facts.train.has_value() || !measured) return v1::Individual::TRAINING;
@@ -36,10 +40,14 @@ void DescribeBirth(const v1::SynthesizeResult& result, v1::Individual& individua
   *individual.mutable_birth() = result.birth();
 }
 
+void AddEffort(const v1::TrainResult& result, v1::Individual& individual) {
+  individual.set_images_seen(individual.images_seen() + result.images_seen());
+  individual.set_training_seconds(individual.training_seconds() + result.wall_seconds());
+  individual.set_step_seconds(individual.step_seconds() + result.step_seconds());
+}
+
 void DescribeTraining(const v1::TrainResult& result, v1::Individual& individual) {
-  individual.set_images_seen(result.images_seen());
-  individual.set_training_seconds(result.wall_seconds());
-  individual.set_step_seconds(result.step_seconds());
+  AddEffort(result, individual);
   if (result.outcome() != v1::TrainResult::TRAINED) return;
   individual.set_weights_digest(result.weights_digest());
   individual.set_trained_artifact(result.artifact());
@@ -125,6 +133,7 @@ v1::Individual DescribeIndividual(const v1::ExperimentSpec& spec,
       EstimateSpeed(spec, summary.ancestor(), individual);
     }
   }
+  for (const auto& [rung, result] : facts.rungs) AddEffort(result, individual);
   if (facts.train.has_value()) DescribeTraining(*facts.train, individual);
   if (facts.measure.has_value()) DescribeSpeed(spec, *facts.measure, individual);
   return individual;

@@ -12,6 +12,7 @@
 #include "coordinator/evolution/champions.h"
 #include "coordinator/evolution/environment.h"
 #include "coordinator/evolution/final_plan.h"
+#include "coordinator/evolution/halving.h"
 #include "coordinator/evolution/job_parts.h"
 #include "coordinator/evolution/selection.h"
 
@@ -75,20 +76,30 @@ class JobMaker {
     return job;
   }
 
-  v1::Job Train(int index, const v1::SynthesizeResult& born) const {
+  // Of a rung from 1 on, or the training that counts: from `network` on.
+  v1::Job Train(int index, int rung, const std::string& start) const {
     v1::Job job = KeyedJob(generation_, index, v1::JobKey::TRAIN);
+    job.mutable_key()->set_rung(rung);
     v1::TrainJob& work = *job.mutable_train();
     const v1::TrainingSpec& training = spec_.training();
     FillTraining(spec_, dataset_, generation_ == 0 ? training.ancestor() : training.offspring(),
                  work);
-    work.set_network(born.artifact());
+    work.set_network(start);
+    if (rung > 0) {
+      const double epochs = spec_.training().halving(rung - 1).epochs();
+      work.mutable_recipe()->set_epochs(epochs);
+      work.mutable_recipe()->set_warmup_epochs(std::min(epochs, work.recipe().warmup_epochs()));
+    }
     if (work.recipe().has_distillation()) {
       const bool by_parent = work.recipe().distillation().teacher() == v1::Distillation::PARENT;
       work.set_teacher(by_parent ? Parents(spec_, summary_, index)[0]->trained_artifact()
                                  : AncestorAsTeacher(spec_, summary_));
     }
-    if (WantsStrengths(spec_)) work.set_strength_images(spec_.synthesis().strength_images());
-    work.set_seed(TrainingSeed("training", spec_.seed(), generation_, index));
+    if (WantsStrengths(spec_) && rung == 0) {
+      work.set_strength_images(spec_.synthesis().strength_images());
+    }
+    work.set_seed(TrainingSeed(rung == 0 ? "training" : absl::StrCat("rung ", rung), spec_.seed(),
+                               generation_, index));
     return job;
   }
 
@@ -172,13 +183,20 @@ std::string PinnedDeviceClass(const v1::ExperimentSpec& spec, const IndividualFa
 
 std::vector<v1::Individual> DescribeAll(const v1::ExperimentSpec& spec,
                                         const v1::EvolutionSummary& summary,
-                                        const OpenGeneration& open) {
+                                        const OpenGeneration& open, const Climb& climb) {
   std::vector<v1::Individual> individuals;
   for (int i = 0; i < static_cast<int>(open.individuals.size()); ++i) {
     v1::IndividualName name;
     name.set_generation(open.generation);
     name.set_index(i);
-    individuals.push_back(DescribeIndividual(spec, summary, name, open.individuals[i]));
+    IndividualFacts facts = open.individuals[i];
+    const bool left_behind = !climb.goes_on[i];
+    if (left_behind) facts.train.reset();
+    individuals.push_back(DescribeIndividual(spec, summary, name, facts));
+    v1::Individual& individual = individuals.back();
+    if (left_behind && individual.state() != v1::Individual::DIVERGED) {
+      individual.set_state(v1::Individual::UNTRAINED);
+    }
   }
   return individuals;
 }
@@ -215,9 +233,9 @@ bool IsLast(const v1::ExperimentSpec& spec, const v1::EvolutionSummary& summary)
 }
 
 Closing Close(const v1::ExperimentSpec& spec, const v1::EvolutionSummary& before,
-              const OpenGeneration& open) {
+              const OpenGeneration& open, const Climb& climb) {
   Closing closing;
-  closing.individuals = DescribeAll(spec, before, open);
+  closing.individuals = DescribeAll(spec, before, open, climb);
   closing.summary = before;
   closing.summary.set_closed_generation(open.generation);
   const bool first = open.generation == 0;
@@ -237,6 +255,19 @@ Closing Close(const v1::ExperimentSpec& spec, const v1::EvolutionSummary& before
   return closing;
 }
 
+// The trainings of one that is born: each from where the one before has left it.
+void WantTrainings(const JobMaker& make, const Climb& climb, int index,
+                   const IndividualFacts& facts, Plan& plan) {
+  const std::string* start = &facts.synthesize->artifact();
+  for (int rung = 1; rung <= climb.rungs[index]; ++rung) {
+    plan.wanted.push_back(make.Train(index, rung, *start));
+    const auto trained = facts.rungs.find(rung);
+    if (trained == facts.rungs.end()) return;
+    start = &trained->second.artifact();
+  }
+  if (climb.goes_on[index]) plan.wanted.push_back(make.Train(index, /*rung=*/0, *start));
+}
+
 }  // namespace
 
 const std::string& StartNetwork(const v1::ExperimentSpec& spec) {
@@ -251,20 +282,22 @@ Plan MakePlan(const v1::ExperimentSpec& spec, const v1::DatasetSummary& dataset,
   if (IsOfChampions(summary, open.generation)) return MakeFinalPlan(spec, dataset, summary, open);
   const bool measures = spec.measurement().fitness() == v1::MeasurementSpec::MEASURED;
   const JobMaker make(spec, dataset, summary, open.generation);
+  const Climb climb = ClimbRungs(spec, summary, open);
   Plan plan;
-  bool complete = true;
+  bool complete = climb.decided;
   for (int i = 0; i < static_cast<int>(open.individuals.size()); ++i) {
     const IndividualFacts& facts = open.individuals[i];
     plan.wanted.push_back(make.Synthesize(i));
     if (facts.synthesize.has_value()) {
-      plan.wanted.push_back(make.Train(i, *facts.synthesize));
+      WantTrainings(make, climb, i, facts, plan);
       if (measures) plan.wanted.push_back(make.Measure(i, *facts.synthesize));
     }
-    complete = complete && facts.synthesize.has_value() && facts.train.has_value() &&
+    complete = complete && facts.synthesize.has_value() &&
+               (facts.train.has_value() || !climb.goes_on[i]) &&
                (!measures || facts.measure.has_value());
   }
   if (open.generation == 0) plan.failed = AncestorFailure(spec, open.individuals[0]);
-  if (complete && plan.failed.empty()) plan.closing = Close(spec, summary, open);
+  if (complete && plan.failed.empty()) plan.closing = Close(spec, summary, open, climb);
   return plan;
 }
 

@@ -22,6 +22,7 @@
 #ifndef SQUISH_COORDINATOR_EVOLUTION_PLAN_H_
 #define SQUISH_COORDINATOR_EVOLUTION_PLAN_H_
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -41,6 +42,7 @@ struct IndividualFacts {
   std::optional<v1::MeasureResult> measure = {};
   std::optional<v1::EvaluateResult> evaluate = {};  // Of champions, like the next.
   std::optional<v1::ExportResult> export_files = {};
+  std::map<int, v1::TrainResult> rungs = {};  // Of successive halving, from 1 on.
 };
 
 struct OpenGeneration {

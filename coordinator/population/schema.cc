@@ -168,8 +168,25 @@ WHEN old.state = 'EXHAUSTED' AND new.state = 'LEASED'
 BEGIN SELECT RAISE(ABORT, 'an exhausted job is queued before it is leased'); END;
 )sql";
 
+// Version 3: individuals that successive halving left behind.
+constexpr char kVersion3[] = R"sql(
+CREATE TABLE individuals_of_version_3 (
+  experiment INTEGER NOT NULL REFERENCES experiments(id),
+  generation INTEGER NOT NULL CHECK (generation >= 0),
+  idx        INTEGER NOT NULL CHECK (idx >= 0),
+  state      TEXT NOT NULL CHECK (state IN
+               ('SYNTHESIZING','TRAINING','EVALUATED','DIVERGED','UNSUPPORTED','UNTRAINED')),
+  record     BLOB NOT NULL,                   -- Individual
+  PRIMARY KEY (experiment, generation, idx)
+) STRICT;
+INSERT INTO individuals_of_version_3
+  SELECT experiment, generation, idx, state, record FROM individuals;
+DROP TABLE individuals;
+ALTER TABLE individuals_of_version_3 RENAME TO individuals;
+)sql";
+
 // kMigrations[v] leads from version v to version v + 1.
-constexpr const char* kMigrations[] = {kVersion1, kVersion2};
+constexpr const char* kMigrations[] = {kVersion1, kVersion2, kVersion3};
 static_assert(std::size(kMigrations) == kSchemaVersion);
 
 absl::Status NotAPopulation(absl::string_view path, absl::string_view what) {

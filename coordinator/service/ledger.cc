@@ -21,7 +21,9 @@ double PlannedImages(const LiveExperiment& experiment, const v1::JobKey& key) {
   const v1::Recipe& recipe = of_champion             ? training.final()
                              : key.generation() == 0 ? training.ancestor()
                                                      : training.offspring();
-  return recipe.epochs() * experiment.stored.experiment.dataset().train_images();
+  const double epochs =
+      key.rung() > 0 ? training.halving(key.rung() - 1).epochs() : recipe.epochs();
+  return epochs * experiment.stored.experiment.dataset().train_images();
 }
 
 // Adds a numerics class in its place; the list is sorted as it is when read back.
@@ -55,7 +57,11 @@ std::string JobName(const LiveExperiment& experiment, const v1::JobKey& key) {
 
 void ApplyResult(const v1::AttemptResult& result, IndividualFacts& facts) {
   if (result.has_synthesize()) facts.synthesize = result.synthesize();
-  if (result.has_train()) facts.train = result.train();
+  if (result.has_train() && result.key().rung() > 0) {
+    facts.rungs[result.key().rung()] = result.train();
+  } else if (result.has_train()) {
+    facts.train = result.train();
+  }
   if (result.has_measure()) facts.measure = result.measure();
   if (result.has_evaluate()) facts.evaluate = result.evaluate();
   if (result.has_export_files()) facts.export_files = result.export_files();

@@ -52,6 +52,14 @@ TEST_F(EstimateTest, OnlyReportSizesAreFewerChampions) {
   EXPECT_EQ(Estimate().evaluate_jobs(), 2);
 }
 
+TEST_F(EstimateTest, RungsAreCounted) {
+  v1::TrainingSpec::Rung& rung = *spec_.mutable_training()->add_halving();
+  rung.set_epochs(0.5);
+  rung.set_keep(2);
+  EXPECT_EQ(Estimate().train_jobs(), 1 + 3 * (4 + 2));
+  EXPECT_EQ(Estimate().images(), 300 + 3 * (4 * 50 + 2 * 100));
+}
+
 TEST_F(EstimateTest, ImagesOfSmallSetsAreOfWholeBatches) {
   basis_.train_images = 60;
   // 3.6 and 1.2 steps of 50.

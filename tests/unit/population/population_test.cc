@@ -539,6 +539,7 @@ TEST_F(PopulationTest, EveryEarlierSchemaIsUpgraded) {
                                         '', 5, NULL);
         INSERT INTO jobs VALUES (7, 1, 2, 3, 'TRAIN', 0, 'LEASED', 1, 2, 0, 'it fell', 'd', x'');
         INSERT INTO jobs VALUES (8, 1, 2, 4, 'MEASURE', 0, 'DONE', 0, 0, 0, '', 'e', x'');
+        INSERT INTO individuals VALUES (1, 0, 0, 'EVALUATED', x'');
         INSERT INTO attempts VALUES ('a', 7, 'worker', 9, 'RUNNING', 0, 5, NULL);)");
       ASSERT_TRUE(filled.ok()) << filled;
     }
@@ -552,6 +553,11 @@ TEST_F(PopulationTest, EveryEarlierSchemaIsUpgraded) {
     EXPECT_EQ((*jobs)[0].last_error, "it fell");
     EXPECT_EQ(population->Attempts(1, 0)->size(), 1u);
     EXPECT_EQ(population->NewJobId(), 9);
+    EXPECT_EQ(population->Individuals(1)->size(), 1u);
+    v1::Individual left;
+    left.mutable_name()->set_generation(1);
+    left.set_state(v1::Individual::UNTRAINED);
+    EXPECT_TRUE(Committed(*population, [&] { population->PutIndividual(1, left); }).ok());
     EXPECT_TRUE(Committed(*population, [&] {
                   population->AddJob(Job(9, 1, v1::JobKey::EVALUATE, 3), {});
                   population->PutChampion(1, [] {
