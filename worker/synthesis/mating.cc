@@ -81,11 +81,8 @@ class Mating {
  public:
   Mating(absl::Span<const Parent> parents, const v1::SynthesisSpec& spec)
       : parents_(parents), spec_(spec) {
-    double sum = 0;
-    for (const double share : spec.shares()) sum += share;
     for (size_t k = 0; k < parents.size(); ++k) {
-      shares_.push_back(spec.shares().empty() ? 1.0 / static_cast<double>(parents.size())
-                                              : spec.shares(static_cast<int>(k)) / sum);
+      shares_.push_back(spec.shares().empty() ? 1.0 : spec.shares(static_cast<int>(k)));
     }
   }
 
@@ -289,14 +286,15 @@ class Mating {
 
   const absl::Span<const Parent> parents_;
   const v1::SynthesisSpec& spec_;
-  std::vector<double> shares_;
+  std::vector<double> shares_;  // In any unit: Product divides by their sum.
 };
 
 }  // namespace
 
 absl::StatusOr<Candidate> Mate(absl::Span<const Parent> parents, const v1::SynthesisSpec& spec,
                                uint64_t seed, const v1::JobKey& key) {
-  if (!spec.shares().empty() && static_cast<size_t>(spec.shares_size()) != parents.size()) {
+  // More are fine: where fewer were selected than wanted, the best ranked keep theirs.
+  if (!spec.shares().empty() && static_cast<size_t>(spec.shares_size()) < parents.size()) {
     return absl::InvalidArgumentError(
         absl::StrCat(spec.shares_size(), " shares for ", parents.size(), " parents"));
   }

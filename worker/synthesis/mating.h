@@ -31,7 +31,8 @@ struct Candidate {
 // - Of each synapse the weight that it has in the first parent that has both its ends,
 //   else a fresh one, drawn under `seed` and `key`.
 // - Strengths by L1 and L2: of Π_k |w_k|^(a_k), the product over the parents that have the
-//   synapse, a_k being their shares as parts of their sum. TAYLOR and ACTIVATION: the
+//   synapse, a_k being their shares as parts of their sum; where there are fewer parents
+//   than shares, because fewer were selected, the first ones count. TAYLOR and ACTIVATION: the
 //   same product of S_c, each in units of its parent's mean.
 //
 // INVALID_ARGUMENT: parents of different ancestors, or shares that do not fit.

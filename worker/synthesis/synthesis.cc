@@ -57,6 +57,9 @@ absl::Status CheckSpecs(const v1::SynthesisSpec& synthesis,
       synthesis.ranking() != v1::SynthesisSpec::GLOBAL) {
     return bad("ranking must be LAYER or GLOBAL");
   }
+  if (synthesis.mates() > 1 && !(synthesis.tagging() > 0 && synthesis.tagging() <= 1)) {
+    return bad("tagging must be above 0 and at most 1");
+  }
   for (const double share : synthesis.shares()) {
     if (!(share > 0 && std::isfinite(share))) return bad("shares must be above 0");
   }
@@ -219,6 +222,9 @@ v1::BirthRecord MakeBirthRecord(const v1::SynthesizeJob& job, const Survival& su
 absl::StatusOr<Offspring> MakeChild(const v1::SynthesizeJob& job, const v1::JobKey& key,
                                     absl::Span<const Parent> parents) {
   SQUISH_RETURN_IF_ERROR(CheckSpecs(job.synthesis(), job.environment()));
+  if (parents.size() > 1 && job.synthesis().mates() < 2) {
+    return absl::InvalidArgumentError("several parents, and mates is 1");
+  }
   for (const Parent& parent : parents) {
     SQUISH_RETURN_IF_ERROR(CheckClassNames(parent.network, job, "the parent"));
     SQUISH_RETURN_IF_ERROR(

@@ -100,6 +100,17 @@ TEST(MateTest, SeveralParentsMultiplyTheirWeights) {
               ElementsAre(DoubleNear(std::pow(4, 0.75) * std::pow(9, 0.25), 1e-12), 0));
 }
 
+// After the ancestor there is one parent, whatever was wanted.
+TEST(MateTest, WhereFewerParentsWereSelectedTheFirstSharesCount) {
+  const Parent one = MakeParent({0, 1}, {4, -1}, {1, 1, 1, 1});
+  const Parent other = MakeParent({0, 1}, {-9, 0}, {1, 1, 1, 1});
+  v1::SynthesisSpec spec = Spec(3, 1);
+  for (const double share : {3, 1, 5}) spec.add_shares(share);
+  EXPECT_THAT(MateOf({one}, spec).strengths[0], ElementsAre(4, 1));
+  EXPECT_THAT(MateOf({one, other}, spec).strengths[0],
+              ElementsAre(DoubleNear(std::pow(4, 0.75) * std::pow(9, 0.25), 1e-12), 0));
+}
+
 TEST(MateTest, AFilterThatOneParentLacksHasTheOthersStrength) {
   const std::vector<Parent> parents = {MakeParent({0, 2}, {4, 2}, {1, 1, 1, 1}),
                                        MakeParent({0, 1}, {9, 7}, {1, 1, 1, 1})};

@@ -379,6 +379,15 @@ TEST(ChildTest, InputsThatDoNotFitAreRefusedByName) {
       {"minimum_filters", [](auto& job) { job.mutable_synthesis()->set_minimum_filters(0); }},
       {"filter_multiple", [](auto& job) { job.mutable_synthesis()->set_filter_multiple(0); }},
       {"filter_multiple", [](auto& job) { job.mutable_synthesis()->set_filter_multiple(65); }},
+      {"tagging", [](auto& job) { job.mutable_synthesis()->set_mates(2); }},
+      {"tagging",
+       [&](auto& job) {
+         job.mutable_synthesis()->set_mates(2);
+         job.mutable_synthesis()->set_tagging(nan);
+       }},
+      {"shares", [&](auto& job) { job.mutable_synthesis()->add_shares(nan); }},
+      {"strength", [](auto& job) { job.mutable_synthesis()->clear_strength(); }},
+      {"ranking", [](auto& job) { job.mutable_synthesis()->clear_ranking(); }},
       {"inheritance", [](auto& job) { job.mutable_synthesis()->clear_inheritance(); }},
       {"resource_factor", [](auto& job) { job.mutable_environment()->set_resource_factor(1.1); }},
       {"resource_factor", [&](auto& job) { job.mutable_environment()->set_resource_factor(nan); }},
