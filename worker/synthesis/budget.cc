@@ -131,18 +131,26 @@ absl::StatusOr<double> ExpectedBudget(const Genome& genome, const std::vector<Gr
   return budget;
 }
 
-absl::StatusOr<double> LeastBudget(const Genome& genome, int minimum_filters,
-                                   v1::EnvironmentSpec::Resource resource, int input_size) {
+absl::StatusOr<double> BudgetOfKept(const Genome& genome, const std::vector<int>& kept,
+                                    v1::EnvironmentSpec::Resource resource, int input_size) {
   std::vector<GroupPlan> plans;
-  for (const FilterGroup& group : genome.groups()) {
-    const int filters = genome.conv(group.layers.front()).filters();
-    const int kept = group.prunable ? std::min(minimum_filters, filters) : filters;
+  for (size_t g = 0; g < kept.size(); ++g) {
+    const int filters = genome.conv(genome.groups()[g].layers.front()).filters();
     GroupPlan plan;
     plan.probabilities.assign(static_cast<size_t>(filters), 0);
-    std::fill_n(plan.probabilities.begin(), kept, kCertain);
+    std::fill_n(plan.probabilities.begin(), kept[g], kCertain);
     plans.push_back(std::move(plan));
   }
   return ExpectedBudget(genome, plans, resource, input_size);
+}
+
+std::vector<int> FloorsOf(const Genome& genome, int minimum_filters) {
+  std::vector<int> floors;
+  for (const FilterGroup& group : genome.groups()) {
+    const int filters = genome.conv(group.layers.front()).filters();
+    floors.push_back(group.prunable ? std::min(minimum_filters, filters) : filters);
+  }
+  return floors;
 }
 
 absl::Status UnreachableBudget(double target, double floors,

@@ -25,9 +25,12 @@ struct Environment {
 absl::StatusOr<double> ExpectedBudget(const Genome& genome, const std::vector<GroupPlan>& plans,
                                       v1::EnvironmentSpec::Resource resource, int input_size);
 
-// What is left when every layer that may lose filters is at its floor. As ExpectedBudget.
-absl::StatusOr<double> LeastBudget(const Genome& genome, int minimum_filters,
-                                   v1::EnvironmentSpec::Resource resource, int input_size);
+// What a child costs that keeps `kept[g]` filters of each group g. As ExpectedBudget.
+absl::StatusOr<double> BudgetOfKept(const Genome& genome, const std::vector<int>& kept,
+                                    v1::EnvironmentSpec::Resource resource, int input_size);
+
+// How many filters each group keeps at least: all where none may go.
+std::vector<int> FloorsOf(const Genome& genome, int minimum_filters);
 
 // LITERAL: κ = R. As ExpectedBudget.
 absl::StatusOr<Environment> LiteralEnvironment(const Genome& genome,

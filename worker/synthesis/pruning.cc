@@ -21,26 +21,14 @@ using Counts = std::vector<int>;
 
 absl::StatusOr<double> BudgetOf(const Genome& genome, const Counts& counts,
                                 const BudgetLimit& limit) {
-  std::vector<GroupPlan> plans;
-  for (size_t g = 0; g < counts.size(); ++g) {
-    const int filters = genome.conv(genome.groups()[g].layers.front()).filters();
-    GroupPlan plan;
-    plan.probabilities.assign(static_cast<size_t>(filters), 0);
-    std::fill_n(plan.probabilities.begin(), counts[g], kCertain);
-    plans.push_back(std::move(plan));
-  }
-  return ExpectedBudget(genome, plans, limit.resource, limit.input_size);
+  return BudgetOfKept(genome, counts, limit.resource, limit.input_size);
 }
 
 class Pruning {
  public:
   Pruning(const Genome& genome, const Strengths& strengths, int floor, const BudgetLimit& limit)
-      : genome_(genome), strengths_(strengths), limit_(limit) {
-    for (const FilterGroup& group : genome.groups()) {
-      const int filters = genome.conv(group.layers.front()).filters();
-      all_.push_back(filters);
-      floors_.push_back(group.prunable ? std::min(floor, filters) : filters);
-    }
+      : genome_(genome), strengths_(strengths), limit_(limit), floors_(FloorsOf(genome, floor)) {
+    for (const std::vector<double>& group : strengths) all_.push_back(static_cast<int>(group.size()));
   }
 
   absl::StatusOr<Pruned> Run(v1::SynthesisSpec::Ranking ranking) const {
@@ -130,7 +118,8 @@ class Pruning {
   const Genome& genome_;
   const Strengths& strengths_;
   const BudgetLimit& limit_;
-  Counts all_, floors_;  // By group.
+  Counts all_;  // By group, like the next.
+  const Counts floors_;
 };
 
 }  // namespace

@@ -124,8 +124,8 @@ absl::StatusOr<BudgetLimit> LimitOf(const v1::SynthesizeJob& job, const Genome& 
   SQUISH_ASSIGN_OR_RETURN(BudgetLimit limit, PlannedLimit(job));
   if (!job.environment().has_closed_loop()) return limit;
   SQUISH_ASSIGN_OR_RETURN(const double least,
-                          LeastBudget(genome, job.synthesis().minimum_filters(), limit.resource,
-                                      limit.input_size));
+                          BudgetOfKept(genome, FloorsOf(genome, job.synthesis().minimum_filters()),
+                                       limit.resource, limit.input_size));
   limit.target = std::max(limit.target, least);
   return limit;
 }
