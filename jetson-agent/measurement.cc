@@ -49,6 +49,25 @@ class Session {
     return group;
   }
 
+  // Of the candidate, into a result that is VALID.
+  absl::Status AddProfile(int64_t calls_of_block, v1::MeasureResult& result) {
+    constexpr int64_t kLeastCalls = 20;  // For a median that a disturbance does not move.
+    const auto layers = engine_.Profile(kCandidate, std::max(kLeastCalls, calls_of_block));
+    if (absl::IsUnimplemented(layers.status())) {
+      return absl::FailedPreconditionError(absl::StrCat(
+          "the experiment wants a profile of layers (measurement.profile, or a resource that is "
+          "TIME), and the engine ", engine_.info().engine, " gives none: ",
+          layers.status().message()));
+    }
+    SQUISH_RETURN_IF_ERROR(layers.status());
+    for (const LayerMilliseconds& time : *layers) {
+      v1::LayerTime& of_layer = *result.add_profile();
+      of_layer.set_layer(time.layer);
+      of_layer.set_milliseconds(time.milliseconds);
+    }
+    return absl::OkStatus();
+  }
+
   double Elapsed() const { return absl::ToDoubleSeconds(clock_.Steady() - start_); }
 
   v1::MeasurementSetting Setting() const {
@@ -110,6 +129,9 @@ absl::StatusOr<v1::MeasureResult> Measure(
   }
   v1::MeasureResult result = Summarize(protocol, groups, session.Elapsed());
   *result.mutable_setting() = session.Setting();
+  if (protocol.profile() && result.verdict() == v1::MeasureResult::VALID) {
+    SQUISH_RETURN_IF_ERROR(session.AddProfile(candidate_calls, result));
+  }
   SQUISH_RETURN_IF_ERROR(engine.Unload(kAncestor));
   SQUISH_RETURN_IF_ERROR(engine.Unload(kCandidate));
   return result;

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "common/base/sha256.h"
+#include "common/spec/experiment_spec.h"
 
 namespace squish {
 namespace {
@@ -199,9 +200,8 @@ void CheckEnvironment(const v1::ExperimentSpec& spec, Checker& checker) {
   checker.Require(environment.calibration() == v1::EnvironmentSpec::LITERAL ||
                       environment.calibration() == v1::EnvironmentSpec::BUDGET,
                   "environment.calibration", "must be LITERAL or BUDGET");
-  checker.Require(environment.resource() == v1::EnvironmentSpec::PARAMETERS ||
-                      environment.resource() == v1::EnvironmentSpec::MACS,
-                  "environment.resource", "must be PARAMETERS or MACS");
+  checker.Require(IsKnown(environment.resource()), "environment.resource",
+                  "must be PARAMETERS, MACS or TIME");
   if (environment.has_closed_loop()) CheckClosedLoop(environment, checker);
   for (int i = 0; i < environment.constraints_size(); ++i) {
     const std::string field = absl::StrCat("environment.constraints[", i, "]");
@@ -248,6 +248,11 @@ void CheckSynthesis(const v1::ExperimentSpec& spec, Checker& checker) {
   checker.Require(IsKnown(synthesis.ranking()), "synthesis.ranking",
                   "must be LAYER or GLOBAL");
   checker.Range(synthesis.strength_images(), 1, 1'000'000, "synthesis.strength_images");
+  if (synthesis.has_multipliers()) {
+    checker.Require(IsKnown(synthesis.multipliers().share()), "synthesis.multipliers.share",
+                    "must be PARAMETERS, MACS or TIME");
+    checker.Positive(synthesis.multipliers().exponent(), 4, "synthesis.multipliers.exponent");
+  }
   CheckMates(spec, checker);
 }
 
@@ -257,7 +262,7 @@ void CheckStrategy(const v1::ExperimentSpec& spec, Checker& checker) {
   const Spec::Strategy strategy = spec.strategy();
   const std::string& name = Spec::Strategy_Name(strategy);
   checker.Require(IsKnown(strategy), "strategy",
-                  "must be EVOLUTION, L1_PRUNE, TAYLOR_PRUNE, RANDOM or "
+                  "must be EVOLUTION, L1_PRUNE, TAYLOR_PRUNE, NETADAPT, RANDOM or "
                   "UNIFORM_WIDTH_FROM_SCRATCH");
   const v1::SynthesisSpec& synthesis = spec.synthesis();
   const auto fixed = [&](bool holds, absl::string_view field, absl::string_view value) {
@@ -272,17 +277,32 @@ void CheckStrategy(const v1::ExperimentSpec& spec, Checker& checker) {
     fixed(synthesis.strength() == v1::SynthesisSpec::TAYLOR, "synthesis.strength", "TAYLOR");
     fixed(synthesis.ranking() == v1::SynthesisSpec::GLOBAL, "synthesis.ranking", "GLOBAL");
   }
+  checker.Require(!synthesis.has_multipliers() || strategy == Spec::EVOLUTION ||
+                      strategy == Spec::TAYLOR_PRUNE,
+                  "synthesis.multipliers",
+                  absl::StrCat("compares the filters of layers, which strategy ", name,
+                               " does not; remove it"));
   if (strategy == Spec::EVOLUTION || strategy == Spec::RANDOM) return;
+  fixed(synthesis.filter_multiple() == 1, "synthesis.filter_multiple", "1");
+  fixed(spec.environment().calibration() == v1::EnvironmentSpec::BUDGET,
+        "environment.calibration", "BUDGET");
+  if (strategy == Spec::NETADAPT) {
+    fixed(synthesis.ranking() == v1::SynthesisSpec::LAYER, "synthesis.ranking", "LAYER");
+    checker.Require(spec.parents() == 1, "parents",
+                    "must be 1 for strategy NETADAPT, which goes on from the best; leave it out");
+    return;
+  }
   checker.Require(spec.offspring() == 1 && spec.parents() == 1, "offspring",
                   absl::StrCat("and parents must be 1 for strategy ", name,
                                ", in which there is no chance: all would be alike"));
   checker.Require(spec.training().halving().empty(), "training.halving",
                   absl::StrCat("chooses among offspring, and strategy ", name,
                                " has one; remove it"));
-  fixed(synthesis.filter_multiple() == 1, "synthesis.filter_multiple", "1");
-  fixed(spec.environment().calibration() == v1::EnvironmentSpec::BUDGET,
-        "environment.calibration", "BUDGET");
   if (strategy != Spec::UNIFORM_WIDTH_FROM_SCRATCH) return;
+  checker.Require(spec.environment().resource() != v1::EnvironmentSpec::TIME,
+                  "environment.resource",
+                  absl::StrCat("must be PARAMETERS or MACS: with strategy ", name,
+                               " there are no parents whose layers are timed"));
   checker.Require(spec.training().offspring().distillation().teacher() !=
                       v1::Distillation::PARENT,
                   "training.offspring.distillation.teacher",
@@ -363,10 +383,18 @@ void CheckTraining(const v1::ExperimentSpec& spec, Checker& checker) {
                   "training.device", "must be CPU or CUDA");
 }
 
-void CheckMeasurement(const v1::MeasurementSpec& measurement, Checker& checker) {
+void CheckMeasurement(const v1::ExperimentSpec& spec, Checker& checker) {
+  const v1::MeasurementSpec& measurement = spec.measurement();
   checker.Require(measurement.fitness() == v1::MeasurementSpec::MEASURED ||
                       measurement.fitness() == v1::MeasurementSpec::ESTIMATED,
                   "measurement.fitness", "must be MEASURED or ESTIMATED");
+  const bool measured = measurement.fitness() == v1::MeasurementSpec::MEASURED;
+  checker.Require(measured || !CountsTime(spec), "measurement.fitness",
+                  "must be MEASURED: a resource is TIME, which only boards know");
+  checker.Require(measured || !measurement.profile(), "measurement.profile",
+                  "asks how long layers take, and with fitness: ESTIMATED nothing is measured");
+  checker.Require(measurement.profile() || !CountsTime(spec), "measurement.profile",
+                  "must be true where a resource is TIME; leave it out");
   checker.Require(IsDeviceClass(measurement.device_class()), "measurement.device_class",
                   "must be at most 128 printable ASCII characters without spaces, e.g. "
                   "\"jetson-tx1/l4t-32.7\"; leave it out to take the first agent's");
@@ -421,7 +449,7 @@ std::optional<SpecProblem> FindProblem(const v1::ExperimentSpec& spec) {
   CheckSynthesis(spec, checker);
   CheckStrategy(spec, checker);
   CheckTraining(spec, checker);
-  CheckMeasurement(spec.measurement(), checker);
+  CheckMeasurement(spec, checker);
   CheckSelection(spec.selection(), checker);
   checker.Require(spec.report_megabytes_size() <= 32, "report_megabytes",
                   "asks for more than 32 sizes; name fewer");

@@ -1,5 +1,7 @@
 #include "common/spec/defaults.h"
 
+#include "common/spec/experiment_spec.h"
+
 // Sets FIELD of MESSAGE unless it is there.
 #define SQUISH_DEFAULT(message, field, value) \
   if (!(message).has_##field()) (message).set_##field(value)
@@ -22,11 +24,14 @@ void FillEnvironment(v1::EnvironmentSpec& environment) {
 
 // A strategy that has its own way of ranking filters, or none, says so in the spec.
 void FillRanking(v1::ExperimentSpec::Strategy strategy, v1::SynthesisSpec& synthesis) {
-  const bool by_weights = strategy == v1::ExperimentSpec::L1_PRUNE ||
+  const bool by_magnitude = strategy == v1::ExperimentSpec::NETADAPT;
+  const bool by_weights = by_magnitude || strategy == v1::ExperimentSpec::L1_PRUNE ||
                           strategy == v1::ExperimentSpec::RANDOM ||
                           strategy == v1::ExperimentSpec::UNIFORM_WIDTH_FROM_SCRATCH;
   SQUISH_DEFAULT(synthesis, strength,
-                 by_weights ? v1::SynthesisSpec::L1 : v1::SynthesisSpec::TAYLOR);
+                 by_magnitude ? v1::SynthesisSpec::L2
+                 : by_weights ? v1::SynthesisSpec::L1
+                              : v1::SynthesisSpec::TAYLOR);
   SQUISH_DEFAULT(synthesis, ranking,
                  by_weights ? v1::SynthesisSpec::LAYER : v1::SynthesisSpec::GLOBAL);
 }
@@ -40,6 +45,10 @@ void FillSynthesis(v1::SynthesisSpec& synthesis) {
   SQUISH_DEFAULT(synthesis, strength_images, 1024);
   SQUISH_DEFAULT(synthesis, mates, 1);
   if (synthesis.mates() > 1) SQUISH_DEFAULT(synthesis, tagging, 0.5);
+  if (synthesis.has_multipliers()) {
+    SQUISH_DEFAULT(*synthesis.mutable_multipliers(), share, v1::EnvironmentSpec::PARAMETERS);
+    SQUISH_DEFAULT(*synthesis.mutable_multipliers(), exponent, 1);
+  }
 }
 
 void FillTraining(v1::TrainingSpec& training) {
@@ -54,7 +63,7 @@ void FillTraining(v1::TrainingSpec& training) {
   SQUISH_DEFAULT(training, device, v1::TrainingSpec::CPU);
 }
 
-void FillMeasurement(v1::MeasurementSpec& measurement, int input_size) {
+void FillMeasurement(v1::MeasurementSpec& measurement, int input_size, bool counts_time) {
   SQUISH_DEFAULT(measurement, fitness, v1::MeasurementSpec::MEASURED);
   SQUISH_DEFAULT(measurement, batch, 1);
   SQUISH_DEFAULT(measurement, input_size, input_size);
@@ -64,6 +73,7 @@ void FillMeasurement(v1::MeasurementSpec& measurement, int input_size) {
   SQUISH_DEFAULT(measurement, warmup_seconds, 0.1);
   SQUISH_DEFAULT(measurement, maximum_spread, 0.05);
   SQUISH_DEFAULT(measurement, time_limit_seconds, 60);
+  SQUISH_DEFAULT(measurement, profile, counts_time);
 }
 
 void FillAncestor(v1::ExperimentSpec& spec) {
@@ -125,7 +135,8 @@ void FillDefaults(v1::ExperimentSpec& spec) {
   SQUISH_DEFAULT(spec, strategy, v1::ExperimentSpec::EVOLUTION);
   const bool by_chance = spec.strategy() == v1::ExperimentSpec::EVOLUTION ||
                          spec.strategy() == v1::ExperimentSpec::RANDOM;
-  SQUISH_DEFAULT(spec, offspring, by_chance ? 8 : 1);
+  const bool by_layer = spec.strategy() == v1::ExperimentSpec::NETADAPT;
+  SQUISH_DEFAULT(spec, offspring, by_chance || by_layer ? 8 : 1);
   SQUISH_DEFAULT(spec, parents, by_chance ? 2 : 1);
   if (spec.has_dataset() && spec.dataset().resize() == v1::RESIZE_RULE_UNSPECIFIED) {
     spec.mutable_dataset()->set_resize(v1::SQUASH);
@@ -138,7 +149,7 @@ void FillDefaults(v1::ExperimentSpec& spec) {
   FillRanking(spec.strategy(), *spec.mutable_synthesis());
   FillSynthesis(*spec.mutable_synthesis());
   FillTraining(*spec.mutable_training());
-  FillMeasurement(*spec.mutable_measurement(), spec.dataset().input_size());
+  FillMeasurement(*spec.mutable_measurement(), spec.dataset().input_size(), CountsTime(spec));
   FillSelection(*spec.mutable_selection());
   FillRetry(*spec.mutable_retry());
   SQUISH_DEFAULT(spec, only_report_sizes, false);

@@ -24,11 +24,14 @@ absl::StatusOr<v1::ExperimentSpec> ParseExperimentSpec(absl::string_view text,
 // field's path. Idempotent: the result of a result is the same.
 absl::StatusOr<v1::ExperimentSpec> CompleteExperimentSpec(v1::ExperimentSpec spec);
 
+// Whether some resource is TIME, so that every individual needs a profile of its layers.
+bool CountsTime(const v1::ExperimentSpec& spec);
+
 // R of a generation from 1 on, where it is decided in advance.
 double ResourceFactor(const v1::EnvironmentSpec& environment, int generation, int generations);
 
-// B_g of generation 0..generations for a start of `ancestor_budget` (parameters or
-// MACs): B_0 · Π_{1<=i<=g} R_i. With a closed loop, whose R are decided on the way: as if
+// B_g of generation 0..generations for a start of `ancestor_budget` (in
+// environment.resource): B_0 · Π_{1<=i<=g} R_i. With a closed loop, whose R are decided on the way: as if
 // all were the same and a network became faster as it becomes smaller.
 double TargetBudget(const v1::ExperimentSpec& spec, double ancestor_budget, int generation);
 

@@ -21,6 +21,7 @@ void CompleteOlder(v1::ExperimentSpec& spec) {
     environment.set_final_resource_factor(environment.resource_factor());
   }
   if (!spec.has_strategy()) spec.set_strategy(v1::ExperimentSpec::EVOLUTION);
+  if (!spec.measurement().has_profile()) spec.mutable_measurement()->set_profile(false);
   if (!spec.has_only_report_sizes()) spec.set_only_report_sizes(false);
   if (!spec.has_maximum_images()) spec.set_maximum_images(0);
   v1::SelectionSpec& selection = *spec.mutable_selection();

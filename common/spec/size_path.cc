@@ -39,6 +39,12 @@ absl::StatusOr<double> Budget(const v1::ExperimentSpec& spec, const Genome& geno
 
 }  // namespace
 
+bool CountsTime(const v1::ExperimentSpec& spec) {
+  return spec.environment().resource() == v1::EnvironmentSpec::TIME ||
+         (spec.synthesis().has_multipliers() &&
+          spec.synthesis().multipliers().share() == v1::EnvironmentSpec::TIME);
+}
+
 double ResourceFactor(const v1::EnvironmentSpec& environment, int generation, int generations) {
   const double first = environment.resource_factor();
   const double last = environment.final_resource_factor();
@@ -68,6 +74,8 @@ double TargetBudget(const v1::ExperimentSpec& spec, double ancestor_budget, int 
 
 absl::Status CheckSizePath(const v1::ExperimentSpec& spec, const Genome& ancestor) {
   if (spec.environment().calibration() != v1::EnvironmentSpec::BUDGET) return absl::OkStatus();
+  // What floors take is not known before the ancestor is measured.
+  if (spec.environment().resource() == v1::EnvironmentSpec::TIME) return absl::OkStatus();
   SQUISH_ASSIGN_OR_RETURN(const double start, Budget(spec, ancestor));
   SQUISH_ASSIGN_OR_RETURN(const Genome smallest_genome, SmallestGenome(ancestor, spec.synthesis()));
   SQUISH_ASSIGN_OR_RETURN(const double smallest, Budget(spec, smallest_genome));

@@ -4,6 +4,8 @@
 
 #include <c10/core/InferenceMode.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <utility>
 
@@ -30,6 +32,12 @@ struct Inference::State {
   int64_t batch;
   int64_t side;
   int64_t channels;
+
+  at::Tensor InPlace(absl::Span<const float> pictures) const {
+    return at::from_blob(const_cast<float*>(pictures.data()), {batch, side, side, channels},
+                         at::kFloat)
+        .permute({0, 3, 1, 2});
+  }
 };
 
 Inference::Inference(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -55,13 +63,39 @@ absl::Status Inference::Run(absl::Span<const float> pictures, absl::Span<float> 
   SQUISH_RETURN_IF_ERROR(CheckSize("logits", logits.size(), batch * network.genome().classes()));
   return CatchTorchErrors([&]() -> absl::Status {
     const c10::InferenceMode inference;
-    const at::Tensor input =
-        at::from_blob(const_cast<float*>(pictures.data()), {state_->batch, state_->side,
-                      state_->side, state_->channels}, at::kFloat).permute({0, 3, 1, 2});
-    const at::Tensor output = state_->network.Forward(input).contiguous();
+    const at::Tensor output = state_->network.Forward(state_->InPlace(pictures)).contiguous();
     std::memcpy(logits.data(), output.data_ptr<float>(), logits.size() * sizeof(float));
     return absl::OkStatus();
   });
+}
+
+absl::StatusOr<std::vector<double>> Inference::Profile(absl::Span<const float> pictures,
+                                                       int runs) const {
+  using Clock = std::chrono::steady_clock;
+  const auto& [network, batch, side, channels] = *state_;
+  SQUISH_RETURN_IF_ERROR(CheckSize("pictures", pictures.size(), batch * side * side * channels));
+  std::vector<std::vector<double>> seconds(static_cast<size_t>(network.genome().size()));
+  SQUISH_RETURN_IF_ERROR(CatchTorchErrors([&]() -> absl::Status {
+    const c10::InferenceMode inference;
+    const at::Tensor input = state_->InPlace(pictures);
+    for (int run = 0; run < std::max(1, runs); ++run) {
+      Clock::time_point last = Clock::now();
+      const auto observe = [&](int layer, const at::Tensor&) {
+        const Clock::time_point now = Clock::now();
+        seconds[layer].push_back(std::chrono::duration<double>(now - last).count());
+        last = now;
+      };
+      state_->network.Forward(input, {.observe = observe});
+    }
+    return absl::OkStatus();
+  }));
+  std::vector<double> medians;
+  for (std::vector<double>& of_layer : seconds) {
+    const auto middle = of_layer.begin() + static_cast<int64_t>(of_layer.size() / 2);
+    std::nth_element(of_layer.begin(), middle, of_layer.end());
+    medians.push_back(*middle);
+  }
+  return medians;
 }
 
 }  // namespace squish

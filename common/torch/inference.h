@@ -9,6 +9,7 @@
 #define SQUISH_COMMON_TORCH_INFERENCE_H_
 
 #include <memory>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -33,6 +34,10 @@ class Inference {
   // `pictures`: batch × side × side × channels, normalised; read in place. `logits`:
   // batch × classes. INVALID_ARGUMENT: a span of another size. As CatchTorchErrors.
   absl::Status Run(absl::Span<const float> pictures, absl::Span<float> logits) const;
+
+  // Seconds of every layer, in the genome's order: the median over so many runs, at least
+  // one. As Run.
+  absl::StatusOr<std::vector<double>> Profile(absl::Span<const float> pictures, int runs) const;
 
  private:
   struct State;

@@ -14,7 +14,7 @@
 namespace squish {
 namespace {
 
-// A champion for s megabytes has more than this share of them.
+// A champion for s megabytes is to have at least this share of them.
 constexpr double kBand = 0.85;
 
 // Of the constraints as they are in the end.
@@ -37,6 +37,7 @@ v1::Individual ArchivePart(const v1::Individual& individual) {
   v1::Individual part = individual;
   part.clear_birth();
   part.clear_born_artifact();
+  part.clear_profile();
   return part;
 }
 
@@ -88,12 +89,26 @@ Cost DistanceToIdeal(const std::vector<Candidate>& candidates) {
   };
 }
 
-// How far a size is outside the band of `megabytes`, as a difference of logarithms.
-double OutsideBand(const v1::Individual& individual, double megabytes) {
-  const double size = static_cast<double>(individual.bytes()) / 1e6;
-  if (size > megabytes) return ExactLog(size / megabytes);
-  if (size < kBand * megabytes) return ExactLog(kBand * megabytes / size);
-  return 0;
+double Megabytes(const Candidate& candidate) {
+  return static_cast<double>(candidate.individual->bytes()) / 1e6;
+}
+
+// Of who is feasible and not above `megabytes` the least log-loss, in the band where somebody
+// is there: what is far below it was not bred for that size, and has the most to learn yet.
+// Where everybody there is surpassed, by somebody smaller, the band is empty. Null: all are
+// above.
+const Candidate* BestWithin(const std::vector<Candidate>& feasible, double megabytes) {
+  std::vector<Candidate> in_band, below;
+  for (const Candidate& candidate : feasible) {
+    const double size = Megabytes(candidate);
+    if (size > megabytes) continue;
+    (size >= kBand * megabytes ? in_band : below).push_back(candidate);
+  }
+  const std::vector<Candidate>& choice = in_band.empty() ? below : in_band;
+  if (choice.empty()) return nullptr;
+  const Candidate best = Least(choice, [](const Candidate&) { return 0.0; });
+  return &*std::find_if(feasible.begin(), feasible.end(),
+                        [&](const Candidate& c) { return c.place == best.place; });
 }
 
 // Champions by their individual's place in the archive.
@@ -170,11 +185,15 @@ std::vector<v1::Champion> ChooseChampions(const v1::ExperimentSpec& spec,
     for (const auto& [kind, cost] : roles) champions.Add(Least(eligible, cost), kind, 0, met);
   }
   for (const double megabytes : spec.report_megabytes()) {
-    const Cost cost = [megabytes](const Candidate& c) {
-      return c.violation + OutsideBand(*c.individual, megabytes);
-    };
-    const Candidate& best = Least(archive, cost);
-    champions.Add(best, Role::SIZE, megabytes, cost(best) == 0);
+    const Candidate* const best = met ? BestWithin(eligible, megabytes) : nullptr;
+    if (best != nullptr) {
+      champions.Add(*best, Role::SIZE, megabytes, /*met=*/true);
+      continue;
+    }
+    const Candidate& nearest = Least(archive, [megabytes](const Candidate& c) {
+      return c.violation + std::max(0.0, ExactLog(Megabytes(c) / megabytes));
+    });
+    champions.Add(nearest, Role::SIZE, megabytes, /*met=*/false);
   }
   return std::move(champions).Take();
 }

@@ -19,12 +19,13 @@ void ExtendArchive(const v1::ExperimentSpec& spec, const std::vector<v1::Individ
                    v1::EvolutionSummary& summary);
 
 // The champions of an evolution whose last generation is closed: of the feasible archive
-// the smallest, the fastest, the most accurate, the knee, and one for each size in
-// spec.report_megabytes, each individual once, the largest first. Feasible is what meets
-// the constraints' targets. Where nothing is, the individual with the least violation
-// takes every role, marked as not met; a size that nothing feasible has is filled by the
-// nearest, its distance from the band counting as a violation like the others. Ties go to
-// the lower log-loss, then to the earlier individual. Empty for an empty archive.
+// the smallest, the fastest, the most accurate, the knee, and one for each size s in
+// spec.report_megabytes: the least log-loss from 0.85 · s to s, where there is nobody that
+// of what is smaller; each individual once, the largest first. Feasible is what meets the
+// constraints' targets. Where nothing is, the individual with the least violation takes every
+// role, marked as not met, and so does for a size, what it is above s counting as a violation,
+// where nothing feasible is within s. Ties go to the lower log-loss, then to the earlier
+// individual. Empty for an empty archive.
 std::vector<v1::Champion> ChooseChampions(const v1::ExperimentSpec& spec,
                                           const v1::EvolutionSummary& summary);
 

@@ -13,6 +13,11 @@ constexpr double kLeastElasticity = 0.25, kMostElasticity = 2;
 constexpr double kBytesOfParameter = 4;  // fp32
 
 double BudgetOf(const v1::ExperimentSpec& spec, const v1::Individual& individual) {
+  if (spec.environment().resource() == v1::EnvironmentSpec::TIME) {
+    double milliseconds = 0;
+    for (const v1::LayerTime& time : individual.profile()) milliseconds += time.milliseconds();
+    return milliseconds;
+  }
   const bool counts_macs = spec.environment().resource() == v1::EnvironmentSpec::MACS;
   return static_cast<double>(counts_macs ? individual.macs() : individual.parameters());
 }

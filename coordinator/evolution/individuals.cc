@@ -72,6 +72,7 @@ void DescribeSpeed(const v1::ExperimentSpec& spec, const v1::MeasureResult& resu
                    v1::Individual& individual) {
   individual.set_measured_on(MeasuredOn(result.setting()));
   if (result.verdict() != v1::MeasureResult::VALID) return;
+  *individual.mutable_profile() = result.profile();
   individual.set_images_per_second(result.images_per_second());
   individual.set_ratio_to_ancestor(IsAncestor(spec, individual) ? 1.0 : result.ratio());
 }

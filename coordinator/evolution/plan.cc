@@ -68,6 +68,7 @@ class JobMaker {
       *network.mutable_name() = parent->name();
       network.set_artifact(parent->trained_artifact());
       network.set_strengths(parent->strengths_artifact());
+      if (CountsTime(spec_)) *network.mutable_profile() = parent->profile();
     }
     if (work.parents().empty()) DescribePreprocessing(*work.mutable_preprocessing());
     const NextEnvironment environment = EnvironmentAfter(spec_, summary_);

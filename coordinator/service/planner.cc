@@ -51,6 +51,8 @@ std::optional<v1::AttemptResult> Planner::FindAnswer(const LiveExperiment& exper
     return std::nullopt;
   }
   if (!found->has_value()) return std::nullopt;
+  // Of an experiment that wanted none.
+  if (job.measure().protocol().profile() && (*found)->profile().empty()) return std::nullopt;
   v1::AttemptResult answer;
   *answer.mutable_measure() = **found;
   return answer;

@@ -22,6 +22,7 @@ using google::protobuf::util::MessageDifferencer;
 constexpr size_t kMaximumErrorBytes = 4096;
 constexpr size_t kMaximumNameBytes = 512;
 constexpr int kMaximumBlocks = 100'000;
+constexpr int kMaximumLayers = 10'000;
 // Beyond any network and training; keeps sums of them far from overflow.
 constexpr int64_t kMaximumCount = 1'000'000'000'000'000;
 
@@ -120,6 +121,26 @@ absl::Status CheckSetting(const v1::MeasureJob& work, const v1::MeasurementSetti
   return absl::OkStatus();
 }
 
+absl::Status CheckProfile(const v1::MeasureJob& work, const v1::MeasureResult& result) {
+  if (work.protocol().profile() != !result.profile().empty()) {
+    return Bad(work.protocol().profile() ? "it lacks the profile of layers that was wanted"
+                                         : "it has a profile of layers that nobody wanted");
+  }
+  if (result.profile_size() > kMaximumLayers) return Bad("its profile has too many layers");
+  double sum = 0;
+  std::set<std::string> names;
+  for (const v1::LayerTime& time : result.profile()) {
+    SQUISH_RETURN_IF_ERROR(CheckText("profile.layer", time.layer()));
+    SQUISH_RETURN_IF_ERROR(CheckNumber("profile.milliseconds", time.milliseconds(), 0));
+    if (!names.insert(time.layer()).second) {
+      return Bad(absl::StrCat("its profile has the layer '", time.layer(), "' twice"));
+    }
+    sum += time.milliseconds();
+  }
+  if (!result.profile().empty() && !(sum > 0)) return Bad("its profile has no time in it");
+  return absl::OkStatus();
+}
+
 absl::Status CheckMeasurement(const v1::MeasureJob& work, const v1::MeasureResult& result,
                               const v1::MeasurementSetting* pinned) {
   SQUISH_RETURN_IF_ERROR(CheckSetting(work, result.setting(), pinned));
@@ -136,7 +157,7 @@ absl::Status CheckMeasurement(const v1::MeasureJob& work, const v1::MeasureResul
       result.ancestor_block_images_per_second_size() > kMaximumBlocks) {
     return Bad("there are too many blocks");
   }
-  return absl::OkStatus();
+  return CheckProfile(work, result);
 }
 
 bool IsFraction(double value) { return value >= 0 && value <= 1; }

@@ -75,6 +75,17 @@ absl::StatusOr<Block> EngineClient::Run(const std::string& id, int64_t calls) {
   return Block{block.images, block.seconds};
 }
 
+absl::StatusOr<std::vector<LayerMilliseconds>> EngineClient::Profile(const std::string& id,
+                                                                     int64_t calls) {
+  SQUISH_ASSIGN_OR_RETURN(EngineReply reply, Ask(ProfileRequest{id, calls}));
+  if (const auto* unsupported = std::get_if<Unsupported>(&reply)) {
+    return absl::UnimplementedError(unsupported->message);
+  }
+  SQUISH_ASSIGN_OR_RETURN(Profiled profiled, Expect<Profiled>(std::move(reply)));
+  if (profiled.id != id) return Babble(absl::StrCat("it profiled \"", profiled.id, "\""));
+  return std::move(profiled.layers);
+}
+
 absl::Status EngineClient::Unload(const std::string& id) {
   SQUISH_ASSIGN_OR_RETURN(EngineReply reply, Ask(UnloadRequest{id}));
   SQUISH_ASSIGN_OR_RETURN(const Unloaded unloaded, Expect<Unloaded>(std::move(reply)));

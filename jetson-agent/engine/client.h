@@ -14,6 +14,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -53,6 +54,9 @@ class EngineClient {
 
   // Runs `calls` calls of a loaded network.
   absl::StatusOr<Block> Run(const std::string& id, int64_t calls);
+
+  // How long each layer of a loaded network takes. UNIMPLEMENTED: the engine cannot tell.
+  absl::StatusOr<std::vector<LayerMilliseconds>> Profile(const std::string& id, int64_t calls);
 
   absl::Status Unload(const std::string& id);
 

@@ -17,6 +17,8 @@ using Json = nlohmann::json;
 constexpr size_t kMaximumMessageBytes = 2048;
 constexpr size_t kMaximumPathBytes = 4096;
 constexpr size_t kMaximumIdBytes = 64;
+constexpr size_t kMaximumLayers = 10'000;
+constexpr size_t kMaximumLayerNameBytes = 256;
 constexpr int64_t kMaximumCalls = 1'000'000'000'000;
 
 // The line's one key and the object behind it.
@@ -107,6 +109,28 @@ absl::StatusOr<BlockReply> ParseBlock(const Json& body) {
   return block;
 }
 
+absl::StatusOr<Profiled> ParseProfiled(const Json& body) {
+  Profiled profiled;
+  SQUISH_ASSIGN_OR_RETURN(profiled.id, Text(body, "id", kMaximumIdBytes));
+  const auto layers = body.find("layers");
+  if (layers == body.end() || !layers->is_array() || layers->size() > kMaximumLayers) {
+    return Bad("layers", absl::StrCat("an array of at most ", kMaximumLayers));
+  }
+  for (const Json& layer : *layers) {
+    if (!layer.is_object()) return Bad("layers", "objects");
+    LayerMilliseconds time;
+    SQUISH_ASSIGN_OR_RETURN(time.layer, Text(layer, "layer", kMaximumLayerNameBytes));
+    const auto milliseconds = layer.find("milliseconds");
+    if (milliseconds == layer.end() || !milliseconds->is_number() ||
+        !(milliseconds->get<double>() >= 0) || !std::isfinite(milliseconds->get<double>())) {
+      return Bad("milliseconds", "a number of at least 0");
+    }
+    time.milliseconds = milliseconds->get<double>();
+    profiled.layers.push_back(std::move(time));
+  }
+  return profiled;
+}
+
 absl::StatusOr<LoadRequest> ParseLoad(const Json& body) {
   LoadRequest load;
   SQUISH_ASSIGN_OR_RETURN(load.id, Text(body, "id", kMaximumIdBytes));
@@ -133,6 +157,9 @@ struct Writer {
   std::string operator()(const RunRequest& run) const {
     return Dump("run", {{"id", run.id}, {"calls", run.calls}});
   }
+  std::string operator()(const ProfileRequest& profile) const {
+    return Dump("profile", {{"id", profile.id}, {"calls", profile.calls}});
+  }
   std::string operator()(const UnloadRequest& unload) const {
     return Dump("unload", {{"id", unload.id}});
   }
@@ -148,6 +175,13 @@ struct Writer {
   std::string operator()(const Loaded& loaded) const { return Dump("loaded", {{"id", loaded.id}}); }
   std::string operator()(const BlockReply& block) const {
     return Dump("block", {{"id", block.id}, {"images", block.images}, {"seconds", block.seconds}});
+  }
+  std::string operator()(const Profiled& profiled) const {
+    Json layers = Json::array();
+    for (const LayerMilliseconds& time : profiled.layers) {
+      layers.push_back({{"layer", time.layer}, {"milliseconds", time.milliseconds}});
+    }
+    return Dump("profiled", {{"id", profiled.id}, {"layers", std::move(layers)}});
   }
   std::string operator()(const Unloaded& unloaded) const {
     return Dump("unloaded", {{"id", unloaded.id}});
@@ -171,10 +205,11 @@ absl::StatusOr<EngineRequest> ParseRequest(absl::string_view line) {
   if (message.kind == "load") return ParseLoad(message.body);
   SQUISH_ASSIGN_OR_RETURN(std::string id, Text(message.body, "id", kMaximumIdBytes));
   if (message.kind == "unload") return UnloadRequest{std::move(id)};
-  if (message.kind != "run") {
-    return absl::InvalidArgumentError("a request is one of load, run, unload");
+  if (message.kind != "run" && message.kind != "profile") {
+    return absl::InvalidArgumentError("a request is one of load, run, profile, unload");
   }
   SQUISH_ASSIGN_OR_RETURN(const int64_t calls, Integer(message.body, "calls", 1, kMaximumCalls));
+  if (message.kind == "profile") return ProfileRequest{std::move(id), calls};
   return RunRequest{std::move(id), calls};
 }
 
@@ -183,6 +218,7 @@ absl::StatusOr<EngineReply> ParseReply(absl::string_view line) {
   const auto& [kind, body] = message;
   if (kind == "ready") return ParseReady(body);
   if (kind == "block") return ParseBlock(body);
+  if (kind == "profiled") return ParseProfiled(body);
   if (kind == "unsupported" || kind == "error") {
     SQUISH_ASSIGN_OR_RETURN(std::string text, Note(body, "message"));
     if (kind == "error") return EngineError{std::move(text)};
@@ -190,7 +226,7 @@ absl::StatusOr<EngineReply> ParseReply(absl::string_view line) {
   }
   if (kind != "loaded" && kind != "unloaded") {
     return absl::InvalidArgumentError(
-        "an answer is one of ready, loaded, block, unloaded, unsupported, error");
+        "an answer is one of ready, loaded, block, profiled, unloaded, unsupported, error");
   }
   SQUISH_ASSIGN_OR_RETURN(std::string id, Text(body, "id", kMaximumIdBytes));
   if (kind == "loaded") return Loaded{std::move(id)};

@@ -7,6 +7,8 @@
 //     ──► loaded | unsupported | error
 //                     run: so many calls      ◄──   (any number of times)
 //     ──► block | error
+//                     profile: layer by layer ◄──   (seldom)
+//     ──► profiled | unsupported | error
 //                     unload                  ◄──
 //     ──► unloaded | error
 //
@@ -18,6 +20,7 @@
 #include <cstdint>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -45,7 +48,13 @@ struct UnloadRequest {
   std::string id;
 };
 
-using EngineRequest = std::variant<LoadRequest, RunRequest, UnloadRequest>;
+// How long each layer takes.
+struct ProfileRequest {
+  std::string id;
+  int64_t calls = 1;  // Over so many.
+};
+
+using EngineRequest = std::variant<LoadRequest, RunRequest, ProfileRequest, UnloadRequest>;
 
 // --- What the engine says ---------------------------------------------------
 
@@ -67,11 +76,22 @@ struct BlockReply {
   double seconds = 0;  // Steady time of the whole run, copies to and from included.
 };
 
+struct LayerMilliseconds {
+  std::string layer;        // By its name in the genome.
+  double milliseconds = 0;  // Of one call: the median.
+};
+
+struct Profiled {
+  std::string id;
+  std::vector<LayerMilliseconds> layers;
+};
+
 struct Unloaded {
   std::string id;
 };
 
-// The engine cannot run this network. A fact about the network.
+// The engine cannot run this network, which is a fact about the network; or it cannot time
+// layers.
 struct Unsupported {
   std::string message;
 };
@@ -82,7 +102,7 @@ struct EngineError {
 };
 
 using EngineReply =
-    std::variant<EngineReady, Loaded, BlockReply, Unloaded, Unsupported, EngineError>;
+    std::variant<EngineReady, Loaded, BlockReply, Profiled, Unloaded, Unsupported, EngineError>;
 
 // --- Text form --------------------------------------------------------------
 

@@ -49,6 +49,15 @@ class Server {
     return BlockReply{run.id, run.calls * found->second.batch, *seconds};
   }
 
+  EngineReply Answer(const ProfileRequest& profile) {
+    const auto found = networks_.find(profile.id);
+    if (found == networks_.end()) return NotLoaded(profile.id);
+    absl::StatusOr<std::vector<LayerMilliseconds>> layers =
+        found->second.network->Profile(profile.calls);
+    if (!layers.ok()) return Refusal(layers.status());
+    return Profiled{profile.id, *std::move(layers)};
+  }
+
   EngineReply Answer(const UnloadRequest& unload) {
     if (networks_.erase(unload.id) == 0) return NotLoaded(unload.id);
     return Unloaded{unload.id};

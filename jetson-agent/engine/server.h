@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <iosfwd>
 #include <memory>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "jetson-agent/engine/contract.h"
@@ -18,6 +19,10 @@ class LoadedNetwork {
   virtual ~LoadedNetwork() = default;
   // Makes `calls` calls and returns the seconds that they took. Any error.
   virtual absl::StatusOr<double> Run(int64_t calls) = 0;
+  // How long each layer takes in one call, over so many. UNIMPLEMENTED: there is no telling.
+  virtual absl::StatusOr<std::vector<LayerMilliseconds>> Profile(int64_t /*calls*/) {
+    return absl::UnimplementedError("this engine cannot time layers");
+  }
 };
 
 // Used by one thread.

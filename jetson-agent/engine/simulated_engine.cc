@@ -51,19 +51,22 @@ bool IsLaunched(const Operation& operation) {
 
 }  // namespace
 
-absl::StatusOr<double> SimulateCall(const SimulatedDevice& device, const Genome& genome,
-                                    int input_size, int batch) {
+absl::StatusOr<SimulatedCall> SimulateCall(const SimulatedDevice& device, const Genome& genome,
+                                           int input_size, int batch) {
   SQUISH_ASSIGN_OR_RETURN(const std::vector<Shape> shapes, ComputeShapes(genome, input_size));
-  double seconds = kBytesPerValue * batch * (Values(shapes.front()) + Values(shapes.back())) /
-                   device.copy_bandwidth;
+  SimulatedCall call;
+  call.seconds = kBytesPerValue * batch * (Values(shapes.front()) + Values(shapes.back())) /
+                 device.copy_bandwidth;
   for (int i = 0; i < genome.size(); ++i) {
     if (!IsLaunched(genome.layer(i).operation)) continue;
     const Work work = WorkOf(genome, shapes, i, batch);
-    seconds += std::max(work.flops / (device.peak_flops * device.efficiency),
-                        kBytesPerValue * work.values / device.bandwidth) +
-               device.launch_seconds;
+    const double seconds = std::max(work.flops / (device.peak_flops * device.efficiency),
+                                    kBytesPerValue * work.values / device.bandwidth) +
+                           device.launch_seconds;
+    call.seconds += seconds;
+    call.layers.push_back({genome.layer(i).name, 1000 * seconds});
   }
-  return seconds;
+  return call;
 }
 
 EngineReady SimulatedEngine::Describe() const {
@@ -76,10 +79,10 @@ EngineReady SimulatedEngine::Describe() const {
 
 absl::StatusOr<std::unique_ptr<LoadedNetwork>> SimulatedEngine::Load(const LoadRequest& request) {
   SQUISH_ASSIGN_OR_RETURN(const Genome genome, ReadGenome(request.path));
-  const absl::StatusOr<double> seconds =
+  const absl::StatusOr<SimulatedCall> call =
       SimulateCall(device_, genome, request.input_size, request.batch);
-  if (!seconds.ok()) return absl::UnimplementedError(seconds.status().message());
-  return std::make_unique<SyntheticNetwork>(*seconds);
+  if (!call.ok()) return absl::UnimplementedError(call.status().message());
+  return std::make_unique<SyntheticNetwork>(call->seconds, call->layers);
 }
 
 }  // namespace squish

@@ -14,6 +14,7 @@
 #define SQUISH_JETSON_AGENT_ENGINE_SIMULATED_ENGINE_H_
 
 #include <memory>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "common/genome/genome.h"
@@ -32,9 +33,14 @@ struct SimulatedDevice {
   double launch_seconds = 20e-6;  // Of one layer.
 };
 
-// Seconds of one call. INVALID_ARGUMENT as ComputeShapes.
-absl::StatusOr<double> SimulateCall(const SimulatedDevice& device, const Genome& genome,
-                                    int input_size, int batch);
+struct SimulatedCall {
+  double seconds = 0;
+  std::vector<LayerMilliseconds> layers;  // That are launched; without copies.
+};
+
+// INVALID_ARGUMENT as ComputeShapes.
+absl::StatusOr<SimulatedCall> SimulateCall(const SimulatedDevice& device, const Genome& genome,
+                                           int input_size, int batch);
 
 class SimulatedEngine : public Engine {
  public:

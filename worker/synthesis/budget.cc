@@ -2,23 +2,22 @@
 
 #include <algorithm>
 #include <utility>
-#include <variant>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/base/exact_math.h"
 #include "common/base/status_macros.h"
-#include "common/genome/shapes.h"
 
 namespace squish {
 namespace {
 
 constexpr double kLn2 = 0.693147180559945309417;
 
-// With κ at or below 2^-33 every P is 2^-32, its least.
-constexpr double kLeastLogKappa = -33 * kLn2;
+// At or below 2^-33 every P is 2^-32, its least.
+constexpr double kLeastLogProbability = -33 * kLn2;
 
-// Halvings of an interval of at most 123: 123 · 2^-53 is below the last bit of log κ.
+// Halvings of an interval of a few hundred at most: the last of them is below the last bit of
+// log κ.
 constexpr int kBisections = 53;
 
 // E[SurvivorCount(n)], n being the Poisson-binomial number of drawn clusters:
@@ -75,6 +74,15 @@ std::vector<GroupPlan> FloorsOnly(const std::vector<GroupOdds>& odds) {
   return plans;
 }
 
+// ln κ up to which everything is as unlikely as can be.
+double LeastLogKappa(const std::vector<GroupOdds>& odds) {
+  double largest = 0;
+  for (const GroupOdds& group : odds) {
+    for (const double log : group.log_probabilities) largest = std::max(largest, log);
+  }
+  return kLeastLogProbability - largest;
+}
+
 // ln κ from which on everything is certain.
 double LargestLogKappa(const std::vector<GroupOdds>& odds) {
   double largest = 0;
@@ -86,62 +94,23 @@ double LargestLogKappa(const std::vector<GroupOdds>& odds) {
 }
 
 absl::StatusOr<Environment> At(const Genome& genome, const std::vector<GroupOdds>& odds,
-                               double log_kappa, v1::EnvironmentSpec::Resource resource,
-                               int input_size) {
+                               double log_kappa, const Prices& prices) {
   Environment environment;
   environment.kappa = ExactExp(log_kappa);
   environment.plans = UnderKappa(odds, log_kappa);
   SQUISH_ASSIGN_OR_RETURN(environment.expected_budget,
-                          ExpectedBudget(genome, environment.plans, resource, input_size));
+                          ExpectedBudget(genome, environment.plans, prices));
   return environment;
 }
 
 }  // namespace
 
 absl::StatusOr<double> ExpectedBudget(const Genome& genome, const std::vector<GroupPlan>& plans,
-                                      v1::EnvironmentSpec::Resource resource, int input_size) {
+                                      const Prices& prices) {
   SQUISH_RETURN_IF_ERROR(CheckPlans(genome, plans));
-  const bool count_macs = resource == v1::EnvironmentSpec::MACS;
-  std::vector<Shape> shapes;
-  if (count_macs) {
-    SQUISH_ASSIGN_OR_RETURN(shapes, ComputeShapes(genome, input_size));
-  }
-
-  // Expected channels that leave each layer; convolutions first.
-  std::vector<double> channels(genome.size(), 0.0);
-  for (size_t g = 0; g < plans.size(); ++g) {
-    const double survivors = ExpectedSurvivors(plans[g]);
-    for (const int layer : genome.groups()[g].layers) channels[layer] = survivors;
-  }
-  double budget = 0.0;
-  for (int l = 0; l < genome.size(); ++l) {
-    const Layer& layer = genome.layer(l);
-    double input_channels = 0.0;
-    for (const int input : layer.inputs) input_channels += channels[input];
-    if (const auto* conv = std::get_if<Conv2d>(&layer.operation)) {
-      const double synapses = input_channels * conv->kernel * conv->kernel;
-      budget += count_macs ? channels[l] * synapses * shapes[l].height * shapes[l].width
-                           : channels[l] * (synapses + 1.0);
-    } else if (const auto* picture = std::get_if<Input>(&layer.operation)) {
-      channels[l] = picture->channels;
-    } else {
-      channels[l] = input_channels;
-    }
-  }
-  return budget;
-}
-
-absl::StatusOr<double> BudgetOfKept(const Genome& genome, const std::vector<int>& kept,
-                                    v1::EnvironmentSpec::Resource resource, int input_size) {
-  std::vector<GroupPlan> plans;
-  for (size_t g = 0; g < kept.size(); ++g) {
-    const int filters = genome.conv(genome.groups()[g].layers.front()).filters();
-    GroupPlan plan;
-    plan.probabilities.assign(static_cast<size_t>(filters), 0);
-    std::fill_n(plan.probabilities.begin(), kept[g], kCertain);
-    plans.push_back(std::move(plan));
-  }
-  return ExpectedBudget(genome, plans, resource, input_size);
+  std::vector<double> survivors;
+  for (const GroupPlan& plan : plans) survivors.push_back(ExpectedSurvivors(plan));
+  return PriceOf(genome, prices, survivors);
 }
 
 std::vector<int> FloorsOf(const Genome& genome, int minimum_filters) {
@@ -153,41 +122,38 @@ std::vector<int> FloorsOf(const Genome& genome, int minimum_filters) {
   return floors;
 }
 
-absl::Status UnreachableBudget(double target, double floors,
-                               v1::EnvironmentSpec::Resource resource) {
+absl::Status UnreachableBudget(const BudgetLimit& limit, double floors) {
+  const bool is_time = limit.prices.resource == v1::EnvironmentSpec::TIME;
+  const bool is_macs = limit.prices.resource == v1::EnvironmentSpec::MACS;
   return absl::FailedPreconditionError(absl::StrFormat(
-      "a budget of %.0f %s cannot be reached: the layers' minimum filters alone make %.0f; "
+      "a budget of %.*f %s cannot be reached: the layers' minimum filters alone make %.*f; "
       "lower minimum_filters or raise resource_factor",
-      target, resource == v1::EnvironmentSpec::MACS ? "MACs" : "parameters", floors));
+      is_time ? 3 : 0, limit.target, is_time ? "ms" : is_macs ? "MACs" : "parameters",
+      is_time ? 3 : 0, floors));
 }
 
 absl::StatusOr<Environment> LiteralEnvironment(const Genome& genome,
                                                const std::vector<GroupOdds>& odds,
-                                               double resource_factor,
-                                               v1::EnvironmentSpec::Resource resource,
-                                               int input_size) {
-  SQUISH_ASSIGN_OR_RETURN(
-      Environment environment,
-      At(genome, odds, ExactLog(resource_factor), resource, input_size));
+                                               double resource_factor, const Prices& prices) {
+  SQUISH_ASSIGN_OR_RETURN(Environment environment,
+                          At(genome, odds, ExactLog(resource_factor), prices));
   environment.kappa = resource_factor;
   return environment;
 }
 
 absl::StatusOr<Environment> BudgetEnvironment(const Genome& genome,
-                                              const std::vector<GroupOdds>& odds, double target,
-                                              v1::EnvironmentSpec::Resource resource,
-                                              int input_size) {
+                                              const std::vector<GroupOdds>& odds,
+                                              const BudgetLimit& limit) {
   SQUISH_ASSIGN_OR_RETURN(const double floors,
-                          ExpectedBudget(genome, FloorsOnly(odds), resource, input_size));
-  if (floors > target) return UnreachableBudget(target, floors, resource);
-  double low = kLeastLogKappa, high = LargestLogKappa(odds);
-  SQUISH_ASSIGN_OR_RETURN(Environment best, At(genome, odds, high, resource, input_size));
-  if (best.expected_budget <= target) return best;
+                          ExpectedBudget(genome, FloorsOnly(odds), limit.prices));
+  if (floors > limit.target) return UnreachableBudget(limit, floors);
+  double low = LeastLogKappa(odds), high = LargestLogKappa(odds);
+  SQUISH_ASSIGN_OR_RETURN(Environment best, At(genome, odds, high, limit.prices));
+  if (best.expected_budget <= limit.target) return best;
   for (int i = 0; i < kBisections; ++i) {
     const double middle = low + 0.5 * (high - low);
-    SQUISH_ASSIGN_OR_RETURN(Environment environment,
-                            At(genome, odds, middle, resource, input_size));
-    if (environment.expected_budget < target) {
+    SQUISH_ASSIGN_OR_RETURN(Environment environment, At(genome, odds, middle, limit.prices));
+    if (environment.expected_budget < limit.target) {
       low = middle;
     } else {
       high = middle;

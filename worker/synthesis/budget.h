@@ -6,7 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "common/genome/genome.h"
-#include "squish/v1/experiment.pb.h"
+#include "worker/synthesis/prices.h"
 #include "worker/synthesis/survival.h"
 
 namespace squish {
@@ -20,14 +20,9 @@ struct Environment {
 
 // What a genome costs under the plans, one a group, in the genome's group order:
 // E[B(child)]. Layers are drawn independently, so expectations multiply; floors and
-// multiples are taken into account exactly. INVALID_ARGUMENT: plans of another genome, or
-// pictures that are too small for it.
+// multiples are taken into account exactly. INVALID_ARGUMENT: plans of another genome.
 absl::StatusOr<double> ExpectedBudget(const Genome& genome, const std::vector<GroupPlan>& plans,
-                                      v1::EnvironmentSpec::Resource resource, int input_size);
-
-// What a child costs that keeps `kept[g]` filters of each group g. As ExpectedBudget.
-absl::StatusOr<double> BudgetOfKept(const Genome& genome, const std::vector<int>& kept,
-                                    v1::EnvironmentSpec::Resource resource, int input_size);
+                                      const Prices& prices);
 
 // How many filters each group keeps at least: all where none may go.
 std::vector<int> FloorsOf(const Genome& genome, int minimum_filters);
@@ -35,21 +30,23 @@ std::vector<int> FloorsOf(const Genome& genome, int minimum_filters);
 // LITERAL: κ = R. As ExpectedBudget.
 absl::StatusOr<Environment> LiteralEnvironment(const Genome& genome,
                                                const std::vector<GroupOdds>& odds,
-                                               double resource_factor,
-                                               v1::EnvironmentSpec::Resource resource,
-                                               int input_size);
+                                               double resource_factor, const Prices& prices);
 
-// BUDGET: κ is bisected in log space until E[B(child)] = `target`. A parent that is
-// within the target already keeps everything. FAILED_PRECONDITION: the floors alone are
-// above the target. As ExpectedBudget.
+// What a child is to cost at most, B_g, and by which prices.
+struct BudgetLimit {
+  double target = 0;
+  Prices prices;
+};
+
+// BUDGET: κ is bisected in log space until E[B(child)] = B_g. A parent that is within it
+// already keeps everything. FAILED_PRECONDITION: the floors alone are above it. As
+// ExpectedBudget.
 absl::StatusOr<Environment> BudgetEnvironment(const Genome& genome,
-                                              const std::vector<GroupOdds>& odds, double target,
-                                              v1::EnvironmentSpec::Resource resource,
-                                              int input_size);
+                                              const std::vector<GroupOdds>& odds,
+                                              const BudgetLimit& limit);
 
 // The error that BudgetEnvironment and greedy pruning give when the floors are above B_g.
-absl::Status UnreachableBudget(double target, double floors,
-                               v1::EnvironmentSpec::Resource resource);
+absl::Status UnreachableBudget(const BudgetLimit& limit, double floors);
 
 }  // namespace squish
 

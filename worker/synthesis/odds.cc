@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <tuple>
 
+#include "common/base/exact_math.h"
+
 namespace squish {
 namespace {
 
@@ -21,7 +23,42 @@ Strengths RanksAmongAll(const Genome& genome, Strengths strengths) {
   return strengths;
 }
 
+// ln ρ_l by group, of mean ρ 1 over prunable ones; 0 where nothing there has any strength.
+std::vector<double> LogMultipliers(const Genome& genome, const Strengths& strengths,
+                                   const Multipliers& multipliers) {
+  std::vector<double> logs(strengths.size(), 0.0);
+  if (multipliers.filter_prices.empty()) return logs;
+  double sum = 0;
+  int layers = 0;
+  for (size_t g = 0; g < strengths.size(); ++g) {
+    if (!genome.groups()[g].prunable) continue;
+    double sensitivity = 0;
+    for (const double strength : strengths[g]) sensitivity += strength;
+    sensitivity /= static_cast<double>(strengths[g].size());
+    const double price = multipliers.filter_prices[g];
+    if (sensitivity > 0 && price > 0) {
+      logs[g] = multipliers.exponent * ExactLog(sensitivity / price);
+    }
+    sum += ExactExp(logs[g]);
+    ++layers;
+  }
+  const double log_mean = layers > 0 ? ExactLog(sum / layers) : 0;
+  for (double& log : logs) log -= log_mean;
+  return logs;
+}
+
 }  // namespace
+
+Strengths WorthOf(const Strengths& strengths, const Multipliers& multipliers) {
+  Strengths worth = strengths;
+  for (size_t g = 0; g < multipliers.filter_prices.size(); ++g) {
+    const double price = multipliers.filter_prices[g];
+    if (!(price > 0)) continue;  // Free: as strong as it is.
+    const double divisor = ExactExp(multipliers.exponent * ExactLog(price));
+    for (double& strength : worth[g]) strength /= divisor;
+  }
+  return worth;
+}
 
 std::vector<GroupOdds> EvenOdds(const Genome& genome, const v1::SynthesisSpec& spec) {
   std::vector<GroupOdds> odds;
@@ -37,15 +74,20 @@ std::vector<GroupOdds> EvenOdds(const Genome& genome, const v1::SynthesisSpec& s
 }
 
 std::vector<GroupOdds> OddsOf(const Genome& genome, const Strengths& strengths,
-                              const v1::SynthesisSpec& spec) {
+                              const v1::SynthesisSpec& spec, const Multipliers& multipliers) {
   const bool global = spec.ranking() == v1::SynthesisSpec::GLOBAL;
-  const Strengths compared = global ? RanksAmongAll(genome, strengths) : strengths;
+  const Strengths compared =
+      global ? RanksAmongAll(genome, WorthOf(strengths, multipliers)) : strengths;
+  const std::vector<double> log_multipliers =
+      global ? std::vector<double>(strengths.size(), 0.0)
+             : LogMultipliers(genome, strengths, multipliers);
   std::vector<GroupOdds> odds = EvenOdds(genome, spec);
   for (size_t g = 0; g < odds.size(); ++g) {
     if (!odds[g].prunable) continue;
     double strongest = global ? 1.0 : 0.0;  // Z
     for (const double strength : compared[g]) strongest = std::max(strongest, strength);
     odds[g].log_probabilities = LogProbabilities(compared[g], strongest, spec.selectivity());
+    for (double& log : odds[g].log_probabilities) log += log_multipliers[g];
   }
   return odds;
 }

@@ -12,12 +12,21 @@
 
 namespace squish {
 
-// P(s_c = 1 | W) = exp((S_c / Z − 1) / T) of every group, by the spec's T, floors and
-// multiple. LAYER: Z is the largest strength of the group. GLOBAL: in place of S_c / Z comes
-// rank / N, the cluster's rank among all N prunable ones, 1 being the weakest; ties by group
-// and cluster. The head's filters are certain.
+// c_l of v1::LayerMultipliers, by group, and its β; no prices: ρ_l is 1.
+struct Multipliers {
+  std::vector<double> filter_prices;
+  double exponent = 0;
+};
+
+// S_c / c_l^β: what filters are worth beside what they cost.
+Strengths WorthOf(const Strengths& strengths, const Multipliers& multipliers);
+
+// ρ_l · P(s_c = 1 | W), with P(s_c = 1 | W) = exp((S_c / Z − 1) / T), of every group, by the
+// spec's T, floors and multiple. LAYER: Z is the largest strength of the group. GLOBAL: in
+// place of S_c / Z comes rank / N, the cluster's rank by worth among all N prunable ones, 1
+// being the weakest; ties by group and cluster; ρ_l is 1. The head's filters are certain.
 std::vector<GroupOdds> OddsOf(const Genome& genome, const Strengths& strengths,
-                              const v1::SynthesisSpec& spec);
+                              const v1::SynthesisSpec& spec, const Multipliers& multipliers);
 
 // The same with P = 1 for all: survival is blind to weights.
 std::vector<GroupOdds> EvenOdds(const Genome& genome, const v1::SynthesisSpec& spec);

@@ -8,16 +8,10 @@
 #include "absl/status/statusor.h"
 #include "common/genome/genome.h"
 #include "squish/v1/experiment.pb.h"
+#include "worker/synthesis/budget.h"
 #include "worker/synthesis/mating.h"
 
 namespace squish {
-
-// What a child is to cost at most.
-struct BudgetLimit {
-  double target = 0;  // B_g
-  v1::EnvironmentSpec::Resource resource = v1::EnvironmentSpec::PARAMETERS;
-  int input_size = 0;  // At which MACs are counted.
-};
 
 struct Pruned {
   std::vector<std::vector<int>> keep;  // By group: positions, ascending.
@@ -31,8 +25,16 @@ absl::StatusOr<Pruned> KeepStrongest(const Genome& genome, const Strengths& stre
                                      v1::SynthesisSpec::Ranking ranking, int floor,
                                      const BudgetLimit& limit);
 
-// SqueezeNet v1.1 for `classes` classes at the largest uniform width within `limit`.
-// FAILED_PRECONDITION: one filter a layer is above it.
+// NetAdapt's candidate number `candidate`, from 0: one layer (a group of filters) loses its
+// weakest until `limit` is kept, no more than half of them and none below `floor`; what is
+// missing then all other layers lose by the same share, as LAYER above. Candidates are ordered
+// by whether their layer suffices alone, then by the part of its layer's strength that is
+// lost, then by layer; after the last comes the first again. FAILED_PRECONDITION as above.
+absl::StatusOr<Pruned> CutOneLayer(const Genome& genome, const Strengths& strengths,
+                                   int candidate, int floor, const BudgetLimit& limit);
+
+// The largest uniform width of SqueezeNet v1.1 for `classes` classes within `limit`, whose
+// prices are those of the whole. FAILED_PRECONDITION: one filter a layer is above it.
 absl::StatusOr<Genome> WidestWithin(int classes, const BudgetLimit& limit);
 
 }  // namespace squish

@@ -17,7 +17,7 @@ inline constexpr Probability kCertain = uint64_t{1} << 32;
 
 // How likely the clusters of a group are to survive, before the environment.
 struct GroupOdds {
-  // ln P(s_c = 1 | W), at most 0; one a cluster. Logarithms, because at a small T those of
+  // ln (ρ_l · P(s_c = 1 | W)); one a cluster. Logarithms, because at a small T those of
   // weak clusters are far below 2^-32, and κ far above 2^32: clamped, either would make all
   // of them alike.
   std::vector<double> log_probabilities;
@@ -38,7 +38,7 @@ struct GroupPlan {
 std::vector<double> LogProbabilities(absl::Span<const double> strengths, double strongest,
                                      double selectivity);
 
-// P(s_c = 1 | W, R) = min(1, κ · P(s_c = 1 | W)), at least 2^-32.
+// P(s_c = 1 | W, R) = min(1, κ · ρ_l · P(s_c = 1 | W)), at least 2^-32.
 GroupPlan UnderEnvironment(const GroupOdds& odds, double log_kappa);
 
 // The number that survives when n of them were drawn: rounded to the multiple

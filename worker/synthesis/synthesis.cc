@@ -21,6 +21,10 @@
 namespace squish {
 namespace {
 
+bool IsResource(v1::EnvironmentSpec::Resource resource) {
+  return resource >= v1::EnvironmentSpec::PARAMETERS && resource <= v1::EnvironmentSpec::TIME;
+}
+
 // A job's values come over the network: they are checked here, where they are used.
 // `!(a <= x)` also catches NaN.
 absl::Status CheckSpecs(const v1::SynthesisSpec& synthesis,
@@ -45,9 +49,13 @@ absl::Status CheckSpecs(const v1::SynthesisSpec& synthesis,
       environment.calibration() != v1::EnvironmentSpec::BUDGET) {
     return bad("calibration must be LITERAL or BUDGET");
   }
-  if (environment.resource() != v1::EnvironmentSpec::PARAMETERS &&
-      environment.resource() != v1::EnvironmentSpec::MACS) {
-    return bad("resource must be PARAMETERS or MACS");
+  if (!IsResource(environment.resource()) ||
+      (synthesis.has_multipliers() && !IsResource(synthesis.multipliers().share()))) {
+    return bad("resource and multipliers.share must be PARAMETERS, MACS or TIME");
+  }
+  if (synthesis.has_multipliers() &&
+      !(synthesis.multipliers().exponent() > 0 && synthesis.multipliers().exponent() <= 4)) {
+    return bad("multipliers.exponent must be above 0 and at most 4");
   }
   if (synthesis.strength() < v1::SynthesisSpec::L1 ||
       synthesis.strength() > v1::SynthesisSpec::ACTIVATION) {
@@ -107,38 +115,72 @@ absl::StatusOr<Offspring> MakeAncestor(const v1::SynthesizeJob& job, const v1::J
 }
 
 bool IsGreedy(v1::ExperimentSpec::Strategy strategy) {
-  return strategy == v1::ExperimentSpec::L1_PRUNE || strategy == v1::ExperimentSpec::TAYLOR_PRUNE;
+  return strategy == v1::ExperimentSpec::L1_PRUNE ||
+         strategy == v1::ExperimentSpec::TAYLOR_PRUNE || strategy == v1::ExperimentSpec::NETADAPT;
+}
+
+// Of the first parent, which a mated candidate's layers are those of.
+absl::StatusOr<Prices> PricesBy(const v1::SynthesizeJob& job, const Genome& first,
+                                v1::EnvironmentSpec::Resource resource) {
+  std::vector<v1::LayerTime> profile;
+  if (!job.parents().empty()) {
+    profile.assign(job.parents(0).profile().begin(), job.parents(0).profile().end());
+  }
+  return PricesOf(first, resource, job.macs_input_size(), profile);
 }
 
 // B_g and what it counts. INVALID_ARGUMENT: there is none.
-absl::StatusOr<BudgetLimit> PlannedLimit(const v1::SynthesizeJob& job) {
+absl::StatusOr<BudgetLimit> PlannedLimit(const v1::SynthesizeJob& job, const Genome& first) {
   if (!(job.target_budget() > 0 && std::isfinite(job.target_budget()))) {
     return absl::InvalidArgumentError("target_budget must be above 0");
   }
-  return BudgetLimit{job.target_budget(), job.environment().resource(), job.macs_input_size()};
+  SQUISH_ASSIGN_OR_RETURN(Prices prices, PricesBy(job, first, job.environment().resource()));
+  return BudgetLimit{job.target_budget(), std::move(prices)};
 }
 
-// The same for a child of `genome`. A closed loop may ask for what the floors do not allow;
-// then the floors are what is left.
-absl::StatusOr<BudgetLimit> LimitOf(const v1::SynthesizeJob& job, const Genome& genome) {
-  SQUISH_ASSIGN_OR_RETURN(BudgetLimit limit, PlannedLimit(job));
+// What a child is made of: who may survive in it, and what that costs.
+struct Breeding {
+  const v1::SynthesizeJob& job;
+  const v1::JobKey& key;
+  const Genome& first_parent;
+  const Candidate& candidate;
+
+  const Genome& genome() const { return candidate.network.genome; }
+};
+
+// For a child of the candidate. A closed loop may ask for what the floors do not allow; then
+// the floors are what is left.
+absl::StatusOr<BudgetLimit> LimitOf(const Breeding& breeding) {
+  const v1::SynthesizeJob& job = breeding.job;
+  SQUISH_ASSIGN_OR_RETURN(BudgetLimit limit, PlannedLimit(job, breeding.first_parent));
   if (!job.environment().has_closed_loop()) return limit;
-  SQUISH_ASSIGN_OR_RETURN(const double least,
-                          BudgetOfKept(genome, FloorsOf(genome, job.synthesis().minimum_filters()),
-                                       limit.resource, limit.input_size));
-  limit.target = std::max(limit.target, least);
+  const std::vector<int> floors =
+      FloorsOf(breeding.genome(), job.synthesis().minimum_filters());
+  limit.target = std::max(limit.target,
+                          PriceOf(breeding.genome(), limit.prices,
+                                  std::vector<double>(floors.begin(), floors.end())));
   return limit;
 }
 
-absl::StatusOr<Environment> Calibrate(const Genome& parent, const std::vector<GroupOdds>& odds,
-                                      const v1::SynthesizeJob& job) {
-  const v1::EnvironmentSpec& spec = job.environment();
+absl::StatusOr<Multipliers> MultipliersOf(const Breeding& breeding) {
+  const v1::SynthesisSpec& spec = breeding.job.synthesis();
+  if (!spec.has_multipliers()) return Multipliers();
+  SQUISH_ASSIGN_OR_RETURN(
+      const Prices prices,
+      PricesBy(breeding.job, breeding.first_parent, spec.multipliers().share()));
+  return Multipliers{PricesOfFilters(breeding.genome(), prices), spec.multipliers().exponent()};
+}
+
+absl::StatusOr<Environment> Calibrate(const Breeding& breeding,
+                                      const std::vector<GroupOdds>& odds) {
+  const v1::EnvironmentSpec& spec = breeding.job.environment();
   if (spec.calibration() == v1::EnvironmentSpec::LITERAL) {
-    return LiteralEnvironment(parent, odds, spec.resource_factor(), spec.resource(),
-                              job.macs_input_size());
+    SQUISH_ASSIGN_OR_RETURN(const Prices prices,
+                            PricesBy(breeding.job, breeding.first_parent, spec.resource()));
+    return LiteralEnvironment(breeding.genome(), odds, spec.resource_factor(), prices);
   }
-  SQUISH_ASSIGN_OR_RETURN(const BudgetLimit limit, LimitOf(job, parent));
-  return BudgetEnvironment(parent, odds, limit.target, limit.resource, limit.input_size);
+  SQUISH_ASSIGN_OR_RETURN(const BudgetLimit limit, LimitOf(breeding));
+  return BudgetEnvironment(breeding.genome(), odds, limit);
 }
 
 // The survivors by layer, as Genome::Prune wants them.
@@ -171,25 +213,29 @@ struct Survival {
   double expected_budget = 0;
 };
 
-absl::StatusOr<Survival> Draw(const Candidate& candidate, const v1::SynthesizeJob& job,
-                              const v1::JobKey& key) {
-  const Genome& genome = candidate.network.genome;
-  const std::vector<GroupOdds> odds = job.strategy() == v1::ExperimentSpec::RANDOM
-                                          ? EvenOdds(genome, job.synthesis())
-                                          : OddsOf(genome, candidate.strengths, job.synthesis());
-  SQUISH_ASSIGN_OR_RETURN(const Environment environment,
-                          Calibrate(genome, odds, job));
-  return Survival{DrawSurvivors(genome, environment.plans, job.seed(), key), environment.kappa,
-                  environment.expected_budget};
+absl::StatusOr<Survival> Draw(const Breeding& breeding) {
+  const v1::SynthesizeJob& job = breeding.job;
+  std::vector<GroupOdds> odds = EvenOdds(breeding.genome(), job.synthesis());
+  if (job.strategy() != v1::ExperimentSpec::RANDOM) {
+    SQUISH_ASSIGN_OR_RETURN(const Multipliers multipliers, MultipliersOf(breeding));
+    odds = OddsOf(breeding.genome(), breeding.candidate.strengths, job.synthesis(), multipliers);
+  }
+  SQUISH_ASSIGN_OR_RETURN(const Environment environment, Calibrate(breeding, odds));
+  return Survival{DrawSurvivors(breeding.genome(), environment.plans, job.seed(), breeding.key),
+                  environment.kappa, environment.expected_budget};
 }
 
-absl::StatusOr<Survival> Prune(const Candidate& candidate, const v1::SynthesizeJob& job) {
-  const Genome& genome = candidate.network.genome;
-  SQUISH_ASSIGN_OR_RETURN(const BudgetLimit limit, LimitOf(job, genome));
+absl::StatusOr<Survival> Prune(const Breeding& breeding) {
+  const Genome& genome = breeding.genome();
+  const v1::SynthesisSpec& spec = breeding.job.synthesis();
+  SQUISH_ASSIGN_OR_RETURN(const BudgetLimit limit, LimitOf(breeding));
+  SQUISH_ASSIGN_OR_RETURN(const Multipliers multipliers, MultipliersOf(breeding));
+  const Strengths worth = WorthOf(breeding.candidate.strengths, multipliers);
   SQUISH_ASSIGN_OR_RETURN(
       const Pruned pruned,
-      KeepStrongest(genome, candidate.strengths, job.synthesis().ranking(),
-                    job.synthesis().minimum_filters(), limit));
+      breeding.job.strategy() == v1::ExperimentSpec::NETADAPT
+          ? CutOneLayer(genome, worth, breeding.key.index(), spec.minimum_filters(), limit)
+          : KeepStrongest(genome, worth, spec.ranking(), spec.minimum_filters(), limit));
   Survival survival;
   survival.keep.resize(genome.size());
   survival.expected_budget = pruned.budget;
@@ -233,9 +279,9 @@ absl::StatusOr<Offspring> MakeChild(const v1::SynthesizeJob& job, const v1::JobK
   SQUISH_ASSIGN_OR_RETURN(const Candidate candidate,
                           Mate(parents, job.synthesis(), job.seed(), key));
   const Network& from = candidate.network;
-  SQUISH_ASSIGN_OR_RETURN(const Survival survival, IsGreedy(job.strategy())
-                                                       ? Prune(candidate, job)
-                                                       : Draw(candidate, job, key));
+  const Breeding breeding{job, key, parents[0].network.genome, candidate};
+  SQUISH_ASSIGN_OR_RETURN(const Survival survival,
+                          IsGreedy(job.strategy()) ? Prune(breeding) : Draw(breeding));
   SQUISH_ASSIGN_OR_RETURN(Genome genome, from.genome.Prune(survival.keep));
   v1::BirthRecord birth = MakeBirthRecord(job, survival, from.genome, genome);
   TensorMap weights = job.synthesis().inheritance() == v1::SynthesisSpec::INHERIT
@@ -248,11 +294,11 @@ absl::StatusOr<Offspring> MakeChild(const v1::SynthesizeJob& job, const v1::JobK
 
 // A network without parents that is not the ancestor.
 absl::StatusOr<Offspring> MakeUniform(const v1::SynthesizeJob& job, const v1::JobKey& key) {
-  SQUISH_ASSIGN_OR_RETURN(const BudgetLimit limit, PlannedLimit(job));
-  SQUISH_ASSIGN_OR_RETURN(Genome genome, WidestWithin(job.class_names_size(), limit));
   SQUISH_ASSIGN_OR_RETURN(const Genome whole, SqueezeNetV11(job.class_names_size()));
-  SQUISH_ASSIGN_OR_RETURN(const Cost cost, ComputeCost(genome, limit.input_size));
-  const bool counts_macs = limit.resource == v1::EnvironmentSpec::MACS;
+  SQUISH_ASSIGN_OR_RETURN(const BudgetLimit limit, PlannedLimit(job, whole));
+  SQUISH_ASSIGN_OR_RETURN(Genome genome, WidestWithin(job.class_names_size(), limit));
+  SQUISH_ASSIGN_OR_RETURN(const Cost cost, ComputeCost(genome, job.macs_input_size()));
+  const bool counts_macs = job.environment().resource() == v1::EnvironmentSpec::MACS;
   Survival survival;
   survival.expected_budget = static_cast<double>(counts_macs ? cost.macs : cost.parameters);
   v1::BirthRecord birth = MakeBirthRecord(job, survival, whole, genome);

@@ -1,5 +1,6 @@
 // `squish-engine-torch`: the engine `torch`, LibTorch on the host's processor, fp32.
 // Started by the agent; speaks docs/engines.md on stdin and stdout.
+#include <algorithm>
 #include <chrono>
 #include <iostream>
 #include <memory>
@@ -32,9 +33,10 @@ std::vector<float> MakePictures(size_t values) {
 
 class TorchNetworkRun : public LoadedNetwork {
  public:
-  TorchNetworkRun(std::unique_ptr<Inference> inference, int threads, size_t picture_values,
-                  size_t logit_values)
+  TorchNetworkRun(std::unique_ptr<Inference> inference, std::vector<std::string> layers,
+                  int threads, size_t picture_values, size_t logit_values)
       : inference_(std::move(inference)),
+        layers_(std::move(layers)),
         threads_(threads),
         pictures_(MakePictures(picture_values)),
         logits_(logit_values) {}
@@ -50,8 +52,19 @@ class TorchNetworkRun : public LoadedNetwork {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   }
 
+  absl::StatusOr<std::vector<LayerMilliseconds>> Profile(int64_t calls) override {
+    SetTorchThreads(threads_);
+    SQUISH_ASSIGN_OR_RETURN(
+        const std::vector<double> seconds,
+        inference_->Profile(pictures_, static_cast<int>(std::min<int64_t>(calls, 1 << 20))));
+    std::vector<LayerMilliseconds> times;
+    for (size_t l = 1; l < seconds.size(); ++l) times.push_back({layers_[l], 1000 * seconds[l]});
+    return times;
+  }
+
  private:
   const std::unique_ptr<Inference> inference_;
+  const std::vector<std::string> layers_;  // The picture's first.
   const int threads_;
   const std::vector<float> pictures_;
   std::vector<float> logits_;
@@ -79,7 +92,10 @@ class TorchEngine : public Engine {
         std::unique_ptr<Inference> inference,
         Inference::Create(genome, network->weights, request.batch, request.input_size));
     const size_t pixels = size_t{1} * request.batch * request.input_size * request.input_size;
-    return std::make_unique<TorchNetworkRun>(std::move(inference), request.threads,
+    std::vector<std::string> layers;
+    for (const Layer& layer : genome.layers()) layers.push_back(layer.name);
+    return std::make_unique<TorchNetworkRun>(std::move(inference), std::move(layers),
+                                             request.threads,
                                              pixels * genome.OutputChannels(0),
                                              size_t{1} * request.batch * genome.classes());
   }

@@ -161,6 +161,26 @@ TEST_F(MeasureExecutorTest, ResultSaysWhatItWasMeasuredOn) {
   EXPECT_FALSE(setting.synthetic());
 }
 
+TEST_F(MeasureExecutorTest, ProfileIsThereWhenItIsWanted) {
+  const auto executor = Start({FAKE_ENGINE});
+  EXPECT_TRUE(ExecuteJob(*executor).measure().profile().empty());
+  v1::MeasureJob job = Job();
+  job.mutable_protocol()->set_profile(true);
+  const v1::AttemptResult result = executor->Execute(*AttemptOf(job));
+  ASSERT_TRUE(result.has_measure()) << result.DebugString();
+  ASSERT_EQ(result.measure().profile_size(), 2);
+  EXPECT_EQ(result.measure().profile(1).layer(), "classifier.1");
+  EXPECT_EQ(result.measure().profile(1).milliseconds(), 0.5);
+}
+
+TEST_F(MeasureExecutorTest, EngineThatGivesNoProfileIsNamed) {
+  const auto executor = Start({FAKE_ENGINE, "profile", "unsupported"});
+  v1::MeasureJob job = Job();
+  job.mutable_protocol()->set_profile(true);
+  const v1::AttemptResult result = executor->Execute(*AttemptOf(job));
+  EXPECT_THAT(result.failure().message(), HasSubstr("the engine fake gives none"));
+}
+
 TEST_F(MeasureExecutorTest, EngineStaysWarmBetweenMeasurements) {
   const auto executor = Start({FAKE_ENGINE});
   for (int i = 0; i < 3; ++i) EXPECT_TRUE(ExecuteJob(*executor).has_measure());

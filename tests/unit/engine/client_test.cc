@@ -29,6 +29,8 @@ absl::Status UseOnce(const EngineOptions& options) {
   SQUISH_ASSIGN_OR_RETURN(const Block block, engine->Run("a", 25));
   EXPECT_EQ(block.images, 100);
   EXPECT_GT(block.seconds, 0);
+  SQUISH_ASSIGN_OR_RETURN(const auto layers, engine->Profile("a", 20));
+  EXPECT_EQ(layers.size(), 2u);
   return engine->Unload("a");
 }
 
@@ -104,6 +106,14 @@ INSTANTIATE_TEST_SUITE_P(
         Misbehaviour{"run", "error", absl::StatusCode::kInternal},
         Misbehaviour{"run", "additional", absl::StatusCode::kOk},
         Misbehaviour{"run", "synthetic", absl::StatusCode::kOk}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Profile, BrokenEngineTest,
+    ::testing::Values(Misbehaviour{"profile", "crash", kCrashed},
+                      Misbehaviour{"profile", "babble", kBabbled},
+                      Misbehaviour{"profile", "wrong-id", kBabbled},
+                      Misbehaviour{"profile", "unsupported", absl::StatusCode::kUnimplemented},
+                      Misbehaviour{"profile", "error", absl::StatusCode::kInternal}));
 
 TEST(EngineClientTest, HangingEngineIsGivenUp) {
   EngineOptions at_start = Fake({"start", "hang"});

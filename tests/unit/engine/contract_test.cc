@@ -29,6 +29,10 @@ TEST(ContractTest, RequestsSurviveTheWire) {
   const auto run = std::get<RunRequest>(ParseRequest(ToLine(RunRequest{"a", 123})).value());
   EXPECT_EQ(run.id, "a");
   EXPECT_EQ(run.calls, 123);
+  const auto profile =
+      std::get<ProfileRequest>(ParseRequest(ToLine(ProfileRequest{"a", 20})).value());
+  EXPECT_EQ(profile.id, "a");
+  EXPECT_EQ(profile.calls, 20);
   EXPECT_EQ(std::get<UnloadRequest>(ParseRequest(ToLine(UnloadRequest{"b"})).value()).id, "b");
 }
 
@@ -47,6 +51,12 @@ TEST(ContractTest, AnswersSurviveTheWire) {
   const auto block = Parsed<BlockReply>(ParseReply(ToLine(BlockReply{"a", 64, 0.1 / 3})));
   EXPECT_EQ(block.images, 64);
   EXPECT_EQ(block.seconds, 0.1 / 3) << "every bit of the time arrives";
+  const auto profiled =
+      Parsed<Profiled>(ParseReply(ToLine(Profiled{"a", {{"features.0", 0.1 / 3}, {"b", 0}}})));
+  EXPECT_EQ(profiled.id, "a");
+  ASSERT_EQ(profiled.layers.size(), 2u);
+  EXPECT_EQ(profiled.layers[0].layer, "features.0");
+  EXPECT_EQ(profiled.layers[0].milliseconds, 0.1 / 3);
   EXPECT_EQ(Parsed<Loaded>(ParseReply(ToLine(Loaded{"a"}))).id, "a");
   EXPECT_EQ(Parsed<Unloaded>(ParseReply(ToLine(Unloaded{"a"}))).id, "a");
   EXPECT_EQ(Parsed<Unsupported>(ParseReply(ToLine(Unsupported{"no"}))).message, "no");
@@ -73,6 +83,13 @@ TEST(ContractTest, NonsenseIsRefused) {
         R"({"block":{"id":"a","images":1.5,"seconds":1}})",
         R"({"block":{"id":"a","images":-1,"seconds":1}})",
         R"({"block":{"id":"a","images":18446744073709551615,"seconds":1}})",
+        R"({"profiled":{"id":"a"}})", R"({"profiled":{"id":"a","layers":{}}})",
+        R"({"profiled":{"id":"a","layers":[1]}})",
+        R"({"profiled":{"id":"a","layers":[{"layer":"x"}]}})",
+        R"({"profiled":{"id":"a","layers":[{"layer":"x","milliseconds":-1}]}})",
+        R"({"profiled":{"id":"a","layers":[{"layer":"x","milliseconds":"1"}]}})",
+        R"({"profiled":{"id":"a","layers":[{"layer":"x","milliseconds":1e999}]}})",
+        R"({"profiled":{"id":"a","layers":[{"layer":"","milliseconds":1}]}})",
         R"({"block":{"id":"a","images":1}})", R"({"error":{}})", R"({"unsupported":{"message":1}})",
         R"({"ready":{"contract":1,"engine":"Torch!","precision":"fp32","version":"","synthetic":false}})",
         R"({"ready":{"contract":1,"engine":"t","precision":"fp32","version":"1","synthetic":"no"}})",
@@ -82,7 +99,8 @@ TEST(ContractTest, NonsenseIsRefused) {
   for (const char* line :
        {"", "{}", R"({"start":{"id":"a"}})", R"({"run":{"id":"a"}})",
         R"({"run":{"id":"a","calls":0}})", R"({"run":{"id":"a","calls":-1}})",
-        R"({"run":{"id":"a","calls":1e3}})", R"({"unload":{}})", R"({"load":{"id":"a"}})",
+        R"({"run":{"id":"a","calls":1e3}})", R"({"profile":{"id":"a"}})",
+        R"({"profile":{"id":"a","calls":0}})", R"({"unload":{}})", R"({"load":{"id":"a"}})",
         R"({"load":{"id":"a","path":"x","batch":0,"input_size":64,"threads":1}})",
         R"({"load":{"id":"a","path":"x","batch":1,"input_size":0,"threads":1}})",
         R"({"load":{"id":"a","path":"x","batch":1,"input_size":64,"threads":0}})",

@@ -3,7 +3,7 @@
 //
 //   fake_engine [EVENT ACTION [MARKER]]
 //
-// EVENT is start, load, load-ancestor, run or unload. With MARKER it misbehaves only
+// EVENT is start, load, load-ancestor, run, profile or unload. With MARKER it misbehaves only
 // while that file does not exist, and makes it. Written without the agent's own code,
 // as a stranger would.
 #include <unistd.h>
@@ -123,6 +123,12 @@ int main(int argc, char** argv) {
       const long calls = body["calls"];
       const double seconds = synthetic ? 1e-3 * calls : Work(calls);
       Say(BlockWith(now ? action : "", id, calls * batches[id], seconds));
+    } else if (kind == "profile") {
+      const Json layers = Json::array({{{"layer", "features.0"}, {"milliseconds", 0.25}},
+                                       {{"layer", "classifier.1"}, {"milliseconds", 0.5}}});
+      Say(Json{{"profiled",
+                {{"id", now && action == "wrong-id" ? "somebody" : id}, {"layers", layers}}}}
+              .dump());
     } else {
       Say(Json{{"unloaded", {{"id", id}}}}.dump());
     }

@@ -150,13 +150,13 @@ TEST(SimulatedTest, OneConvolutionCostsWhatTheFormulaSays) {
   const double conv = 2.0 * 3 * 9 * 8 * 100 * 2 / (1e9 * 0.25) + 1e-3;
   const double pool = 8.0 * 100 * 2 / (1e9 * 0.25) + 1e-3;
   const double copies = 4.0 * 2 * (3 * 100 + 8) / 1e6;
-  EXPECT_NEAR(SimulateCall(device, genome, 10, 2).value(), conv + pool + copies, 1e-12);
+  EXPECT_NEAR(SimulateCall(device, genome, 10, 2)->seconds, conv + pool + copies, 1e-12);
 
   device.peak_flops = 1e18;
   device.bandwidth = 1e6;  // Bound by memory.
   const double conv_bytes = 4.0 * (2 * (300 + 800) + 8 * (27 + 1));
   const double pool_bytes = 4.0 * 2 * (800 + 8);
-  EXPECT_NEAR(SimulateCall(device, genome, 10, 2).value(),
+  EXPECT_NEAR(SimulateCall(device, genome, 10, 2)->seconds,
               (conv_bytes + pool_bytes) / 1e6 + 2e-3 + copies, 1e-12);
 }
 
@@ -164,14 +164,14 @@ TEST(SimulatedTest, NarrowerNetworksAndLargerBatchesAreFaster) {
   const SimulatedDevice device;
   double last = 0;
   for (const double width : {1.0, 0.7, 0.5, 0.3, 0.1}) {
-    const double speed = 1 / SimulateCall(device, SqueezeNetV11(10, width).value(), 224, 1).value();
+    const double speed = 1 / SimulateCall(device, SqueezeNetV11(10, width).value(), 224, 1)->seconds;
     EXPECT_GT(speed, last) << "width " << width;
     last = speed;
   }
   last = 0;
   const Genome genome = SqueezeNetV11(1000, 1).value();
   for (const int batch : {1, 2, 4, 8, 16}) {
-    const double speed = batch / SimulateCall(device, genome, 224, batch).value();
+    const double speed = batch / SimulateCall(device, genome, 224, batch)->seconds;
     EXPECT_GT(speed, last) << "batch " << batch;
     last = speed;
   }

@@ -2,6 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <set>
+#include <string>
+
 #include "jetson-agent/engine/client.h"
 #include "tests/unit/engine/test_networks.h"
 
@@ -44,6 +47,24 @@ TEST_F(TorchEngineTest, RunsWhatItIsAskedForAndTimesIt) {
   const Block block = engine_->Run("a", 5).value();
   EXPECT_EQ(block.images, 10);
   EXPECT_GT(block.seconds, 0);
+  EXPECT_TRUE(engine_->Unload("a").ok());
+}
+
+TEST_F(TorchEngineTest, TellsLayersApart) {
+  const TestNetwork network = WriteNetwork(folder_, 0.1);
+  ASSERT_TRUE(engine_->Load(LoadOf(network)).ok());
+  const auto layers = engine_->Profile("a", 3);
+  ASSERT_TRUE(layers.ok()) << layers.status();
+  double sum = 0;
+  std::set<std::string> names;
+  for (const LayerMilliseconds& time : *layers) {
+    names.insert(time.layer);
+    sum += time.milliseconds;
+  }
+  EXPECT_EQ(names.size(), layers->size());
+  EXPECT_EQ(names.count("features.0"), 1u);
+  EXPECT_EQ(names.count("classifier.1"), 1u);
+  EXPECT_GT(sum, 0);
   EXPECT_TRUE(engine_->Unload("a").ok());
 }
 

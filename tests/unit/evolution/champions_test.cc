@@ -227,10 +227,18 @@ TEST_F(ChampionsTest, ASizeIsHeldByTheLeastLogLossInItsBand) {
   EXPECT_TRUE(Met(champions, Role::SIZE));
 }
 
-TEST_F(ChampionsTest, AnEmptyBandIsFilledByTheNearestAndMarked) {
+TEST_F(ChampionsTest, AnEmptyBandIsHeldByTheBestBelowIt) {
   spec_.add_report_megabytes(2.0);
-  const auto champions = Choose(front_);
-  EXPECT_EQ(Holder(champions, Role::SIZE, 2.0), 0) << "3 MB is nearer to 2 than 1 MB is to 1.7";
+  const auto champions =
+      Choose({Network(0, 0.1, 1, 3), Network(1, 0.5, 1.1, 0.95), Network(2, 0.4, 1.0, 1.2)});
+  EXPECT_EQ(Holder(champions, Role::SIZE, 2.0), 2);
+  EXPECT_TRUE(Met(champions, Role::SIZE));
+}
+
+TEST_F(ChampionsTest, ASizeThatNobodyKeepsIsFilledByTheNearestAndMarked) {
+  spec_.add_report_megabytes(0.9);
+  const auto champions = Choose({Network(0, 0.1, 1, 3), Network(1, 0.5, 1.1, 0.95)});
+  EXPECT_EQ(Holder(champions, Role::SIZE, 0.9), 1);
   EXPECT_FALSE(Met(champions, Role::SIZE));
   EXPECT_TRUE(Met(champions, Role::KNEE));
 }

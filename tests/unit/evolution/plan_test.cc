@@ -116,6 +116,24 @@ TEST_F(PlanTest, BudgetCanCountMacs) {
             1000.0);  // 2,000 · 0.5
 }
 
+TEST_F(PlanTest, BudgetCanCountTimeByTheProfileOfParents) {
+  spec_.mutable_environment()->set_resource(v1::EnvironmentSpec::TIME);
+  spec_.mutable_measurement()->set_profile(true);
+  OpenGeneration first = Complete(spec_, 0);
+  v1::LayerTime& time = *first.individuals[0].measure->add_profile();
+  time.set_layer("conv");
+  time.set_milliseconds(3);
+  const v1::EvolutionSummary summary = Make(Beginning(), first).closing->summary;
+  const v1::SynthesizeJob job = Make(summary, Open(spec_, 1)).wanted[0].synthesize();
+  EXPECT_EQ(job.target_budget(), 1.5);
+  ASSERT_EQ(job.parents(0).profile_size(), 1);
+  EXPECT_EQ(job.parents(0).profile(0).layer(), "conv");
+  EXPECT_EQ(job.parents(0).profile(0).milliseconds(), 3);
+  // Whoever counts something else need not know it.
+  spec_.mutable_environment()->set_resource(v1::EnvironmentSpec::MACS);
+  EXPECT_TRUE(Make(summary, Open(spec_, 1)).wanted[0].synthesize().parents(0).profile().empty());
+}
+
 TEST_F(PlanTest, LiteralHasNoBudget) {
   spec_.mutable_environment()->set_calibration(v1::EnvironmentSpec::LITERAL);
   EXPECT_EQ(Make(SummaryAfter(spec_, 0), Open(spec_, 1)).wanted[0].synthesize().target_budget(),

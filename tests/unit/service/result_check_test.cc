@@ -248,6 +248,27 @@ TEST_F(ResultCheckTest, ImpossibleMeasurementIsAFailure) {
               HasSubstr("protocol"));
 }
 
+TEST_F(ResultCheckTest, ImpossibleProfileIsAFailure) {
+  const auto with = [](std::vector<std::pair<std::string, double>> times) {
+    return [times](auto& r) {
+      r.clear_profile();
+      for (const auto& [layer, milliseconds] : times) {
+        r.add_profile()->set_layer(layer);
+        r.mutable_profile()->rbegin()->set_milliseconds(milliseconds);
+      }
+    };
+  };
+  EXPECT_THAT(MeasureError(with({{"a", 1}})), HasSubstr("nobody wanted"));
+  measure_.mutable_measure()->mutable_protocol()->set_profile(true);
+  EXPECT_THAT(MeasureError(with({})), HasSubstr("lacks the profile"));
+  EXPECT_EQ(MeasureError(with({{"a", 1}, {"b", 0}})), "");
+  EXPECT_THAT(MeasureError(with({{"a", 1}, {"a", 1}})), HasSubstr("twice"));
+  EXPECT_THAT(MeasureError(with({{"a", -1}})), HasSubstr("profile.milliseconds"));
+  EXPECT_THAT(MeasureError(with({{"a", kNan}})), HasSubstr("profile.milliseconds"));
+  EXPECT_THAT(MeasureError(with({{"a", 0}})), HasSubstr("no time"));
+  EXPECT_THAT(MeasureError(with({{"", 1}})), HasSubstr("profile.layer"));
+}
+
 TEST_F(ResultCheckTest, MeasurementOnAnotherDeviceIsAFailure) {
   measure_.mutable_measure()->set_device_class("board/named");
   EXPECT_THAT(MeasureError([](auto&) {}), HasSubstr("not on board/named"));

@@ -75,6 +75,15 @@ TEST(ExperimentSpecTest, DefaultsFollowTheStrategy) {
   EXPECT_EQ(complete("strategy: TAYLOR_PRUNE").synthesis().strength(), v1::SynthesisSpec::TAYLOR);
   // Nobody asks for strengths that pictures are needed for.
   EXPECT_EQ(complete("strategy: RANDOM").synthesis().strength(), v1::SynthesisSpec::L1);
+  const auto netadapt = complete("strategy: NETADAPT");
+  EXPECT_EQ(netadapt.synthesis().strength(), v1::SynthesisSpec::L2);
+  EXPECT_EQ(netadapt.synthesis().ranking(), v1::SynthesisSpec::LAYER);
+  EXPECT_EQ(netadapt.offspring(), 8);
+  EXPECT_EQ(netadapt.parents(), 1);
+  EXPECT_FALSE(complete("").measurement().profile());
+  EXPECT_TRUE(complete("environment { resource: TIME }").measurement().profile());
+  EXPECT_TRUE(
+      complete("synthesis { multipliers { share: TIME } }").measurement().profile());
   EXPECT_EQ(complete("synthesis { mates: 2 }").synthesis().tagging(), 0.5);
 }
 
@@ -288,6 +297,26 @@ TEST(ExperimentSpecTest, EveryImpossibleValueIsRefused) {
       {"strategy: L1_PRUNE environment { calibration: LITERAL }", "environment.calibration"},
       {"strategy: UNIFORM_WIDTH_FROM_SCRATCH training { offspring { distillation { teacher: PARENT } } }",
        "training.offspring.distillation.teacher"},
+      {"strategy: NETADAPT parents: 2", "parents: must be 1 for strategy NETADAPT"},
+      {"strategy: NETADAPT synthesis { ranking: GLOBAL }", "synthesis.ranking"},
+      {"strategy: NETADAPT synthesis { filter_multiple: 4 }", "synthesis.filter_multiple"},
+      {"strategy: NETADAPT environment { calibration: LITERAL }", "environment.calibration"},
+      {"strategy: NETADAPT synthesis { multipliers { } }", "synthesis.multipliers"},
+      {"strategy: L1_PRUNE synthesis { multipliers { } }", "synthesis.multipliers"},
+      {"strategy: RANDOM synthesis { multipliers { } }", "synthesis.multipliers"},
+      {"synthesis { multipliers { exponent: 0 } }", "synthesis.multipliers.exponent"},
+      {"synthesis { multipliers { exponent: nan } }", "synthesis.multipliers.exponent"},
+      {"synthesis { multipliers { share: RESOURCE_UNSPECIFIED } }", "synthesis.multipliers.share"},
+      {"environment { resource: RESOURCE_UNSPECIFIED }", "environment.resource"},
+      {"environment { resource: TIME } measurement { fitness: ESTIMATED }",
+       "measurement.fitness: must be MEASURED"},
+      {"synthesis { multipliers { share: TIME } } measurement { fitness: ESTIMATED }",
+       "measurement.fitness: must be MEASURED"},
+      {"environment { resource: TIME } measurement { profile: false }",
+       "measurement.profile: must be true"},
+      {"measurement { profile: true fitness: ESTIMATED }", "measurement.profile: asks how long"},
+      {"strategy: UNIFORM_WIDTH_FROM_SCRATCH environment { resource: TIME }",
+       "environment.resource: must be PARAMETERS or MACS"},
       {"synthesis { strength: STRENGTH_UNSPECIFIED }", "synthesis.strength"},
       {"synthesis { ranking: RANKING_UNSPECIFIED }", "synthesis.ranking"},
       {"synthesis { strength_images: 0 }", "synthesis.strength_images"},

@@ -22,6 +22,8 @@ double BudgetOf(const Genome& genome, v1::EnvironmentSpec::Resource resource, in
   return static_cast<double>(ComputeCost(genome, input_size)->macs);
 }
 
+Prices ParameterPrices(const Genome& genome) { return *PricesOf(genome, kParameters, 0, {}); }
+
 struct Mean {
   double mean = 0, standard_error = 0;
 };
@@ -59,13 +61,13 @@ std::vector<GroupPlan> CertainPlans(const Genome& genome) {
 
 TEST(ExpectedBudgetTest, OfACertainChildIsExactlyThatOfTheParent) {
   const Genome squeezenet = *SqueezeNetV11(10);
-  EXPECT_EQ(*ExpectedBudget(squeezenet, CertainPlans(squeezenet), kParameters, 0), 727626.0);
+  EXPECT_EQ(*ExpectedBudget(squeezenet, CertainPlans(squeezenet), ParameterPrices(squeezenet)), 727626.0);
   for (uint64_t seed = 0; seed < 60; ++seed) {
     SCOPED_TRACE(seed);
     const Genome genome = RandomGenome(seed);
     const int size = SmallestInputSize(genome) + static_cast<int>(seed % 5);
     for (const auto resource : {kParameters, kMacs}) {
-      EXPECT_EQ(*ExpectedBudget(genome, CertainPlans(genome), resource, size),
+      EXPECT_EQ(*ExpectedBudget(genome, CertainPlans(genome), *PricesOf(genome, resource, size, {})),
                 BudgetOf(genome, resource, size));
     }
   }
@@ -92,7 +94,7 @@ TEST(ExpectedBudgetTest, CountsFloorsAndMultiplesExactly) {
         expected += chance * (survivors * (2 * 9 + 1) + 3 * (survivors + 1));
       }
       const GroupPlan head = {std::vector<Probability>(3, kCertain), 3, 1};
-      EXPECT_NEAR(*ExpectedBudget(genome, {plan, head}, kParameters, 0), expected, 1e-11 * expected)
+      EXPECT_NEAR(*ExpectedBudget(genome, {plan, head}, ParameterPrices(genome)), expected, 1e-11 * expected)
           << "floor " << floor << ", multiple " << multiple;
     }
   }
@@ -109,7 +111,8 @@ TEST(ExpectedBudgetTest, IsTheMeanOfRandomGenomesChildren) {
     const auto resource = seed % 4 < 2 ? kParameters : kMacs;
     const int size = SmallestInputSize(parent.genome) + 1;
     const auto environment =
-        LiteralEnvironment(parent.genome, OddsOfWeights(parent, spec), 0.8, resource, size);
+        LiteralEnvironment(parent.genome, OddsOfWeights(parent, spec), 0.8,
+                           *PricesOf(parent.genome, resource, size, {}));
     ASSERT_TRUE(environment.ok()) << environment.status();
     EXPECT_EQ(environment->kappa, 0.8);
     const Mean sampled = SampledBudget(parent.genome, environment->plans, resource, size, 600);
@@ -123,13 +126,13 @@ TEST(ExpectedBudgetTest, PlansThatDoNotFitAreRefused) {
   const Genome genome = RandomGenome(1);
   auto plans = CertainPlans(genome);
   plans[0].probabilities.push_back(1);
-  EXPECT_EQ(ExpectedBudget(genome, plans, kParameters, 0).status().code(),
+  EXPECT_EQ(ExpectedBudget(genome, plans, ParameterPrices(genome)).status().code(),
             absl::StatusCode::kInvalidArgument);
   plans = CertainPlans(genome);
   plans.pop_back();
-  EXPECT_EQ(ExpectedBudget(genome, plans, kParameters, 0).status().code(),
+  EXPECT_EQ(ExpectedBudget(genome, plans, ParameterPrices(genome)).status().code(),
             absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(ExpectedBudget(genome, CertainPlans(genome), kMacs, 0).status().code(),
+  EXPECT_EQ(PricesOf(genome, kMacs, 0, {}).status().code(),
             absl::StatusCode::kInvalidArgument)
       << "no picture is 0 pixels wide";
 }
@@ -143,7 +146,8 @@ TEST(BudgetEnvironmentTest, ExpectsTheTargetForAnySelectivity) {
         spec.set_selectivity(selectivity);
         const double target = factor * BudgetOf(parent.genome, resource, 64);
         const auto environment =
-            BudgetEnvironment(parent.genome, OddsOfWeights(parent, spec), target, resource, 64);
+            BudgetEnvironment(parent.genome, OddsOfWeights(parent, spec),
+                              {target, *PricesOf(parent.genome, resource, 64, {})});
         ASSERT_TRUE(environment.ok()) << environment.status();
         EXPECT_NEAR(environment->expected_budget / target, 1.0, 1e-6)
             << "T " << selectivity << ", factor " << factor;
@@ -174,7 +178,8 @@ TEST(BudgetEnvironmentTest, TheMeanOfAThousandChildrenIsTheTarget) {
       spec.set_selectivity(selectivity);
       const double target = 0.928 * BudgetOf(parent.genome, resource, 64);
       const auto environment =
-          BudgetEnvironment(parent.genome, OddsOfWeights(parent, spec), target, resource, 64);
+          BudgetEnvironment(parent.genome, OddsOfWeights(parent, spec),
+                              {target, *PricesOf(parent.genome, resource, 64, {})});
       ASSERT_TRUE(environment.ok()) << environment.status();
       ASSERT_FALSE(HasLayerAtItsFloor(parent.genome, environment->plans)) << "T " << selectivity;
       const Mean sampled = SampledBudget(parent.genome, environment->plans, resource, 64, 1000);
@@ -201,7 +206,8 @@ TEST(BudgetEnvironmentTest, TheMeanOfAThousandChildrenIsTheTargetForRandomGenome
       SCOPED_TRACE(testing::Message() << "seed " << seed << ", T " << selectivity);
       spec.set_selectivity(selectivity);
       const auto environment =
-          BudgetEnvironment(genome, OddsOfWeights(parent, spec), target, resource, size);
+          BudgetEnvironment(genome, OddsOfWeights(parent, spec),
+                            {target, *PricesOf(genome, resource, size, {})});
       ASSERT_TRUE(environment.ok()) << environment.status();
       if (HasLayerAtItsFloor(genome, environment->plans)) {
         ++at_a_floor;
@@ -226,7 +232,8 @@ TEST(BudgetEnvironmentTest, AParentWithinTheTargetKeepsEverything) {
     spec.set_selectivity(selectivity);
     for (const double target : {whole, 2 * whole}) {
       const auto environment =
-          BudgetEnvironment(parent.genome, OddsOfWeights(parent, spec), target, kParameters, 0);
+          BudgetEnvironment(parent.genome, OddsOfWeights(parent, spec),
+                            {target, ParameterPrices(parent.genome)});
       ASSERT_TRUE(environment.ok()) << environment.status();
       EXPECT_EQ(environment->expected_budget, whole);
       for (const GroupPlan& plan : environment->plans) {
@@ -249,10 +256,11 @@ TEST(BudgetEnvironmentTest, ATargetBelowTheFloorsIsRefusedAndOneAtThemIsReached)
     }
   }
   const double floors = BudgetOf(*parent.genome.Prune(least), kParameters, 0);
-  const auto below = BudgetEnvironment(parent.genome, plans, floors - 1, kParameters, 0);
+  const Prices prices = ParameterPrices(parent.genome);
+  const auto below = BudgetEnvironment(parent.genome, plans, {floors - 1, prices});
   EXPECT_EQ(below.status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_NE(below.status().message().find("minimum_filters"), absl::string_view::npos);
-  const auto at = BudgetEnvironment(parent.genome, plans, floors, kParameters, 0);
+  const auto at = BudgetEnvironment(parent.genome, plans, {floors, prices});
   ASSERT_TRUE(at.ok()) << at.status();
   EXPECT_NEAR(at->expected_budget, floors, 0.01);
 }

@@ -1,6 +1,7 @@
 #include "worker/synthesis/odds.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -10,6 +11,7 @@ namespace squish {
 namespace {
 
 using ::testing::DoubleEq;
+using ::testing::DoubleNear;
 using ::testing::Each;
 using ::testing::ElementsAre;
 
@@ -34,7 +36,7 @@ v1::SynthesisSpec Spec(v1::SynthesisSpec::Ranking ranking, double selectivity) {
 const Strengths kStrengths = {{4, 1, 2}, {100, 50}, {7, 8}};
 
 TEST(OddsTest, OfALayerAreRelativeToItsStrongest) {
-  const auto odds = OddsOf(ThreeConvs(), kStrengths, Spec(v1::SynthesisSpec::LAYER, 0.5));
+  const auto odds = OddsOf(ThreeConvs(), kStrengths, Spec(v1::SynthesisSpec::LAYER, 0.5), {});
   EXPECT_THAT(odds[0].log_probabilities, ElementsAre(0.0, -1.5, -1.0));
   EXPECT_THAT(odds[1].log_probabilities, ElementsAre(0.0, -1.0));
   EXPECT_EQ(odds[0].floor, 2);
@@ -42,7 +44,7 @@ TEST(OddsTest, OfALayerAreRelativeToItsStrongest) {
 }
 
 TEST(OddsTest, OfAllLayersGoByRank) {
-  const auto odds = OddsOf(ThreeConvs(), kStrengths, Spec(v1::SynthesisSpec::GLOBAL, 0.5));
+  const auto odds = OddsOf(ThreeConvs(), kStrengths, Spec(v1::SynthesisSpec::GLOBAL, 0.5), {});
   // Weakest first: a1, a2, a0, b1, b0, which are fifths.
   EXPECT_THAT(odds[0].log_probabilities,
               ElementsAre(DoubleEq(-0.8), DoubleEq(-1.6), DoubleEq(-1.2)));
@@ -51,15 +53,51 @@ TEST(OddsTest, OfAllLayersGoByRank) {
 
 TEST(OddsTest, EqualStrengthsRankByGroupAndCluster) {
   const auto odds =
-      OddsOf(ThreeConvs(), {{1, 1, 1}, {1, 1}, {0, 0}}, Spec(v1::SynthesisSpec::GLOBAL, 1));
+      OddsOf(ThreeConvs(), {{1, 1, 1}, {1, 1}, {0, 0}}, Spec(v1::SynthesisSpec::GLOBAL, 1), {});
   EXPECT_THAT(odds[0].log_probabilities,
               ElementsAre(DoubleEq(-0.8), DoubleEq(-0.6), DoubleEq(-0.4)));
   EXPECT_THAT(odds[1].log_probabilities, ElementsAre(DoubleEq(-0.2), 0.0));
 }
 
+// Every filter of a costs 2, every one of b 32.
+TEST(OddsTest, OfAllLayersGoByWorth) {
+  const Strengths worth = WorthOf(kStrengths, {{2, 32, 3}, 1});
+  EXPECT_THAT(worth[0], ElementsAre(DoubleEq(2), DoubleEq(0.5), DoubleEq(1)));
+  EXPECT_THAT(worth[1], ElementsAre(DoubleEq(3.125), DoubleEq(1.5625)));
+  const auto odds = OddsOf(ThreeConvs(), kStrengths, Spec(v1::SynthesisSpec::GLOBAL, 0.5),
+                           {{2, 32, 3}, 1});
+  // Weakest first: a1, a2, b1, a0, b0.
+  EXPECT_THAT(odds[0].log_probabilities,
+              ElementsAre(DoubleEq(-0.4), DoubleEq(-1.6), DoubleEq(-1.2)));
+  EXPECT_THAT(odds[1].log_probabilities, ElementsAre(0.0, DoubleEq(-0.8)));
+}
+
+TEST(OddsTest, WorthFollowsTheExponent) {
+  const Strengths worth = WorthOf(kStrengths, {{4, 100, 3}, 0.5});
+  EXPECT_THAT(worth[0], ElementsAre(DoubleEq(2), DoubleEq(0.5), DoubleEq(1)));
+  EXPECT_THAT(worth[1], ElementsAre(DoubleEq(10), DoubleEq(5)));
+  EXPECT_EQ(WorthOf(kStrengths, {}), kStrengths);
+}
+
+TEST(OddsTest, WhatIsFreeIsAsStrongAsItIs) {
+  EXPECT_EQ(WorthOf(kStrengths, {{0, 0, 0}, 1}), kStrengths);
+}
+
+// Of means 7/3 and 75, at prices 7/3 and 25: ρ is as 1 to 3, of mean 1.
+TEST(OddsTest, OfALayerAreMultiplied) {
+  const auto odds = OddsOf(ThreeConvs(), kStrengths, Spec(v1::SynthesisSpec::LAYER, 0.5),
+                           {{7.0 / 3, 25, 1}, 1});
+  const double a = std::log(0.5), b = std::log(1.5);
+  EXPECT_THAT(odds[0].log_probabilities,
+              ElementsAre(DoubleNear(a, 1e-12), DoubleNear(a - 1.5, 1e-12),
+                          DoubleNear(a - 1, 1e-12)));
+  EXPECT_THAT(odds[1].log_probabilities,
+              ElementsAre(DoubleNear(b, 1e-12), DoubleNear(b - 1, 1e-12)));
+}
+
 TEST(OddsTest, TheHeadCannotGo) {
   for (const auto ranking : {v1::SynthesisSpec::LAYER, v1::SynthesisSpec::GLOBAL}) {
-    const auto odds = OddsOf(ThreeConvs(), kStrengths, Spec(ranking, 0.1));
+    const auto odds = OddsOf(ThreeConvs(), kStrengths, Spec(ranking, 0.1), {});
     EXPECT_FALSE(odds[2].prunable);
     EXPECT_EQ(odds[2].floor, 2);
     EXPECT_EQ(odds[2].multiple, 1);

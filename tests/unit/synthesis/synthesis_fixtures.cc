@@ -70,7 +70,7 @@ absl::StatusOr<Offspring> SynthesizeChild(const v1::SynthesizeJob& job, const v1
 std::vector<GroupOdds> OddsOfWeights(const Network& parent, const v1::SynthesisSpec& spec) {
   const std::vector<Parent> parents = {{parent, std::nullopt}};
   const auto candidate = Mate(parents, spec, 1, Key(1, 0));
-  return OddsOf(parent.genome, candidate->strengths, spec);
+  return OddsOf(parent.genome, candidate->strengths, spec, {});
 }
 
 }  // namespace squish

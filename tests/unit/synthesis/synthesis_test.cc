@@ -465,6 +465,60 @@ TEST(SynthesisDigestTest, AreAsExpected) {
   }
 }
 
+// Milliseconds that follow from the layer's place alone.
+void AddProfile(const Genome& genome, v1::ParentNetwork& parent) {
+  for (const int layer : genome.convs()) {
+    v1::LayerTime& time = *parent.add_profile();
+    time.set_layer(genome.layer(layer).name);
+    time.set_milliseconds(0.1 * (layer % 5 + 1));
+  }
+}
+
+TEST(SynthesisTest, ABudgetOfTimeIsMetByTheParentsProfile) {
+  const Network parent = TrainedSqueezeNet(0.25);
+  v1::SynthesizeJob job = ChildJob(parent);
+  AddProfile(parent.genome, *job.mutable_parents(0));
+  double whole = 0;
+  for (const v1::LayerTime& time : job.parents(0).profile()) whole += time.milliseconds();
+  job.mutable_environment()->set_resource(v1::EnvironmentSpec::TIME);
+  job.set_target_budget(0.8 * whole);
+  const v1::ExperimentSpec::Strategy strategies[] = {
+      v1::ExperimentSpec::EVOLUTION, v1::ExperimentSpec::RANDOM, v1::ExperimentSpec::L1_PRUNE,
+      v1::ExperimentSpec::NETADAPT};
+  for (const auto strategy : strategies) {
+    SCOPED_TRACE(v1::ExperimentSpec::Strategy_Name(strategy));
+    job.set_strategy(strategy);
+    const auto child = SynthesizeChild(job, Key(1, 0), parent);
+    ASSERT_TRUE(child.ok()) << child.status();
+    EXPECT_NEAR(child->birth.expected_budget() / job.target_budget(), 1.0, 0.02);
+    EXPECT_LT(CountParameters(child->network.genome), CountParameters(parent.genome));
+  }
+  job.mutable_parents(0)->clear_profile();
+  EXPECT_EQ(SynthesizeChild(job, Key(1, 0), parent).status().code(),
+            absl::StatusCode::kInvalidArgument);
+}
+
+TEST(SynthesisTest, MultipliersMoveWhatIsLostToWhereItCosts) {
+  const Network parent = TrainedSqueezeNet(0.25);
+  v1::SynthesizeJob job = ChildJob(parent);
+  job.mutable_synthesis()->set_ranking(v1::SynthesisSpec::GLOBAL);
+  job.set_target_budget(0.7 * CountParameters(parent.genome));
+  const auto filters_left = [&] {
+    int64_t filters = 0;
+    const auto child = SynthesizeChild(job, Key(1, 0), parent);
+    EXPECT_TRUE(child.ok()) << child.status();
+    EXPECT_NEAR(child->birth.expected_budget() / job.target_budget(), 1.0, 1e-6);
+    for (const int layer : child->network.genome.convs()) {
+      filters += child->network.genome.conv(layer).filters();
+    }
+    return filters;
+  };
+  const int64_t before = filters_left();
+  job.mutable_synthesis()->mutable_multipliers()->set_share(v1::EnvironmentSpec::PARAMETERS);
+  job.mutable_synthesis()->mutable_multipliers()->set_exponent(1);
+  EXPECT_GT(filters_left(), before) << "expensive ones go first, so fewer have to";
+}
+
 struct OtherExpected {
   const char* what;
   std::function<void(v1::SynthesizeJob&)> change;
@@ -513,6 +567,28 @@ TEST(SynthesisDigestTest, OfEveryOtherWayAreAsExpected) {
          job.mutable_synthesis()->set_ranking(v1::SynthesisSpec::GLOBAL);
        },
        "a0f770fc4ee7435470f1e6c5decb69d5bd6808ff5b71f625d0edd3b8053a1e1e"},
+      {"NETADAPT",
+       [](auto& job) {
+         job.set_strategy(v1::ExperimentSpec::NETADAPT);
+         job.mutable_synthesis()->set_strength(v1::SynthesisSpec::L2);
+       },
+       "f2272be8c9058f2b3ce454fff362ea486c7bd92b27d0a84f6cb4a57159d65ec1"},
+      {"worth by parameters",
+       [](auto& job) {
+         job.mutable_synthesis()->set_strength(v1::SynthesisSpec::TAYLOR);
+         job.mutable_synthesis()->set_ranking(v1::SynthesisSpec::GLOBAL);
+         job.mutable_synthesis()->set_selectivity(0.1);
+         job.mutable_synthesis()->mutable_multipliers()->set_share(
+             v1::EnvironmentSpec::PARAMETERS);
+         job.mutable_synthesis()->mutable_multipliers()->set_exponent(0.5);
+       },
+       "e3bf5bbd070f5cfe5f85fe7d0a5755f92c26b8fdff882d4d62f40389b6018dac"},
+      {"multipliers by MACs",
+       [](auto& job) {
+         job.mutable_synthesis()->mutable_multipliers()->set_share(v1::EnvironmentSpec::MACS);
+         job.mutable_synthesis()->mutable_multipliers()->set_exponent(0.25);
+       },
+       "cc7a21e8f2c4165fb9302ead903d1e7994b9e04d4c461d2806a17822427fe5ff"},
       {"RANDOM", [](auto& job) { job.set_strategy(v1::ExperimentSpec::RANDOM); },
        "010ab1401d66b1dd6c57af125def8f4e9e1b36deef3e5d0524ddead2fe1b9846"},
       {"UNIFORM_WIDTH_FROM_SCRATCH",
