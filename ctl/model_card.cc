@@ -7,6 +7,8 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
+#include "common/genome/ancestors.h"
+#include "common/genome/cost.h"
 #include "ctl/champions.h"
 #include "ctl/table.h"
 
@@ -16,6 +18,9 @@ namespace {
 // Beyond these a table of classes is no longer read.
 constexpr int kClassesOfConfusion = 12;
 constexpr int kClassesListed = 100;
+
+// As torchvision has it, for 1,000 classes.
+constexpr int64_t kAlexNetParameters = 61'100'840;
 
 std::string NameOf(const v1::IndividualName& name) {
   return absl::StrCat(name.generation(), ":", name.index());
@@ -63,6 +68,14 @@ void Figures(const ModelCardFacts& facts, std::string& card) {
   absl::StrAppend(&card, "## Figures\n\n");
   Titles(card, {"figure", "value", "measured on"});
   Row(card, {"parameters", WithThousands(individual.parameters()), "fp32"});
+  const auto smaller_than = [&](absl::string_view network, int64_t parameters) {
+    Row(card, {absl::StrCat("smaller than ", network),
+               absl::StrFormat("%.2f times", static_cast<double>(parameters) /
+                                                 static_cast<double>(individual.parameters())),
+               absl::StrCat("by its ", WithThousands(parameters), " parameters")});
+  };
+  smaller_than("AlexNet", kAlexNetParameters);
+  smaller_than("SqueezeNet v1.1 for 1,000 classes", CountParameters(*SqueezeNetV11(1000)));
   Row(card, {"size", Megabytes(individual.bytes()), "fp32 weights, 10^6 bytes"});
   const int side = facts.experiment.spec().measurement().input_size();
   Row(card, {"multiply-adds", WithThousands(individual.macs()),
@@ -83,6 +96,14 @@ void Figures(const ModelCardFacts& facts, std::string& card) {
   if (individual.has_ratio_to_ancestor()) {
     Row(card, {"images/s ÷ the ancestor's", absl::StrFormat("%.3f", individual.ratio_to_ancestor()),
                device});
+  }
+  for (const v1::Speed& speed : individual.beside()) {
+    Row(card, {"images/s beside",
+               speed.has_images_per_second()
+                   ? absl::StrFormat("%.1f, ratio %.3f", speed.images_per_second(),
+                                     speed.ratio_to_ancestor())
+                   : "refused",
+               Plain(speed.measured_on())});
   }
   absl::StrAppend(&card, "\n");
 }

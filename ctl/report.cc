@@ -277,6 +277,24 @@ Sheet ExperimentFields(const v1::Experiment& experiment) {
   return fields;
 }
 
+namespace {
+
+// What measurement.beside found.
+std::string SpeedsBesideCell(const v1::Individual& individual) {
+  std::vector<std::string> speeds;
+  for (const v1::Speed& speed : individual.beside()) {
+    speeds.push_back(absl::StrCat(
+        speed.has_images_per_second()
+            ? absl::StrFormat("%.1f images/s, ratio %.3f", speed.images_per_second(),
+                              speed.ratio_to_ancestor())
+            : "refused",
+        " (", speed.measured_on(), ")"));
+  }
+  return speeds.empty() ? "-" : absl::StrJoin(speeds, "; ");
+}
+
+}  // namespace
+
 Sheet IndividualFields(const v1::Individual& individual) {
   Sheet fields = Fields();
   const std::string parents = ParentsOf(individual);
@@ -285,6 +303,7 @@ Sheet IndividualFields(const v1::Individual& individual) {
                  {"parents", parents.empty() ? "-" : parents},
                  {"parameters", WithThousands(individual.parameters())},
                  {"megabytes", absl::StrFormat("%.3f", Megabytes(individual))},
+                 {"synapses", individual.synapses() > 0 ? WithThousands(individual.synapses()) : "-"},
                  {"MACs", WithThousands(individual.macs())},
                  {"selection accuracy", AccuracyCell(individual)},
                  {"selection log-loss", individual.has_selection_log_loss()
@@ -293,6 +312,7 @@ Sheet IndividualFields(const v1::Individual& individual) {
                  {"images/s", SpeedCell(individual)},
                  {"ratio", RatioCell(individual)},
                  {"measured on", individual.measured_on().empty() ? "-" : individual.measured_on()},
+                 {"beside it", SpeedsBesideCell(individual)},
                  {"images trained", WithThousands(individual.images_seen())},
                  {"selected", individual.selected() ? "yes" : "no"},
                  {"genome digest", individual.genome_digest()},

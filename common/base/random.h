@@ -28,6 +28,7 @@ enum class RandomDomain : uint64_t {
   kBuiltInShapes = 6,
   kResizedCrop = 7,
   kColour = 8,
+  kSynapses = 9,
 };
 
 // Philox4x32-10: 128-bit counter, 64-bit key.

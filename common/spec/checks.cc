@@ -193,6 +193,25 @@ void CheckClosedLoop(const v1::EnvironmentSpec& environment, Checker& checker) {
   }
 }
 
+// Which speed a constraint is about.
+void CheckBeside(const v1::ExperimentSpec& spec, const v1::Constraint& constraint,
+                 const std::string& field, Checker& checker) {
+  if (constraint.beside() == 0) return;
+  const auto& beside = spec.measurement().beside();
+  checker.Require(constraint.has_min_ratio_to_ancestor() || constraint.has_min_images_per_second(),
+                  field + ".beside",
+                  "says which speed is meant, and the demand is about none; remove it");
+  if (constraint.beside() < 0 || constraint.beside() > beside.size()) {
+    checker.Fail(field + ".beside",
+                 absl::StrCat("is ", constraint.beside(), ", and measurement.beside has ",
+                              beside.size(), " entries; name one of them, or 0"));
+    return;
+  }
+  checker.Require(!beside[constraint.beside() - 1].champions(), field + ".beside",
+                  "names a measurement of champions alone, by which nobody is selected; set "
+                  "its champions: false");
+}
+
 void CheckEnvironment(const v1::ExperimentSpec& spec, Checker& checker) {
   const v1::EnvironmentSpec& environment = spec.environment();
   checker.Positive(environment.resource_factor(), 1, "environment.resource_factor");
@@ -207,6 +226,7 @@ void CheckEnvironment(const v1::ExperimentSpec& spec, Checker& checker) {
     const std::string field = absl::StrCat("environment.constraints[", i, "]");
     const v1::Constraint& constraint = environment.constraints(i);
     CheckConstraint(constraint, field, checker);
+    CheckBeside(spec, constraint, field, checker);
     const bool about_speed = constraint.has_min_images_per_second();
     if (about_speed && spec.measurement().fitness() == v1::MeasurementSpec::ESTIMATED) {
       checker.Fail(field, "asks for images/s, which an ESTIMATED fitness does not have; use "
@@ -218,13 +238,21 @@ void CheckEnvironment(const v1::ExperimentSpec& spec, Checker& checker) {
 void CheckMates(const v1::ExperimentSpec& spec, Checker& checker) {
   const v1::SynthesisSpec& synthesis = spec.synthesis();
   checker.Range(synthesis.mates(), 1, 16, "synthesis.mates");
-  checker.Require(synthesis.mates() <= spec.parents(), "synthesis.mates",
+  const bool of_archive = synthesis.mates_from() == v1::SynthesisSpec::ARCHIVE;
+  checker.Require(of_archive || synthesis.mates() <= spec.parents(), "synthesis.mates",
                   absl::StrCat("is ", synthesis.mates(), ", more than parents (", spec.parents(),
                                "), of which they are taken; make it less, or those more"));
   checker.Require(synthesis.shares().empty() || synthesis.shares_size() == synthesis.mates(),
                   "synthesis.shares",
                   absl::StrCat("has ", synthesis.shares_size(), " numbers for ",
                                synthesis.mates(), " mates; give one for each, or none"));
+  checker.Require(synthesis.mates_from() == v1::SynthesisSpec::SELECTED ||
+                      synthesis.mates_from() == v1::SynthesisSpec::ARCHIVE,
+                  "synthesis.mates_from", "must be SELECTED or ARCHIVE");
+  checker.Require(synthesis.mates_from() != v1::SynthesisSpec::ARCHIVE || synthesis.mates() > 1,
+                  "synthesis.mates_from",
+                  "says where further parents come from, and an offspring has one; set "
+                  "synthesis.mates, or remove it");
   for (int i = 0; i < synthesis.shares_size(); ++i) {
     checker.Positive(synthesis.shares(i), 1e6, absl::StrCat("synthesis.shares[", i, "]"));
   }
@@ -251,7 +279,12 @@ void CheckSynthesis(const v1::ExperimentSpec& spec, Checker& checker) {
   if (synthesis.has_multipliers()) {
     checker.Require(IsKnown(synthesis.multipliers().share()), "synthesis.multipliers.share",
                     "must be PARAMETERS, MACS or TIME");
-    checker.Positive(synthesis.multipliers().exponent(), 4, "synthesis.multipliers.exponent");
+    checker.Range(synthesis.multipliers().exponent(), 0, 4, "synthesis.multipliers.exponent");
+  }
+  if (synthesis.has_synapses()) {
+    checker.Positive(synthesis.synapses().keep(), 1, "synthesis.synapses.keep");
+    checker.Require(synthesis.inheritance() == v1::SynthesisSpec::INHERIT, "synthesis.synapses",
+                    "are drawn by the weights that are inherited; set inheritance: INHERIT");
   }
   CheckMates(spec, checker);
 }
@@ -395,6 +428,17 @@ void CheckMeasurement(const v1::ExperimentSpec& spec, Checker& checker) {
                   "asks how long layers take, and with fitness: ESTIMATED nothing is measured");
   checker.Require(measurement.profile() || !CountsTime(spec), "measurement.profile",
                   "must be true where a resource is TIME; leave it out");
+  checker.Require(measured || measurement.beside().empty(), "measurement.beside",
+                  "asks for measurements, and with fitness: ESTIMATED nothing is measured");
+  checker.Require(measurement.beside_size() <= 8, "measurement.beside",
+                  "has more than 8 entries; name fewer");
+  for (int i = 0; i < measurement.beside_size(); ++i) {
+    const std::string field = absl::StrCat("measurement.beside[", i, "]");
+    checker.Require(IsDeviceClass(measurement.beside(i).device_class()), field + ".device_class",
+                    "must be at most 128 printable ASCII characters without spaces; leave it "
+                    "out for the measurement's own");
+    checker.Range(measurement.beside(i).batch(), 1, 1024, field + ".batch");
+  }
   checker.Require(IsDeviceClass(measurement.device_class()), "measurement.device_class",
                   "must be at most 128 printable ASCII characters without spaces, e.g. "
                   "\"jetson-tx1/l4t-32.7\"; leave it out to take the first agent's");

@@ -19,6 +19,7 @@ void FillEnvironment(v1::EnvironmentSpec& environment) {
   }
   for (v1::Constraint& constraint : *environment.mutable_constraints()) {
     SQUISH_DEFAULT(constraint, scheduled, true);
+    SQUISH_DEFAULT(constraint, beside, 0);
   }
 }
 
@@ -36,7 +37,7 @@ void FillRanking(v1::ExperimentSpec::Strategy strategy, v1::SynthesisSpec& synth
                  by_weights ? v1::SynthesisSpec::LAYER : v1::SynthesisSpec::GLOBAL);
 }
 
-void FillSynthesis(v1::SynthesisSpec& synthesis) {
+void FillSynthesis(v1::ExperimentSpec::Strategy strategy, v1::SynthesisSpec& synthesis) {
   SQUISH_DEFAULT(synthesis, selectivity, 0.1);
   SQUISH_DEFAULT(synthesis, truncation, 0);
   SQUISH_DEFAULT(synthesis, inheritance, v1::SynthesisSpec::INHERIT);
@@ -45,9 +46,13 @@ void FillSynthesis(v1::SynthesisSpec& synthesis) {
   SQUISH_DEFAULT(synthesis, strength_images, 1024);
   SQUISH_DEFAULT(synthesis, mates, 1);
   if (synthesis.mates() > 1) SQUISH_DEFAULT(synthesis, tagging, 0.5);
-  if (synthesis.has_multipliers()) {
+  SQUISH_DEFAULT(synthesis, mates_from, v1::SynthesisSpec::SELECTED);
+  if (synthesis.has_synapses()) SQUISH_DEFAULT(*synthesis.mutable_synapses(), keep, 0.9);
+  const bool compares_layers = strategy == v1::ExperimentSpec::EVOLUTION &&
+                               synthesis.ranking() == v1::SynthesisSpec::GLOBAL;
+  if (compares_layers || synthesis.has_multipliers()) {
     SQUISH_DEFAULT(*synthesis.mutable_multipliers(), share, v1::EnvironmentSpec::PARAMETERS);
-    SQUISH_DEFAULT(*synthesis.mutable_multipliers(), exponent, 1);
+    SQUISH_DEFAULT(*synthesis.mutable_multipliers(), exponent, 0.5);
   }
 }
 
@@ -74,6 +79,10 @@ void FillMeasurement(v1::MeasurementSpec& measurement, int input_size, bool coun
   SQUISH_DEFAULT(measurement, maximum_spread, 0.05);
   SQUISH_DEFAULT(measurement, time_limit_seconds, 60);
   SQUISH_DEFAULT(measurement, profile, counts_time);
+  for (v1::MeasurementSpec::Beside& beside : *measurement.mutable_beside()) {
+    SQUISH_DEFAULT(beside, batch, measurement.batch());
+    SQUISH_DEFAULT(beside, champions, false);
+  }
 }
 
 void FillAncestor(v1::ExperimentSpec& spec) {
@@ -147,7 +156,7 @@ void FillDefaults(v1::ExperimentSpec& spec) {
   if (spec.has_ancestor()) FillAncestor(spec);
   FillEnvironment(*spec.mutable_environment());
   FillRanking(spec.strategy(), *spec.mutable_synthesis());
-  FillSynthesis(*spec.mutable_synthesis());
+  FillSynthesis(spec.strategy(), *spec.mutable_synthesis());
   FillTraining(*spec.mutable_training());
   FillMeasurement(*spec.mutable_measurement(), spec.dataset().input_size(), CountsTime(spec));
   FillSelection(*spec.mutable_selection());

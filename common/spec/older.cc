@@ -16,7 +16,13 @@ void CompleteSynthesis(v1::SynthesisSpec& synthesis) {
 
 void CompleteOlder(v1::ExperimentSpec& spec) {
   CompleteSynthesis(*spec.mutable_synthesis());
+  if (!spec.synthesis().has_mates_from()) {
+    spec.mutable_synthesis()->set_mates_from(v1::SynthesisSpec::SELECTED);
+  }
   v1::EnvironmentSpec& environment = *spec.mutable_environment();
+  for (v1::Constraint& constraint : *environment.mutable_constraints()) {
+    if (!constraint.has_beside()) constraint.set_beside(0);
+  }
   if (!environment.has_final_resource_factor()) {
     environment.set_final_resource_factor(environment.resource_factor());
   }

@@ -85,8 +85,13 @@ v1::EstimateResponse EstimateCost(const v1::ExperimentSpec& spec, const Estimate
   int trainings = spec.offspring();  // Of a generation, in all rungs.
   for (const v1::TrainingSpec::Rung& rung : spec.training().halving()) trainings += rung.keep();
   estimate.set_train_jobs(1 + spec.generations() * trainings + finals);
-  estimate.set_measure_jobs(
-      spec.measurement().fitness() == v1::MeasurementSpec::MEASURED ? individuals : 0);
+  if (spec.measurement().fitness() == v1::MeasurementSpec::MEASURED) {
+    int measurements = individuals;
+    for (const v1::MeasurementSpec::Beside& beside : spec.measurement().beside()) {
+      measurements += beside.champions() ? champions : individuals;
+    }
+    estimate.set_measure_jobs(measurements);
+  }
   estimate.set_evaluate_jobs(champions);
   estimate.set_export_jobs(champions);
 

@@ -1,5 +1,7 @@
 #include "coordinator/evolution/final_plan.h"
 
+#include <vector>
+
 #include "coordinator/evolution/job_parts.h"
 
 namespace squish {
@@ -37,6 +39,16 @@ class FinalJobMaker {
     return job;
   }
 
+  v1::Job Measure(int index, int beside) const {
+    const v1::Individual& individual = summary_.champions(index).individual();
+    v1::Job job = KeyedJob(generation_, index, v1::JobKey::MEASURE);
+    job.mutable_key()->set_rung(beside);
+    *job.mutable_measure() =
+        MeasurementOf(spec_, individual.trained_artifact(), individual.architecture_digest(),
+                      summary_.ancestor(), summary_.device_class(), beside);
+    return job;
+  }
+
   v1::Job Export(int index, const std::string& network) const {
     v1::Job job = KeyedJob(generation_, index, v1::JobKey::EXPORT);
     v1::ExportJob& work = *job.mutable_export_files();
@@ -54,10 +66,22 @@ class FinalJobMaker {
   const int generation_;
 };
 
+// Places in measurement.beside, from 1.
+std::vector<int> OfChampionsAlone(const v1::ExperimentSpec& spec) {
+  std::vector<int> places;
+  for (int b = 1; b <= spec.measurement().beside_size(); ++b) {
+    if (spec.measurement().beside(b - 1).champions()) places.push_back(b);
+  }
+  return places;
+}
+
 v1::Champion::State StateOf(const v1::ExperimentSpec& spec, const IndividualFacts& facts) {
   if (spec.training().has_final() && !facts.train.has_value()) return v1::Champion::TRAINING;
   if (!facts.evaluate.has_value() || !facts.export_files.has_value()) {
     return v1::Champion::FINISHING;
+  }
+  for (const int beside : OfChampionsAlone(spec)) {
+    if (facts.beside.count(beside) == 0) return v1::Champion::FINISHING;
   }
   return v1::Champion::READY;
 }
@@ -69,6 +93,7 @@ v1::Champion DescribeChampion(const v1::ExperimentSpec& spec, const v1::Evolutio
   v1::Champion champion = summary.champions(index);
   champion.set_state(StateOf(spec, facts));
   const v1::Individual& individual = champion.individual();
+  DescribeBeside(spec, facts, *champion.mutable_individual());
   champion.set_artifact(individual.trained_artifact());
   champion.set_weights_digest(individual.weights_digest());
   champion.set_selection_accuracy(individual.selection_accuracy());
@@ -99,6 +124,7 @@ Plan MakeFinalPlan(const v1::ExperimentSpec& spec, const v1::DatasetSummary& dat
   for (int i = 0; i < static_cast<int>(open.individuals.size()); ++i) {
     const v1::Champion champion = DescribeChampion(spec, summary, i, open.individuals[i]);
     if (spec.training().has_final()) plan.wanted.push_back(make.Train(i));
+    for (const int beside : OfChampionsAlone(spec)) plan.wanted.push_back(make.Measure(i, beside));
     if (champion.state() != v1::Champion::TRAINING) {
       plan.wanted.push_back(make.Evaluate(i, champion.artifact()));
       plan.wanted.push_back(make.Export(i, champion.artifact()));

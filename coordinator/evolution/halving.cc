@@ -2,15 +2,14 @@
 
 #include <utility>
 
+#include "coordinator/evolution/job_parts.h"
 #include "coordinator/evolution/selection.h"
 
 namespace squish {
 namespace {
 
 bool IsSettled(const v1::ExperimentSpec& spec, const IndividualFacts& facts, int rung) {
-  const bool measured = spec.measurement().fitness() == v1::MeasurementSpec::ESTIMATED ||
-                        facts.measure.has_value();
-  return facts.synthesize.has_value() && measured && facts.rungs.count(rung) > 0;
+  return facts.synthesize.has_value() && IsMeasured(spec, facts) && facts.rungs.count(rung) > 0;
 }
 
 // Indices of the best `keep` of `in` by what the rung has made of them.

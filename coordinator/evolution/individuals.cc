@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/sha256.h"
+#include "coordinator/evolution/job_parts.h"
 #include "coordinator/evolution/plan.h"
 
 namespace squish {
@@ -20,11 +21,13 @@ v1::Individual::State StateOf(const v1::ExperimentSpec& spec, const IndividualFa
     if (diverged(result)) return v1::Individual::DIVERGED;
   }
   if (facts.train.has_value() && diverged(*facts.train)) return v1::Individual::DIVERGED;
-  const bool measured = spec.measurement().fitness() == v1::MeasurementSpec::ESTIMATED ||
-                        facts.measure.has_value();
-  if (!facts.train.has_value() || !measured) return v1::Individual::TRAINING;
-  if (facts.measure.has_value() && facts.measure->verdict() == v1::MeasureResult::UNSUPPORTED) {
-    return v1::Individual::UNSUPPORTED;
+  if (!facts.train.has_value() || !IsMeasured(spec, facts)) return v1::Individual::TRAINING;
+  const auto refused = [](const v1::MeasureResult& result) {
+    return result.verdict() == v1::MeasureResult::UNSUPPORTED;
+  };
+  if (facts.measure.has_value() && refused(*facts.measure)) return v1::Individual::UNSUPPORTED;
+  for (const auto& [beside, result] : facts.beside) {
+    if (refused(result)) return v1::Individual::UNSUPPORTED;
   }
   return v1::Individual::EVALUATED;
 }
@@ -37,6 +40,7 @@ void DescribeBirth(const v1::SynthesizeResult& result, v1::Individual& individua
   individual.set_parameters(result.parameters());
   individual.set_macs(result.macs());
   individual.set_bytes(result.bytes());
+  individual.set_synapses(result.synapses());
   *individual.mutable_birth() = result.birth();
 }
 
@@ -77,6 +81,16 @@ void DescribeSpeed(const v1::ExperimentSpec& spec, const v1::MeasureResult& resu
   individual.set_ratio_to_ancestor(IsAncestor(spec, individual) ? 1.0 : result.ratio());
 }
 
+void DescribeSpeedBeside(const v1::ExperimentSpec& spec, int beside,
+                         const v1::MeasureResult& result, v1::Individual& individual) {
+  v1::Speed& speed = *individual.add_beside();
+  speed.set_beside(beside);
+  speed.set_measured_on(MeasuredOn(result.setting()));
+  if (result.verdict() != v1::MeasureResult::VALID) return;
+  speed.set_images_per_second(result.images_per_second());
+  speed.set_ratio_to_ancestor(IsAncestor(spec, individual) ? 1.0 : result.ratio());
+}
+
 void EstimateSpeed(const v1::ExperimentSpec& spec, const v1::Individual& first,
                    v1::Individual& individual) {
   const bool is_ancestor = IsAncestor(spec, individual);
@@ -88,7 +102,37 @@ void EstimateSpeed(const v1::ExperimentSpec& spec, const v1::Individual& first,
       is_ancestor ? 1.0 : static_cast<double>(unit) / static_cast<double>(individual.macs()));
 }
 
+// The selected one of that rank, then members of the archive, from the latest back; `turn` is
+// where they begin, so that offspring of one parent differ.
+std::vector<const v1::Individual*> WithElders(int mates, const v1::EvolutionSummary& summary,
+                                              int rank, int turn) {
+  const v1::Individual& first = summary.parents(rank);
+  std::vector<const v1::Individual*> elders;
+  for (const v1::Individual& member : summary.archive()) {
+    const bool is_first = member.name().generation() == first.name().generation() &&
+                          member.name().index() == first.name().index();
+    if (!is_first) elders.push_back(&member);
+  }
+  std::stable_sort(elders.begin(), elders.end(), [](const auto* a, const auto* b) {
+    return std::make_pair(-a->name().generation(), a->name().index()) <
+           std::make_pair(-b->name().generation(), b->name().index());
+  });
+  std::vector<const v1::Individual*> parents = {&first};
+  const size_t count = elders.size();
+  for (size_t k = 0; k + 1 < static_cast<size_t>(mates) && k < count; ++k) {
+    parents.push_back(elders[(static_cast<size_t>(turn) + k) % count]);
+  }
+  return parents;
+}
+
 }  // namespace
+
+void DescribeBeside(const v1::ExperimentSpec& spec, const IndividualFacts& facts,
+                    v1::Individual& individual) {
+  for (const auto& [beside, result] : facts.beside) {
+    DescribeSpeedBeside(spec, beside, result, individual);
+  }
+}
 
 bool IsOfChampions(const v1::EvolutionSummary& summary, int generation) {
   return !summary.champions().empty() && generation > summary.closed_generation();
@@ -106,7 +150,11 @@ std::vector<const v1::Individual*> Parents(const v1::ExperimentSpec& spec,
   if (selected == 0 || spec.strategy() == v1::ExperimentSpec::UNIFORM_WIDTH_FROM_SCRATCH) {
     return {};
   }
-  const int first = index % selected, others = selected - 1;
+  const int first = index % selected;
+  if (spec.synthesis().mates_from() == v1::SynthesisSpec::ARCHIVE) {
+    return WithElders(spec.synthesis().mates(), summary, first, index / selected);
+  }
+  const int others = selected - 1;
   std::vector<int> ranks = {first};
   for (int k = 1; k < std::min(spec.synthesis().mates(), selected); ++k) {
     const int step = (index / selected + k - 1) % others + 1;
@@ -137,6 +185,7 @@ v1::Individual DescribeIndividual(const v1::ExperimentSpec& spec,
   for (const auto& [rung, result] : facts.rungs) AddEffort(result, individual);
   if (facts.train.has_value()) DescribeTraining(*facts.train, individual);
   if (facts.measure.has_value()) DescribeSpeed(spec, *facts.measure, individual);
+  DescribeBeside(spec, facts, individual);
   return individual;
 }
 

@@ -21,6 +21,44 @@ void FillTraining(const v1::ExperimentSpec& spec, const v1::DatasetSummary& data
   *job.mutable_recipe() = recipe;
   job.set_threads(spec.training().threads());
   job.set_device(spec.training().device());
+  job.set_keep_zeros(spec.synthesis().has_synapses());
+}
+
+v1::MeasureJob MeasurementOf(const v1::ExperimentSpec& spec, const std::string& candidate,
+                             const std::string& candidate_architecture,
+                             const v1::Individual& ancestor, const std::string& device_class,
+                             int beside) {
+  v1::MeasureJob work;
+  work.set_candidate(candidate);
+  work.set_candidate_architecture(candidate_architecture);
+  if (spec.ancestor().has_branch()) {
+    work.set_ancestor(spec.ancestor().branch().ancestor_network());
+    work.set_ancestor_architecture(spec.ancestor().branch().ancestor_architecture());
+  } else {
+    work.set_ancestor(ancestor.born_artifact());
+    work.set_ancestor_architecture(ancestor.architecture_digest());
+  }
+  work.set_device_class(device_class);
+  v1::MeasurementSpec& protocol = *work.mutable_protocol();
+  protocol = spec.measurement();
+  protocol.clear_beside();
+  if (beside == 0) return work;
+  const v1::MeasurementSpec::Beside& wanted = spec.measurement().beside(beside - 1);
+  if (!wanted.device_class().empty()) work.set_device_class(wanted.device_class());
+  protocol.set_device_class(work.device_class());
+  protocol.set_batch(wanted.batch());
+  protocol.set_profile(false);
+  return work;
+}
+
+bool IsMeasured(const v1::ExperimentSpec& spec, const IndividualFacts& facts) {
+  if (spec.measurement().fitness() == v1::MeasurementSpec::ESTIMATED) return true;
+  if (!facts.measure.has_value()) return false;
+  if (facts.measure->verdict() == v1::MeasureResult::UNSUPPORTED) return true;
+  for (int b = 1; b <= spec.measurement().beside_size(); ++b) {
+    if (!spec.measurement().beside(b - 1).champions() && facts.beside.count(b) == 0) return false;
+  }
+  return true;
 }
 
 const std::string& AncestorAsTeacher(const v1::ExperimentSpec& spec,

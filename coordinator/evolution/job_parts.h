@@ -7,6 +7,7 @@
 #include <string>
 
 #include "absl/strings/string_view.h"
+#include "coordinator/evolution/plan.h"
 #include "squish/v1/dataset.pb.h"
 #include "squish/v1/evolution.pb.h"
 #include "squish/v1/experiment.pb.h"
@@ -29,6 +30,20 @@ const std::string& AncestorAsTeacher(const v1::ExperimentSpec& spec,
 // The seed of a training: one for each (purpose, experiment, generation, index), so that
 // it is the same wherever and whenever the training runs.
 uint64_t TrainingSeed(absl::string_view purpose, uint64_t seed, int generation, int index);
+
+// A MEASURE job but for its key: of a candidate beside the ancestor, as measurement.beside[b - 1]
+// asks, or for b = 0 the measurement itself. `device_class` is that of the latter, where known.
+v1::MeasureJob MeasurementOf(const v1::ExperimentSpec& spec, const std::string& candidate,
+                             const std::string& candidate_architecture,
+                             const v1::Individual& ancestor, const std::string& device_class,
+                             int beside);
+
+// Adds what is known of measurement.beside.
+void DescribeBeside(const v1::ExperimentSpec& spec, const IndividualFacts& facts,
+                    v1::Individual& individual);
+
+// Whether all that is measured of an individual before selection is known.
+bool IsMeasured(const v1::ExperimentSpec& spec, const IndividualFacts& facts);
 
 }  // namespace squish
 

@@ -104,25 +104,22 @@ class JobMaker {
     return job;
   }
 
-  // Needs the born network only: speed depends on the architecture alone.
-  v1::Job Measure(int index, const v1::SynthesizeResult& born) const {
+  // Needs the born network only: speed depends on the architecture alone. `beside` as in
+  // MeasurementOf; one from 1 on needs the measurement itself.
+  v1::Job Measure(int index, const IndividualFacts& facts, int beside) const {
     v1::Job job = KeyedJob(generation_, index, v1::JobKey::MEASURE);
-    v1::MeasureJob& work = *job.mutable_measure();
-    const bool first = generation_ == 0;
-    work.set_candidate(born.artifact());
-    work.set_candidate_architecture(born.architecture_digest());
-    if (spec_.ancestor().has_branch()) {
-      work.set_ancestor(spec_.ancestor().branch().ancestor_network());
-      work.set_ancestor_architecture(spec_.ancestor().branch().ancestor_architecture());
-    } else if (first) {
-      work.set_ancestor(born.artifact());
-      work.set_ancestor_architecture(born.architecture_digest());
-    } else {
-      work.set_ancestor(summary_.ancestor().born_artifact());
-      work.set_ancestor_architecture(summary_.ancestor().architecture_digest());
+    job.mutable_key()->set_rung(beside);
+    const v1::SynthesizeResult& born = *facts.synthesize;
+    v1::Individual ancestor = summary_.ancestor();
+    std::string device_class = summary_.device_class();
+    if (generation_ == 0) {
+      ancestor.set_born_artifact(born.artifact());
+      ancestor.set_architecture_digest(born.architecture_digest());
+      device_class = beside == 0 ? spec_.measurement().device_class()
+                                 : facts.measure->setting().device_class();
     }
-    work.set_device_class(first ? spec_.measurement().device_class() : summary_.device_class());
-    *work.mutable_protocol() = spec_.measurement();
+    *job.mutable_measure() = MeasurementOf(spec_, born.artifact(), born.architecture_digest(),
+                                           ancestor, device_class, beside);
     return job;
   }
 
@@ -149,9 +146,14 @@ std::string AncestorFailure(const v1::ExperimentSpec& spec, const IndividualFact
         "again",
         spec.training().ancestor().learning_rate(), spec.training().ancestor().gradient_clip());
   }
-  if (facts.measure.has_value() && facts.measure->verdict() == v1::MeasureResult::UNSUPPORTED) {
-    return absl::StrCat("the engine refuses the ancestor, so nothing can be compared with it (",
-                        absl::StrJoin(facts.measure->reasons(), "; "),
+  std::vector<const v1::MeasureResult*> measurements;
+  if (facts.measure.has_value()) measurements.push_back(&*facts.measure);
+  for (const auto& [beside, result] : facts.beside) measurements.push_back(&result);
+  for (const v1::MeasureResult* const result : measurements) {
+    if (result->verdict() != v1::MeasureResult::UNSUPPORTED) continue;
+    return absl::StrCat("the engine on ", result->setting().device_class(),
+                        " refuses the ancestor, so nothing can be compared with it (",
+                        absl::StrJoin(result->reasons(), "; "),
                         "): use another engine, or measurement.fitness: ESTIMATED");
   }
   return "";
@@ -269,6 +271,20 @@ void WantTrainings(const JobMaker& make, const Climb& climb, int index,
   if (climb.goes_on[index]) plan.wanted.push_back(make.Train(index, /*rung=*/0, *start));
 }
 
+// Of one that is born.
+void WantMeasurements(const v1::ExperimentSpec& spec, const JobMaker& make, int index,
+                      const IndividualFacts& facts, Plan& plan) {
+  plan.wanted.push_back(make.Measure(index, facts, /*beside=*/0));
+  if (!facts.measure.has_value() ||
+      facts.measure->verdict() == v1::MeasureResult::UNSUPPORTED) {
+    return;
+  }
+  for (int b = 1; b <= spec.measurement().beside_size(); ++b) {
+    if (spec.measurement().beside(b - 1).champions()) continue;
+    plan.wanted.push_back(make.Measure(index, facts, b));
+  }
+}
+
 }  // namespace
 
 const std::string& StartNetwork(const v1::ExperimentSpec& spec) {
@@ -291,11 +307,10 @@ Plan MakePlan(const v1::ExperimentSpec& spec, const v1::DatasetSummary& dataset,
     plan.wanted.push_back(make.Synthesize(i));
     if (facts.synthesize.has_value()) {
       WantTrainings(make, climb, i, facts, plan);
-      if (measures) plan.wanted.push_back(make.Measure(i, *facts.synthesize));
+      if (measures) WantMeasurements(spec, make, i, facts, plan);
     }
     complete = complete && facts.synthesize.has_value() &&
-               (facts.train.has_value() || !climb.goes_on[i]) &&
-               (!measures || facts.measure.has_value());
+               (facts.train.has_value() || !climb.goes_on[i]) && IsMeasured(spec, facts);
   }
   if (open.generation == 0) plan.failed = AncestorFailure(spec, open.individuals[0]);
   if (complete && plan.failed.empty()) plan.closing = Close(spec, summary, open, climb);

@@ -43,6 +43,7 @@ struct IndividualFacts {
   std::optional<v1::EvaluateResult> evaluate = {};  // Of champions, like the next.
   std::optional<v1::ExportResult> export_files = {};
   std::map<int, v1::TrainResult> rungs = {};  // Of successive halving, from 1 on.
+  std::map<int, v1::MeasureResult> beside = {};  // Of measurement.beside, from 1 on.
 };
 
 struct OpenGeneration {

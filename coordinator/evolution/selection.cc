@@ -16,18 +16,38 @@ namespace {
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kRatioStep = 0.00995033085316808285;  // ln 1.01
 
+// Where the constraint looks; without figures when they are not known.
+v1::Speed SpeedFor(const v1::Constraint& constraint, const v1::Individual& individual) {
+  for (const v1::Speed& speed : individual.beside()) {
+    if (speed.beside() == constraint.beside()) return speed;
+  }
+  v1::Speed speed;
+  if (constraint.beside() != 0) return speed;
+  if (individual.has_ratio_to_ancestor()) {
+    speed.set_ratio_to_ancestor(individual.ratio_to_ancestor());
+  }
+  if (individual.has_images_per_second()) {
+    speed.set_images_per_second(individual.images_per_second());
+  }
+  return speed;
+}
+
 // What a constraint looks at, of an individual.
 std::optional<double> Value(const v1::Constraint& constraint, const v1::Individual& individual) {
   switch (constraint.demand_case()) {
     case v1::Constraint::kMaxMegabytes:
       if (individual.bytes() > 0) return static_cast<double>(individual.bytes()) / 1e6;
       break;
-    case v1::Constraint::kMinRatioToAncestor:
-      if (individual.has_ratio_to_ancestor()) return individual.ratio_to_ancestor();
+    case v1::Constraint::kMinRatioToAncestor: {
+      const v1::Speed speed = SpeedFor(constraint, individual);
+      if (speed.has_ratio_to_ancestor()) return speed.ratio_to_ancestor();
       break;
-    case v1::Constraint::kMinImagesPerSecond:
-      if (individual.has_images_per_second()) return individual.images_per_second();
+    }
+    case v1::Constraint::kMinImagesPerSecond: {
+      const v1::Speed speed = SpeedFor(constraint, individual);
+      if (speed.has_images_per_second()) return speed.images_per_second();
       break;
+    }
     case v1::Constraint::kMinAccuracy:
       if (individual.has_selection_accuracy()) return individual.selection_accuracy();
       break;

@@ -76,7 +76,7 @@ void Attempts::Deliver(const std::string& runner, const v1::AttemptResult& resul
   LiveExperiment& experiment = ExperimentOf(job);
   const Report report = JudgeResult(
       WorkOf(job.id), result, experiment.stored.experiment.dataset(),
-      experiment.setting.has_value() ? &*experiment.setting : nullptr,
+      experiment.SettingOf(job.key.rung()),
       ledger_.population().artifacts());
   const Verdict verdict = ledger_.board().Deliver(attempt->id, runner, report);
   switch (verdict) {

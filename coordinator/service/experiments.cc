@@ -135,8 +135,11 @@ absl::Status Experiments::LoadOpenGeneration(LiveExperiment& experiment) {
   }
   SQUISH_ASSIGN_OR_RETURN(const std::vector<v1::AttemptResult> ancestor,
                           population.ResultFacts(experiment.row(), 0));
-  for (const v1::AttemptResult& fact : ancestor) {
-    if (fact.has_measure()) experiment.setting = fact.measure().setting();
+  for (const std::vector<v1::AttemptResult>* some : {&ancestor, &facts}) {
+    for (const v1::AttemptResult& fact : *some) {
+      if (!fact.has_measure()) continue;
+      experiment.settings.emplace(fact.key().rung(), fact.measure().setting());
+    }
   }
   const int size = static_cast<int>(experiment.open.individuals.size());
   for (int index = 0; index < size; ++index) ledger_.Refresh(experiment, index);
@@ -434,10 +437,11 @@ void Experiments::AgentArrived(const ConnectedRunner& agent) {
         std::all_of(exhausted.begin(), exhausted.end(), [&retry](const BoardJob* job) {
           return ExhaustedByMeasurements(*job, retry);
         });
-    if (exhausted.empty() || !only_measurements ||
-        !CanDo(agent, experiment, v1::JobKey::MEASURE)) {
-      continue;
-    }
+    const bool can_do_some =
+        std::any_of(exhausted.begin(), exhausted.end(), [&](const BoardJob* job) {
+          return CanDo(agent, experiment, job->key);
+        });
+    if (!only_measurements || !can_do_some) continue;
     ledger_.RetryExhausted(experiment);
     ledger_.Save(experiment);
   }

@@ -62,7 +62,11 @@ void ApplyResult(const v1::AttemptResult& result, IndividualFacts& facts) {
   } else if (result.has_train()) {
     facts.train = result.train();
   }
-  if (result.has_measure()) facts.measure = result.measure();
+  if (result.has_measure() && result.key().rung() > 0) {
+    facts.beside[result.key().rung()] = result.measure();
+  } else if (result.has_measure()) {
+    facts.measure = result.measure();
+  }
   if (result.has_evaluate()) facts.evaluate = result.evaluate();
   if (result.has_export_files()) facts.export_files = result.export_files();
 }
@@ -209,8 +213,8 @@ void Ledger::AcceptFact(LiveExperiment& experiment, const v1::AttemptResult& res
     stored.set_images_planned(stored.images_planned() + result.train().images_seen());
     AddNumericsClass(stored, result.train().numerics_class());
   }
-  if (result.has_measure() && !experiment.setting.has_value()) {
-    experiment.setting = result.measure().setting();
+  if (result.has_measure()) {
+    experiment.settings.emplace(result.key().rung(), result.measure().setting());
   }
   Save(experiment);
   Refresh(experiment, index);

@@ -14,8 +14,8 @@ v1::Experiment Describe(const LiveExperiment& experiment) {
   v1::Experiment described = experiment.stored.experiment;
   described.set_generation(experiment.generation());
   described.set_finishing(experiment.finishing());
-  described.set_device_class(experiment.setting.has_value()
-                                 ? experiment.setting->device_class()
+  described.set_device_class(experiment.SettingOf(0) != nullptr
+                                 ? experiment.SettingOf(0)->device_class()
                                  : experiment.spec().measurement().device_class());
   std::vector<v1::Individual> all = experiment.closed;
   all.insert(all.end(), experiment.individuals.begin(), experiment.individuals.end());

@@ -47,8 +47,15 @@ struct LiveExperiment {
   // Of closed generations, only what PopulationDigest looks at.
   std::vector<v1::Individual> closed;
 
-  // What the ancestor was measured on; every other measurement must equal it.
-  std::optional<v1::MeasurementSetting> setting;
+  // What the first measurement of each JobKey.rung was made on, the ancestor's but for those
+  // of champions alone; every other one must equal it.
+  std::map<int, v1::MeasurementSetting> settings;
+
+  // Null: nothing has been measured there.
+  const v1::MeasurementSetting* SettingOf(int rung) const {
+    const auto found = settings.find(rung);
+    return found == settings.end() ? nullptr : &found->second;
+  }
 
   std::map<std::string, AttemptNote> attempts;
   std::map<int64_t, std::set<std::string>> running;  // Job to running attempts.

@@ -1,7 +1,9 @@
 #include "coordinator/service/matching.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -18,15 +20,21 @@ bool HoldsDataset(const ConnectedRunner& runner, const LiveExperiment& experimen
          report->summary().fingerprint() == experiment.stored.experiment.dataset().fingerprint();
 }
 
-// The device class that measurements must come from; empty: any.
-const std::string& WantedDeviceClass(const LiveExperiment& experiment) {
-  return experiment.setting.has_value() ? experiment.setting->device_class()
-                                        : experiment.spec().measurement().device_class();
+// The device class that measurements of a rung must come from; empty: any.
+const std::string& WantedDeviceClass(const LiveExperiment& experiment, int rung) {
+  const v1::MeasurementSetting* setting = experiment.SettingOf(rung);
+  const v1::MeasurementSpec& spec = experiment.spec().measurement();
+  if (setting == nullptr && rung > 0) {
+    const std::string& own = spec.beside(rung - 1).device_class();
+    if (!own.empty()) return own;
+    setting = experiment.SettingOf(0);  // It waits for that.
+  }
+  return setting != nullptr ? setting->device_class() : spec.device_class();
 }
 
-bool AnyCanDo(const Fleet& fleet, const LiveExperiment& experiment, v1::JobKey::Kind kind) {
+bool AnyCanDo(const Fleet& fleet, const LiveExperiment& experiment, const v1::JobKey& key) {
   return std::any_of(fleet.runners().begin(), fleet.runners().end(), [&](const auto& entry) {
-    return CanDo(entry.second, experiment, kind);
+    return CanDo(entry.second, experiment, key);
   });
 }
 
@@ -80,16 +88,16 @@ std::string NoWorkerReason(const Fleet& fleet, const LiveExperiment& experiment)
   return MissingDatasetReason(workers, experiment);
 }
 
-std::string NoAgentReason(const Fleet& fleet, const LiveExperiment& experiment) {
+std::string NoAgentReason(const Fleet& fleet, const LiveExperiment& experiment, int rung) {
   std::set<std::string> classes;
   for (const ConnectedRunner* agent : Connected(fleet, v1::RunnerInfo::AGENT)) {
     classes.insert(absl::StrCat(agent->info.device_class(), " with ", agent->info.engine()));
   }
-  const std::string& wanted = WantedDeviceClass(experiment);
+  const std::string& wanted = WantedDeviceClass(experiment, rung);
+  const v1::MeasurementSetting* const setting = experiment.SettingOf(rung);
   return absl::StrCat(
       "no agent", wanted.empty() ? "" : absl::StrCat(" of device class '", wanted, "'"),
-      experiment.setting.has_value() ? absl::StrCat(" with engine ", experiment.setting->engine())
-                                     : "",
+      setting != nullptr ? absl::StrCat(" with engine ", setting->engine()) : "",
       " is connected",
       classes.empty() ? "" : absl::StrCat(" (there is ", absl::StrJoin(classes, ", "), ")"));
 }
@@ -108,10 +116,10 @@ std::string InvalidReason(const LiveExperiment& experiment, const JobBoard& boar
 }  // namespace
 
 bool CanDo(const ConnectedRunner& runner, const LiveExperiment& experiment,
-           v1::JobKey::Kind kind) {
+           const v1::JobKey& key) {
   if (runner.draining) return false;
   const bool is_worker = runner.info.kind() == v1::RunnerInfo::WORKER;
-  switch (kind) {
+  switch (key.kind()) {
     case v1::JobKey::SYNTHESIZE:
       return is_worker;
     case v1::JobKey::EXPORT:
@@ -122,10 +130,10 @@ bool CanDo(const ConnectedRunner& runner, const LiveExperiment& experiment,
              (runner.info.cuda() ||
               experiment.spec().training().device() != v1::TrainingSpec::CUDA);
     case v1::JobKey::MEASURE: {
-      const std::string& wanted = WantedDeviceClass(experiment);
+      const std::string& wanted = WantedDeviceClass(experiment, key.rung());
+      const v1::MeasurementSetting* const setting = experiment.SettingOf(key.rung());
       return !is_worker && (wanted.empty() || runner.info.device_class() == wanted) &&
-             (!experiment.setting.has_value() ||
-              runner.info.engine() == experiment.setting->engine());
+             (setting == nullptr || runner.info.engine() == setting->engine());
     }
     default:
       return false;
@@ -143,12 +151,16 @@ void DescribeWaiting(const LiveExperiment& experiment, const JobBoard& board, co
     wait(v1::Experiment::WAITING_FOR_WORKER, NoWorkerReason(fleet, experiment));
     return;
   }
-  std::set<v1::JobKey::Kind> queued;
-  for (const BoardJob* job : board.Queued(experiment.row())) queued.insert(job->key.kind());
-  for (const v1::JobKey::Kind kind : queued) {
-    if (AnyCanDo(fleet, experiment, kind)) continue;
-    if (kind == v1::JobKey::MEASURE) {
-      wait(v1::Experiment::WAITING_FOR_DEVICE, NoAgentReason(fleet, experiment));
+  // Who can do a job hangs on its kind alone, and of measurements on their rung.
+  std::map<std::pair<v1::JobKey::Kind, int>, v1::JobKey> queued;
+  for (const BoardJob* job : board.Queued(experiment.row())) {
+    const bool measures = job->key.kind() == v1::JobKey::MEASURE;
+    queued.emplace(std::make_pair(job->key.kind(), measures ? job->key.rung() : 0), job->key);
+  }
+  for (const auto& [what, key] : queued) {
+    if (AnyCanDo(fleet, experiment, key)) continue;
+    if (key.kind() == v1::JobKey::MEASURE) {
+      wait(v1::Experiment::WAITING_FOR_DEVICE, NoAgentReason(fleet, experiment, key.rung()));
     } else {
       wait(v1::Experiment::WAITING_FOR_WORKER, NoWorkerReason(fleet, experiment));
     }

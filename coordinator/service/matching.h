@@ -11,14 +11,14 @@
 
 namespace squish {
 
-// Whether the runner can do jobs of this kind for the experiment:
+// Whether the runner can do this job of the experiment:
 //   SYNTHESIZE  any worker
 //   TRAIN       a worker whose data has the pinned fingerprint; with CUDA if it asks for it
-//   MEASURE     an agent of the device class (any while none is named); once the
-//               ancestor is measured, with its engine
+//   MEASURE     an agent of the rung's device class (any while none is named); once the
+//               ancestor is measured there, with its engine
 // A draining runner gets nothing.
 bool CanDo(const ConnectedRunner& runner, const LiveExperiment& experiment,
-           v1::JobKey::Kind kind);
+           const v1::JobKey& key);
 
 // Makes WAITING_FOR_WORKER or WAITING_FOR_DEVICE, with the reason, of a RUNNING
 // experiment that has work queued which no connected runner can do; WAITING_FOR_DEVICE

@@ -42,9 +42,10 @@ bool Planner::AddWanted(LiveExperiment& experiment, const Plan& plan) {
 std::optional<v1::AttemptResult> Planner::FindAnswer(const LiveExperiment& experiment,
                                                      const v1::Job& job) {
   // The ancestor is always measured: that is what pins the setting.
-  if (!job.has_measure() || !experiment.setting.has_value()) return std::nullopt;
+  const v1::MeasurementSetting* const setting = experiment.SettingOf(job.key().rung());
+  if (!job.has_measure() || setting == nullptr) return std::nullopt;
   const MeasurementKey key = {job.measure().candidate_architecture(),
-                              job.measure().ancestor_architecture(), *experiment.setting};
+                              job.measure().ancestor_architecture(), *setting};
   const auto found = ledger_.population().FindMeasurement(key);
   if (!found.ok()) {
     ledger_.population().Fail(found.status());

@@ -66,6 +66,8 @@ absl::Status CheckSynthesis(const v1::SynthesizeResult& result, const BlobStore&
   SQUISH_RETURN_IF_ERROR(CheckDigest("weights_digest", result.weights_digest()));
   SQUISH_RETURN_IF_ERROR(CheckCount("parameters", result.parameters(), 1));
   SQUISH_RETURN_IF_ERROR(CheckCount("macs", result.macs(), 1));
+  SQUISH_RETURN_IF_ERROR(CheckCount("synapses", result.synapses(), 0));
+  if (result.synapses() > result.parameters()) return Bad("it has more synapses than parameters");
   if (result.bytes() != 4 * result.parameters()) return Bad("bytes are not 4 · parameters");
   return absl::OkStatus();
 }

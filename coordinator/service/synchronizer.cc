@@ -105,7 +105,7 @@ bool Synchronizer::TryAnswer(const WantedDatasets& wanted, Waiting& waiting) {
   }
   const size_t slots = static_cast<size_t>(runner->info.slots());
   const auto fits = [runner](const LiveExperiment& experiment, const BoardJob& job) {
-    return CanDo(*runner, experiment, job.key.kind());
+    return CanDo(*runner, experiment, job.key);
   };
   std::vector<BoardAttempt> running = attempts_.Running(waiting.runner);
   while (running.size() < slots && attempts_.Lease(runner->info, fits)) {

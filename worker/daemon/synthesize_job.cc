@@ -10,6 +10,7 @@
 #include "worker/daemon/attempt_step.h"
 #include "worker/daemon/child_events.h"
 #include "worker/daemon/jobs.h"
+#include "worker/synthesis/synapses.h"
 #include "worker/synthesis/synthesis.h"
 
 namespace squish {
@@ -67,6 +68,7 @@ v1::SynthesizeResult Describe(Offspring offspring, const Cost& cost) {
   result.set_parameters(cost.parameters);
   result.set_macs(cost.macs);
   result.set_bytes(cost.bytes);
+  result.set_synapses(CountSynapses(offspring.network.genome, offspring.network.weights));
   *result.mutable_birth() = std::move(offspring.birth);
   return result;
 }

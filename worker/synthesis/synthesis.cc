@@ -17,6 +17,7 @@
 #include "worker/synthesis/odds.h"
 #include "worker/synthesis/pruning.h"
 #include "worker/synthesis/survival.h"
+#include "worker/synthesis/synapses.h"
 
 namespace squish {
 namespace {
@@ -54,8 +55,12 @@ absl::Status CheckSpecs(const v1::SynthesisSpec& synthesis,
     return bad("resource and multipliers.share must be PARAMETERS, MACS or TIME");
   }
   if (synthesis.has_multipliers() &&
-      !(synthesis.multipliers().exponent() > 0 && synthesis.multipliers().exponent() <= 4)) {
-    return bad("multipliers.exponent must be above 0 and at most 4");
+      !(synthesis.multipliers().exponent() >= 0 && synthesis.multipliers().exponent() <= 4)) {
+    return bad("multipliers.exponent must be 0 to 4");
+  }
+  if (synthesis.has_synapses() &&
+      !(synthesis.synapses().keep() > 0 && synthesis.synapses().keep() <= 1)) {
+    return bad("synapses.keep must be above 0 and at most 1");
   }
   if (synthesis.strength() < v1::SynthesisSpec::L1 ||
       synthesis.strength() > v1::SynthesisSpec::ACTIVATION) {
@@ -287,6 +292,9 @@ absl::StatusOr<Offspring> MakeChild(const v1::SynthesizeJob& job, const v1::JobK
   TensorMap weights = job.synthesis().inheritance() == v1::SynthesisSpec::INHERIT
                           ? InheritWeights(from.genome, from.weights, survival.keep)
                           : FreshWeights(genome, job.seed(), key.generation(), key.index());
+  if (job.synthesis().has_synapses()) {
+    DrawSynapses(genome, job.synthesis(), job.seed(), key, weights);
+  }
   return Offspring{Network{std::move(genome), std::move(weights), from.class_names,
                            from.preprocessing, from.provenance},
                    std::move(birth)};

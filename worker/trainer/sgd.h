@@ -20,7 +20,8 @@ namespace squish {
 // Not thread-safe; the network must outlive it.
 class Sgd {
  public:
-  Sgd(TorchNetwork& network, const v1::Recipe& recipe);
+  // With `keep_zeros` weights that are 0 now stay 0: neither gradient nor decay reaches them.
+  Sgd(TorchNetwork& network, const v1::Recipe& recipe, bool keep_zeros = false);
 
   // One step along `gradients` of network.parameters(). Returns their L2 norm before
   // clipping; when that is not finite nothing is changed.
@@ -33,6 +34,7 @@ class Sgd {
   const double clip_;
   at::Tensor parameters_;  // All; shares memory with the network.
   at::Tensor weights_;     // The part that decays.
+  at::Tensor mask_;        // Of weights: 0 where they stay 0, else 1. Undefined: none stays.
   at::Tensor gradient_;
   at::Tensor velocity_;
 };

@@ -68,7 +68,7 @@ class Training {
         train_(data, v1::TRAIN, task.network.preprocessing, device),
         selection_(data, v1::SELECTION, task.network.preprocessing, device),
         schedule_(recipe_, train_.count()),
-        sgd_(student_, recipe_),
+        sgd_(student_, recipe_, task.job.keep_zeros()),
         strength_images_(std::min(task.job.strength_images(), train_.count())),
         clock_(clock),
         report_(report) {}

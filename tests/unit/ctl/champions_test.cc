@@ -132,6 +132,8 @@ TEST_F(ModelCardTest, SaysWhatItIsHowMeasuredAndOnWhat) {
   const std::string card = ModelCard(facts_);
   EXPECT_THAT(card, HasSubstr("# pets, individual 2:1"));
   EXPECT_THAT(card, HasSubstr("| parameters | 250,000 |"));
+  EXPECT_THAT(card, HasSubstr("| smaller than AlexNet | 244.40 times | by its 61,100,840 "));
+  EXPECT_THAT(card, HasSubstr("for 1,000 classes | 4.94 times | by its 1,235,496 parameters"));
   EXPECT_THAT(card, HasSubstr("| accuracy | 75.00 % | `val/`, 20 pictures, looked at once in this experiment |"));
   EXPECT_THAT(card, HasSubstr("| class-balanced accuracy | 70.00 % |"));
   EXPECT_THAT(card, HasSubstr("| 1.600 | cpu, torch, fp32, batch 1, 1 thread |"));

@@ -53,6 +53,26 @@ TEST_F(FinalPlanTest, TheLastGenerationLeavesItsChampionsToBeFinished) {
   EXPECT_GT(last.closing->summary.champions_size(), 0);
 }
 
+TEST_F(FinalPlanTest, SpeedsOfChampionsAloneAreMeasuredHere) {
+  spec_.mutable_measurement()->add_beside();
+  spec_.mutable_measurement()->add_beside()->set_champions(true);
+  spec_.mutable_measurement()->mutable_beside(1)->set_batch(16);
+  const v1::Job& job = Find(Make(), 0, v1::JobKey::MEASURE);
+  EXPECT_EQ(job.key().rung(), 2);
+  EXPECT_EQ(job.measure().protocol().batch(), 16);
+  EXPECT_EQ(job.measure().device_class(), "board/1");
+  const v1::Individual& individual = summary_.champions(0).individual();
+  EXPECT_EQ(job.measure().candidate(), individual.trained_artifact());
+  EXPECT_EQ(job.measure().candidate_architecture(), individual.architecture_digest());
+  EXPECT_EQ(job.measure().ancestor(), summary_.ancestor().born_artifact());
+  open_.individuals[0].evaluate = Evaluated(0);
+  open_.individuals[0].export_files = Exported(0);
+  EXPECT_EQ(Describe(0).state(), v1::Champion::FINISHING);
+  open_.individuals[0].beside[2] = Measured(1.5);
+  EXPECT_EQ(Describe(0).state(), v1::Champion::READY);
+  EXPECT_EQ(Describe(0).individual().beside(0).ratio_to_ancestor(), 1.5);
+}
+
 TEST_F(FinalPlanTest, EarlierGenerationsChooseNone) {
   EXPECT_EQ(SummaryAfter(spec_, spec_.generations() - 1).champions_size(), 0);
 }

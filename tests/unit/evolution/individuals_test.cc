@@ -42,6 +42,22 @@ TEST_F(DescribeIndividualTest, StateFollowsTheFacts) {
   EXPECT_EQ(Describe({Born(1, 2), Diverged(), Unsupported()}).state(), v1::Individual::DIVERGED);
 }
 
+TEST_F(DescribeIndividualTest, IsEvaluatedWhenEveryBoardHasMeasuredIt) {
+  spec_.mutable_measurement()->add_beside();
+  spec_.mutable_measurement()->add_beside()->set_champions(true);
+  IndividualFacts facts = AllFacts(1, 2);
+  EXPECT_EQ(Describe(facts).state(), v1::Individual::TRAINING);
+  facts.beside[1] = Measured(3);
+  EXPECT_EQ(Describe(facts).state(), v1::Individual::EVALUATED);
+  ASSERT_EQ(Describe(facts).beside_size(), 1);
+  EXPECT_EQ(Describe(facts).beside(0).beside(), 1);
+  EXPECT_EQ(Describe(facts).beside(0).ratio_to_ancestor(), 3);
+  EXPECT_DOUBLE_EQ(Describe(facts).ratio_to_ancestor(), 2.2) << "the measurement itself";
+  facts.beside[1] = Unsupported();
+  EXPECT_EQ(Describe(facts).state(), v1::Individual::UNSUPPORTED);
+  EXPECT_FALSE(Describe(facts).beside(0).has_ratio_to_ancestor());
+}
+
 TEST_F(DescribeIndividualTest, CarriesWhatWasFound) {
   const v1::Individual individual = Describe(AllFacts(1, 2));
   EXPECT_EQ(individual.name().index(), 2);
@@ -147,6 +163,33 @@ TEST(ParentsTest, MatesAreDifferentRankedAndShared) {
       EXPECT_EQ(sets.size(), selected * (selected - 1) / 2);
     }
   }
+}
+
+// The selected go round as ever; beside them comes the archive, from the latest back.
+TEST(ParentsTest, MatesOfTheArchiveAreOfAnyGeneration) {
+  v1::EvolutionSummary summary;
+  for (const auto& [generation, index] : {std::pair(3, 1), std::pair(3, 0)}) {
+    *summary.add_parents()->mutable_name() = Name(generation, index);
+  }
+  for (const auto& [generation, index] :
+       {std::pair(0, 0), std::pair(2, 5), std::pair(3, 0), std::pair(3, 1)}) {
+    *summary.add_archive()->mutable_name() = Name(generation, index);
+  }
+  v1::ExperimentSpec spec = TestSpec();
+  spec.mutable_synthesis()->set_mates_from(v1::SynthesisSpec::ARCHIVE);
+  const auto names = [&](int mates, int index) {
+    spec.mutable_synthesis()->set_mates(mates);
+    std::vector<std::pair<int, int>> all;
+    for (const v1::Individual* parent : Parents(spec, summary, index)) {
+      all.emplace_back(parent->name().generation(), parent->name().index());
+    }
+    return all;
+  };
+  using Pair = std::pair<int, int>;
+  EXPECT_THAT(names(3, 0), ElementsAre(Pair(3, 1), Pair(3, 0), Pair(2, 5)));
+  EXPECT_THAT(names(3, 1), ElementsAre(Pair(3, 0), Pair(3, 1), Pair(2, 5)));
+  EXPECT_THAT(names(3, 2), ElementsAre(Pair(3, 1), Pair(2, 5), Pair(0, 0)));
+  EXPECT_THAT(names(9, 0), ElementsAre(Pair(3, 1), Pair(3, 0), Pair(2, 5), Pair(0, 0)));
 }
 
 TEST(ParentsTest, NobodyWhereNetworksAreFromScratch) {

@@ -155,6 +155,27 @@ TEST(ViolationTest, RatiosAreComparedInStepsOfOnePercent) {
   EXPECT_NEAR(Violation(spec.environment(), individual, Ancestor(), 3, 4), 2 * std::log(1.01), 1e-9);
 }
 
+TEST(ViolationTest, ADemandIsAboutTheSpeedThatItNames) {
+  auto spec = Spec(1, {MinRatio(2.0, false)});
+  v1::Constraint& constraint = *spec.mutable_environment()->mutable_constraints(0);
+  v1::Individual individual = Trained(1);
+  individual.set_ratio_to_ancestor(2);
+  constraint.set_beside(2);
+  const auto violation = [&] {
+    return Violation(spec.environment(), individual, Ancestor(), 3, 4);
+  };
+  EXPECT_TRUE(std::isinf(violation())) << "it is not known there";
+  individual.add_beside()->set_beside(2);
+  EXPECT_TRUE(std::isinf(violation())) << "the engine refuses it there";
+  individual.mutable_beside(0)->set_ratio_to_ancestor(1);
+  individual.mutable_beside(0)->set_images_per_second(50);
+  EXPECT_NEAR(violation(), std::log(2.0), 0.011);
+  individual.mutable_beside(0)->set_ratio_to_ancestor(2.1);
+  EXPECT_EQ(violation(), 0.0);
+  constraint.set_min_images_per_second(100);
+  EXPECT_NEAR(violation(), std::log(2.0), 1e-12);
+}
+
 TEST(ViolationTest, MissingValueIsInfinite) {
   v1::Individual individual = Trained(1);
   individual.clear_ratio_to_ancestor();

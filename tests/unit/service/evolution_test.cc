@@ -319,6 +319,60 @@ TEST_F(EvolutionTest, KnownMeasurementsAreNotMadeAgain) {
   EXPECT_EQ(measured, 1) << "only the ancestor, which pins the setting";
 }
 
+// Everybody on a second board with batch 2, champions with batch 16 too.
+TEST_F(EvolutionTest, EveryBoardThatIsNamedMeasuresAndTheRestWaitForIt) {
+  v1::ExperimentSpec spec = SmallSpec();
+  v1::MeasurementSpec& measurement = *spec.mutable_measurement();
+  measurement.add_beside()->set_device_class("board/second");
+  measurement.mutable_beside(0)->set_batch(2);
+  measurement.add_beside()->set_batch(16);
+  measurement.mutable_beside(1)->set_champions(true);
+  FakeRunner worker = FakeWorker("worker-1"), agent = FakeAgent("agent-1");
+  const std::string id = Submit(spec)->id();
+  for (int step = 0; step < 20; ++step) {
+    Step(worker);
+    Step(agent);
+  }
+  EXPECT_EQ(Get(id).state(), v1::Experiment::WAITING_FOR_DEVICE);
+  EXPECT_THAT(Get(id).reason(), HasSubstr("board/second"));
+  EXPECT_EQ(Get(id).generation(), 0);
+  FakeRunner second = FakeAgent("agent-2", "board/second");
+  RunToEnd(id, {&worker, &agent, &second});
+  ASSERT_EQ(Get(id).state(), v1::Experiment::SUCCEEDED) << Get(id).reason();
+  for (const v1::Champion& champion : Champions(id)) {
+    EXPECT_THAT(champion.individual().measured_on(), HasSubstr("board/test, torch, fp32, batch 1"));
+    ASSERT_EQ(champion.individual().beside_size(), 2);
+    const v1::Speed& everybodys = champion.individual().beside(0);
+    EXPECT_EQ(everybodys.beside(), 1);
+    EXPECT_THAT(everybodys.measured_on(), HasSubstr("board/second, torch, fp32, batch 2"));
+    EXPECT_GT(everybodys.ratio_to_ancestor(), 0);
+    const v1::Speed& of_champions = champion.individual().beside(1);
+    EXPECT_EQ(of_champions.beside(), 2);
+    EXPECT_THAT(of_champions.measured_on(), HasSubstr("board/test, torch, fp32, batch 16"));
+  }
+  ExpectReplayGivesTheStoredSummary(id);
+}
+
+TEST_F(EvolutionTest, SeveralBoardsAndRestartsEndInTheSamePopulation) {
+  v1::ExperimentSpec spec = SmallSpec();
+  spec.mutable_measurement()->add_beside()->set_device_class("board/second");
+  spec.mutable_measurement()->add_beside()->set_batch(16);
+  spec.mutable_measurement()->mutable_beside(1)->set_champions(true);
+  std::string calm;
+  for (const bool restarts : {false, true}) {
+    FakeRunner worker = FakeWorker("worker-1"), agent = FakeAgent("agent-1"),
+               second = FakeAgent("agent-2", "board/second");
+    const std::string id = Submit(spec)->id();
+    for (int step = 0; step < 300 && !HasEnded(Get(id).state()); ++step) {
+      for (FakeRunner* runner : {&worker, &agent, &second}) Step(*runner);
+      if (restarts && step % 3 == 0) Restart();
+    }
+    ASSERT_EQ(Get(id).state(), v1::Experiment::SUCCEEDED) << Get(id).reason();
+    if (!restarts) calm = Outcome(id);
+    EXPECT_EQ(Outcome(id), calm);
+  }
+}
+
 TEST_F(EvolutionTest, SyntheticMeasurementsAreNotCached) {
   FakeRunner worker = FakeWorker("worker-1"), agent = FakeAgent("agent-1");
   const auto measure_all = [&](const std::string& id) {

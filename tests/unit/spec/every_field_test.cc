@@ -38,7 +38,7 @@ v1::ExperimentSpec FullSpec() {
     }
     ancestor { squeezenet_v1_1 { } }
     environment { constraints { min_accuracy: 0.5 } closed_loop { megabytes: 2 } }
-    synthesis { mates: 2 }
+    synthesis { mates: 2 multipliers { } synapses { } } measurement { beside { } }
     training { offspring { distillation { teacher: PARENT } } final { } halving { keep: 2 } })",
                                                             &spec));
   return spec;

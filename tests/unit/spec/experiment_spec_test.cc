@@ -80,6 +80,10 @@ TEST(ExperimentSpecTest, DefaultsFollowTheStrategy) {
   EXPECT_EQ(netadapt.synthesis().ranking(), v1::SynthesisSpec::LAYER);
   EXPECT_EQ(netadapt.offspring(), 8);
   EXPECT_EQ(netadapt.parents(), 1);
+  EXPECT_EQ(complete("").synthesis().multipliers().exponent(), 0.5);
+  EXPECT_EQ(complete("").synthesis().multipliers().share(), v1::EnvironmentSpec::PARAMETERS);
+  EXPECT_FALSE(complete("synthesis { ranking: LAYER }").synthesis().has_multipliers());
+  EXPECT_FALSE(complete("strategy: TAYLOR_PRUNE").synthesis().has_multipliers());
   EXPECT_FALSE(complete("").measurement().profile());
   EXPECT_TRUE(complete("environment { resource: TIME }").measurement().profile());
   EXPECT_TRUE(
@@ -304,7 +308,7 @@ TEST(ExperimentSpecTest, EveryImpossibleValueIsRefused) {
       {"strategy: NETADAPT synthesis { multipliers { } }", "synthesis.multipliers"},
       {"strategy: L1_PRUNE synthesis { multipliers { } }", "synthesis.multipliers"},
       {"strategy: RANDOM synthesis { multipliers { } }", "synthesis.multipliers"},
-      {"synthesis { multipliers { exponent: 0 } }", "synthesis.multipliers.exponent"},
+      {"synthesis { multipliers { exponent: -1 } }", "synthesis.multipliers.exponent"},
       {"synthesis { multipliers { exponent: nan } }", "synthesis.multipliers.exponent"},
       {"synthesis { multipliers { share: RESOURCE_UNSPECIFIED } }", "synthesis.multipliers.share"},
       {"environment { resource: RESOURCE_UNSPECIFIED }", "environment.resource"},
@@ -317,6 +321,24 @@ TEST(ExperimentSpecTest, EveryImpossibleValueIsRefused) {
       {"measurement { profile: true fitness: ESTIMATED }", "measurement.profile: asks how long"},
       {"strategy: UNIFORM_WIDTH_FROM_SCRATCH environment { resource: TIME }",
        "environment.resource: must be PARAMETERS or MACS"},
+      {"synthesis { mates_from: ARCHIVE }", "synthesis.mates_from: says where"},
+      {"synthesis { mates: 2 mates_from: POOL_UNSPECIFIED }", "synthesis.mates_from: must be"},
+      {"synthesis { synapses { keep: 0 } }", "synthesis.synapses.keep"},
+      {"synthesis { synapses { keep: 1.1 } }", "synthesis.synapses.keep"},
+      {"synthesis { synapses { } inheritance: REINITIALIZE }", "set inheritance: INHERIT"},
+      {"measurement { beside { } fitness: ESTIMATED }", "measurement.beside: asks for"},
+      {"measurement { beside { batch: 0 } }", "measurement.beside[0].batch"},
+      {"measurement { beside { device_class: \"my board\" } }",
+       "measurement.beside[0].device_class"},
+      {"environment { constraints { min_ratio_to_ancestor: 2 beside: 1 } }",
+       "environment.constraints[0].beside: is 1, and measurement.beside has 0 entries"},
+      {"environment { constraints { min_ratio_to_ancestor: 2 beside: -1 } }",
+       "environment.constraints[0].beside: is -1"},
+      {"environment { constraints { max_megabytes: 2 beside: 1 } } measurement { beside { } }",
+       "the demand is about none"},
+      {"environment { constraints { min_ratio_to_ancestor: 2 beside: 1 } } "
+       "measurement { beside { champions: true } }",
+       "champions alone"},
       {"synthesis { strength: STRENGTH_UNSPECIFIED }", "synthesis.strength"},
       {"synthesis { ranking: RANKING_UNSPECIFIED }", "synthesis.ranking"},
       {"synthesis { strength_images: 0 }", "synthesis.strength_images"},
@@ -427,7 +449,7 @@ TEST(ExperimentSpecTest, EveryExampleIsSound) {
     EXPECT_TRUE(spec.ok()) << spec.status();
     ++examples;
   }
-  EXPECT_GE(examples, 2) << "the demo's and the quick demo's";
+  EXPECT_GE(examples, 6) << "the demos, the tutorial's, and three for three aims";
 }
 
 TEST(ExperimentSpecTest, OversizedTextIsRefused) {

@@ -297,6 +297,25 @@ TEST_F(SgdTest, ClipsByTheNormOfTheWholeGradient) {
   EXPECT_NEAR((Flat() - before).norm().item<double>(), 1, 1e-3);
 }
 
+TEST_F(SgdTest, ZerosStayZeroWhenTheyAreToAndNothingElseChanges) {
+  at::Tensor zeroed = network_.flat();
+  {
+    const c10::NoGradGuard no_gradients;
+    zeroed.narrow(0, 0, 5).zero_();
+  }
+  const at::Tensor before = Flat();
+  recipe_.set_momentum(0.9);
+  recipe_.set_weight_decay(0.01);
+  recipe_.set_gradient_clip(0);
+  Sgd sgd(network_, recipe_, /*keep_zeros=*/true);
+  for (int i = 0; i < 3; ++i) sgd.Step(Constant(0.5), 0.1);
+  EXPECT_EQ(Flat().narrow(0, 0, 5).abs().max().item<double>(), 0);
+  EXPECT_TRUE(Flat().narrow(0, 5, 5).ne(before.narrow(0, 5, 5)).all().item<bool>());
+  // Biases begin at 0 and are no synapses.
+  const int64_t weights = network_.weight_elements();
+  EXPECT_TRUE(Flat().narrow(0, weights, 2).ne(before.narrow(0, weights, 2)).all().item<bool>());
+}
+
 TEST_F(SgdTest, AGradientThatIsNotFiniteChangesNothing) {
   Sgd sgd(network_, recipe_);
   const at::Tensor before = Flat();
