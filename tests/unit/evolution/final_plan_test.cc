@@ -57,7 +57,7 @@ TEST_F(FinalPlanTest, SpeedsOfChampionsAloneAreMeasuredHere) {
   spec_.mutable_measurement()->add_beside();
   spec_.mutable_measurement()->add_beside()->set_champions(true);
   spec_.mutable_measurement()->mutable_beside(1)->set_batch(16);
-  const v1::Job& job = Find(Make(), 0, v1::JobKey::MEASURE);
+  const v1::Job job = Find(Make(), 0, v1::JobKey::MEASURE);
   EXPECT_EQ(job.key().rung(), 2);
   EXPECT_EQ(job.measure().protocol().batch(), 16);
   EXPECT_EQ(job.measure().device_class(), "board/1");

@@ -22,8 +22,8 @@ v1::IndividualName Name(int generation, int index) {
 class DescribeIndividualTest : public testing::Test {
  protected:
   v1::Individual Describe(const IndividualFacts& facts, int generation = 1, int index = 2) {
-    return DescribeIndividual(spec_, SummaryAfter(spec_, generation - 1), Name(generation, index),
-                              facts);
+    return DescribeIndividual(spec_, SummaryAfter(TestSpec(), generation - 1),
+                              Name(generation, index), facts);
   }
   v1::ExperimentSpec spec_ = TestSpec();
 };
