@@ -61,6 +61,21 @@ void Heading(const ModelCardFacts& facts, std::string& card) {
   absl::StrAppend(&card, "\n");
 }
 
+// Where synapses were drawn: the ancestor's weights ÷ those that are left.
+void SynapticEfficiency(const ModelCardFacts& facts, std::string& card) {
+  const int64_t left = facts.champion.individual().synapses();
+  if (!facts.experiment.spec().synthesis().has_synapses() || left == 0) return;
+  for (const v1::Individual& one : facts.individuals) {
+    if (one.name().generation() != 0) continue;
+    Row(card, {"synaptic efficiency",
+               absl::StrFormat("%.2f times", static_cast<double>(one.synapses()) /
+                                                 static_cast<double>(left)),
+               absl::StrCat(WithThousands(left), " weights are not 0, of the ancestor ",
+                            WithThousands(one.synapses()),
+                            "; the network is no faster for it and its file no smaller")});
+  }
+}
+
 void Figures(const ModelCardFacts& facts, std::string& card) {
   const v1::Champion& champion = facts.champion;
   const v1::Individual& individual = champion.individual();
@@ -76,6 +91,7 @@ void Figures(const ModelCardFacts& facts, std::string& card) {
   };
   smaller_than("AlexNet", kAlexNetParameters);
   smaller_than("SqueezeNet v1.1 for 1,000 classes", CountParameters(*SqueezeNetV11(1000)));
+  SynapticEfficiency(facts, card);
   Row(card, {"size", Megabytes(individual.bytes()), "fp32 weights, 10^6 bytes"});
   const int side = facts.experiment.spec().measurement().input_size();
   Row(card, {"multiply-adds", WithThousands(individual.macs()),

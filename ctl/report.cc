@@ -332,6 +332,10 @@ Sheet IndividualFields(const v1::Individual& individual) {
     fields.rows.push_back(
         {layer.layer(), absl::StrCat(layer.after(), " of ", layer.before(), " filters")});
   }
+  for (const v1::LayerTime& time : individual.profile()) {
+    fields.rows.push_back(
+        {absl::StrCat("time of ", time.layer()), absl::StrFormat("%.4f ms", time.milliseconds())});
+  }
   return fields;
 }
 

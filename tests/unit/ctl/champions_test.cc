@@ -144,6 +144,24 @@ TEST_F(ModelCardTest, SaysWhatItIsHowMeasuredAndOnWhat) {
   EXPECT_THAT(card, HasSubstr("does not meet every constraint"));
 }
 
+TEST_F(ModelCardTest, SynapsesAndSpeedsBesideAreToldWhereThereAreAny) {
+  EXPECT_THAT(ModelCard(facts_), Not(HasSubstr("synaptic efficiency")));
+  facts_.experiment.mutable_spec()->mutable_synthesis()->mutable_synapses()->set_keep(0.9);
+  facts_.individuals[0].set_synapses(700'000);
+  v1::Individual& individual = *facts_.champion.mutable_individual();
+  individual.set_synapses(100'000);
+  v1::Speed& speed = *individual.add_beside();
+  speed.set_measured_on("board, batch 16");
+  speed.set_images_per_second(321);
+  speed.set_ratio_to_ancestor(1.25);
+  individual.add_beside()->set_measured_on("other board");
+  const std::string card = ModelCard(facts_);
+  EXPECT_THAT(card, HasSubstr("| synaptic efficiency | 7.00 times | 100,000 weights are not 0"));
+  EXPECT_THAT(card, HasSubstr("no faster for it"));
+  EXPECT_THAT(card, HasSubstr("| images/s beside | 321.0, ratio 1.250 | board, batch 16 |"));
+  EXPECT_THAT(card, HasSubstr("| images/s beside | refused | other board |"));
+}
+
 TEST_F(ModelCardTest, LeakAndLicenceStandBesideTheFigures) {
   v1::AncestorSpec& ancestor = *facts_.experiment.mutable_spec()->mutable_ancestor();
   ancestor.mutable_squeezenet_v1_1();

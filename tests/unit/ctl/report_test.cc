@@ -205,11 +205,15 @@ TEST(ReportTest, IndividualIsShownWithHowItWasBorn) {
   layer.set_before(16);
   layer.set_after(14);
   individual.mutable_birth()->set_kappa(0.93);
+  v1::LayerTime& time = *individual.add_profile();
+  time.set_layer("head");
+  time.set_milliseconds(0.25);
   const std::string text =
       RenderFields(Format::kTable, IndividualFields(individual), individual);
   EXPECT_THAT(text, HasSubstr("parents            0:0"));
   EXPECT_THAT(text, HasSubstr("kappa              0.93"));
   EXPECT_THAT(text, HasSubstr("features.3.squeeze 14 of 16 filters"));
+  EXPECT_THAT(text, HasSubstr("time of head       0.2500 ms"));
 }
 
 TEST(ReportTest, RunnersAreShownWithWhatTheyOfferAndDo) {
