@@ -2,10 +2,11 @@
 //
 //   coordinator --population FILE [--listen HOST:PORT] [--metrics HOST:PORT]
 //               [--experiment FILE] [--exit-when-done] [--lease-seconds N]
+//   coordinator --population FILE --fsck
 //
 // Prints one line to stdout once it serves; everything else goes to stderr. Exit
 // status: 0 stopped by a signal, or done; 1 it could not go on, or with
-// --exit-when-done an experiment did not succeed; 2 wrong usage.
+// --exit-when-done an experiment did not succeed, or --fsck found something; 2 wrong usage.
 #include <poll.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
@@ -18,6 +19,8 @@
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
+#include <filesystem>
+#include <memory>
 #include <string>
 
 #include "absl/status/status.h"
@@ -27,6 +30,7 @@
 #include "common/base/sha256.h"
 #include "common/base/status_macros.h"
 #include "common/spec/experiment_spec.h"
+#include "coordinator/fsck/fsck.h"
 #include "coordinator/service/server.h"
 
 namespace squish {
@@ -41,6 +45,7 @@ struct Flags {
   std::string experiment;
   bool exit_when_done = false;
   double lease_seconds = 30;
+  bool fsck = false;
 };
 
 std::string CheckAddress(const std::string& address) {
@@ -75,6 +80,27 @@ void AddFlags(CLI::App& app, Flags& flags) {
                  "How long a runner may be silent before its work is given to another")
       ->check(CLI::Range(1.0, 3600.0))
       ->capture_default_str();
+  app.add_flag("--fsck", flags.fsck,
+               "Check all that is stored and end; no other coordinator may have the file open");
+}
+
+// Prints what is wrong, a line each, then a summary. The exit status.
+absl::StatusOr<int> Fsck(const std::string& path) {
+  if (!std::filesystem::exists(path)) {
+    return absl::NotFoundError(absl::StrCat("there is no population at ", path));
+  }
+  SQUISH_ASSIGN_OR_RETURN(const std::unique_ptr<Population> population, Population::Open(path));
+  SQUISH_ASSIGN_OR_RETURN(const FsckReport report, CheckPopulation(*population));
+  for (const std::string& problem : report.problems) std::printf("%s\n", problem.c_str());
+  std::printf("%s: %lld experiments, %lld individuals, %lld jobs, %lld facts, %lld artifacts "
+              "(and %lld that nothing names): %s\n",
+              path.c_str(), static_cast<long long>(report.experiments),
+              static_cast<long long>(report.individuals), static_cast<long long>(report.jobs),
+              static_cast<long long>(report.facts), static_cast<long long>(report.artifacts),
+              static_cast<long long>(report.unreferenced),
+              report.problems.empty() ? "sound"
+                                      : absl::StrCat(report.problems.size(), " problems").c_str());
+  return report.problems.empty() ? 0 : 1;
 }
 
 // SIGINT and SIGTERM, and the end of all experiments, as one thing to wait for. Made
@@ -165,7 +191,7 @@ int Main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
-  const absl::StatusOr<int> status = Run(flags);
+  const absl::StatusOr<int> status = flags.fsck ? Fsck(flags.population) : Run(flags);
   if (status.ok()) return *status;
   std::fprintf(stderr, "coordinator: %s\n", std::string(status.status().message()).c_str());
   return 1;

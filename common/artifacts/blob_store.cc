@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <system_error>
@@ -70,6 +71,11 @@ absl::Status ReadThrough(int fd, const std::string& path, Consumer consume) {
     offset += count;
     SQUISH_RETURN_IF_ERROR(consume(absl::string_view(buffer.data(), static_cast<size_t>(count))));
   }
+}
+
+absl::Status OtherDigest(absl::string_view digest, absl::string_view path) {
+  return absl::DataLossError(absl::StrCat("the stored bytes of artifact ", digest,
+                                          " no longer have that digest: ", path));
 }
 
 // Closes at the end of its scope.
@@ -198,10 +204,38 @@ absl::StatusOr<std::string> BlobStore::Get(absl::string_view digest) const {
     return absl::NotFoundError(absl::StrCat("there is no artifact ", digest));
   }
   if (bytes.ok() && Sha256Hex(*bytes) != digest) {
-    return absl::DataLossError(absl::StrCat("the stored bytes of artifact ", digest,
-                                            " no longer have that digest: ", PathOf(digest)));
+    return OtherDigest(digest, PathOf(digest));
   }
   return bytes;
+}
+
+absl::Status BlobStore::Verify(absl::string_view digest) const {
+  if (!IsSha256Hex(digest)) return absl::NotFoundError("the name of an artifact is its SHA-256");
+  const std::string path = PathOf(digest);
+  const OpenFile file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+  if (file.fd < 0 && errno == ENOENT) {
+    return absl::NotFoundError(absl::StrCat("there is no artifact ", digest));
+  }
+  if (file.fd < 0) return ErrnoStatus(errno, "cannot open", path);
+  Sha256 hash;
+  SQUISH_RETURN_IF_ERROR(ReadThrough(file.fd, path, [&](absl::string_view piece) {
+    hash.Update(piece);
+    return absl::OkStatus();
+  }));
+  return std::move(hash).HexDigest() == digest ? absl::OkStatus() : OtherDigest(digest, path);
+}
+
+absl::StatusOr<std::vector<std::string>> BlobStore::List() const {
+  std::vector<std::string> digests;
+  std::error_code error;
+  std::filesystem::recursive_directory_iterator entries(folder_, error);
+  for (; !error && entries != std::filesystem::end(entries); entries.increment(error)) {
+    std::string name = entries->path().filename().string();
+    if (IsSha256Hex(name)) digests.push_back(std::move(name));
+  }
+  if (error) return ErrnoStatus(error.value(), "cannot list", folder_);
+  std::sort(digests.begin(), digests.end());
+  return digests;
 }
 
 bool BlobStore::Contains(absl::string_view digest) const { return SizeOf(digest).ok(); }

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -36,7 +37,13 @@ class BlobStore {
   // The bytes. NOT_FOUND: not here. DATA_LOSS: the file's bytes have another digest.
   absl::StatusOr<std::string> Get(absl::string_view digest) const;
 
+  // Whether Get would give it, in constant memory. As Get.
+  absl::Status Verify(absl::string_view digest) const;
+
   bool Contains(absl::string_view digest) const;
+
+  // The digests of all that lie here, ascending. Errors as ErrnoStatus.
+  absl::StatusOr<std::vector<std::string>> List() const;
 
   // Where the blob is (or would be); for children that read files. Empty when
   // `digest` is no SHA-256.

@@ -391,6 +391,24 @@ void Population::UpdateAttempt(const StoredAttempt& changed, absl::Time ended) {
          absl::ToUnixMillis(ended));
 }
 
+absl::StatusOr<std::vector<std::string>> Population::FindDamage() {
+  std::vector<std::string> damage;
+  Query integrity = database_->Prepare("PRAGMA integrity_check");
+  while (true) {
+    SQUISH_ASSIGN_OR_RETURN(const bool row, integrity.Step());
+    if (!row) break;
+    if (integrity.Text(0) != "ok") damage.emplace_back(integrity.Text(0));
+  }
+  Query references = database_->Prepare("PRAGMA foreign_key_check");
+  while (true) {
+    SQUISH_ASSIGN_OR_RETURN(const bool row, references.Step());
+    if (!row) return damage;
+    damage.push_back(absl::StrCat("row ", references.Integer(1), " of ", references.Text(0),
+                                  " refers to a row of ", references.Text(2),
+                                  " that is not there"));
+  }
+}
+
 absl::StatusOr<v1::Job> Population::Work(int64_t job) {
   Query query = database_->Prepare("SELECT work FROM jobs WHERE id = ?1");
   query.Bind(job);

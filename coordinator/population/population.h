@@ -83,6 +83,9 @@ class Population {
 
   BlobStore& artifacts() { return *artifacts_; }
 
+  // What SQLite finds wrong with the file and its references; empty: nothing. Reads all of it.
+  absl::StatusOr<std::vector<std::string>> FindDamage();
+
   // --- Transactions.
   void Begin();
   // The first failure since Begin: of Begin itself or of the commit (RESOURCE_EXHAUSTED:
