@@ -16,6 +16,8 @@ namespace {
 // Of everything that the coordinator answers from its memory or database.
 constexpr absl::Duration kAnswerLimit = absl::Seconds(15);
 constexpr absl::Duration kTransferLimit = absl::Minutes(15);
+// Of copying the database, and reading all of it.
+constexpr absl::Duration kBackupLimit = absl::Hours(1);
 
 void SetLimit(grpc::ClientContext& context, absl::Duration limit) {
   context.set_deadline(absl::ToChronoTime(absl::Now() + limit));
@@ -27,6 +29,7 @@ CoordinatorClient::CoordinatorClient(std::string address)
     : address_(std::move(address)),
       channel_(MakeChannel(address_)),
       stub_(v1::ExperimentService::NewStub(channel_)),
+      maintenance_(v1::MaintenanceService::NewStub(channel_)),
       artifacts_(channel_) {}
 
 absl::Status CoordinatorClient::Explain(const absl::Status& status) const {
@@ -122,6 +125,21 @@ absl::Status CoordinatorClient::Watch(
   v1::WatchEvent event;
   while (stream->Read(&event)) on_event(event);
   return Explain(FromGrpc(stream->Finish()));
+}
+
+absl::StatusOr<v1::BackupResponse> CoordinatorClient::Backup() {
+  grpc::ClientContext context;
+  SetLimit(context, kBackupLimit);
+  v1::BackupResponse response;
+  SQUISH_RETURN_IF_ERROR(
+      Explain(FromGrpc(maintenance_->Backup(&context, v1::BackupRequest(), &response))));
+  return response;
+}
+
+absl::Status CoordinatorClient::Download(absl::string_view digest, BlobStore& store) {
+  grpc::ClientContext context;
+  SetLimit(context, kTransferLimit);
+  return Explain(artifacts_.Download(context, digest, store));
 }
 
 absl::StatusOr<std::string> CoordinatorClient::Fetch(absl::string_view digest) {

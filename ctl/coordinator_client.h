@@ -10,9 +10,11 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "common/artifacts/blob_store.h"
 #include "common/rpc/rpc.h"
 #include "common/runner/artifact_client.h"
 #include "squish/v1/experiment_service.grpc.pb.h"
+#include "squish/v1/maintenance.grpc.pb.h"
 
 namespace squish {
 
@@ -37,6 +39,11 @@ class CoordinatorClient {
   absl::Status Watch(grpc::ClientContext& context, const std::string& id,
                      const std::function<void(const v1::WatchEvent&)>& on_event);
 
+  // Codes of MaintenanceService.
+  absl::StatusOr<v1::BackupResponse> Backup();
+
+  // Stores the artifact, durably. Codes of Fetch and of BlobStore::Writer.
+  absl::Status Download(absl::string_view digest, BlobStore& store);
   // The bytes of an artifact. NOT_FOUND: no such artifact. INVALID_ARGUMENT: no digest.
   absl::StatusOr<std::string> Fetch(absl::string_view digest);
   // The same, durable at `path` after OK.
@@ -55,6 +62,7 @@ class CoordinatorClient {
   const std::string address_;
   const std::shared_ptr<grpc::Channel> channel_;
   const std::unique_ptr<v1::ExperimentService::Stub> stub_;
+  const std::unique_ptr<v1::MaintenanceService::Stub> maintenance_;
   ArtifactClient artifacts_;
 };
 

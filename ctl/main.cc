@@ -13,6 +13,7 @@
 #include "absl/strings/match.h"
 #include "common/base/file.h"
 #include "common/base/status_macros.h"
+#include "ctl/backup_command.h"
 #include "ctl/branch_command.h"
 #include "ctl/commands.h"
 #include "ctl/coordinator_client.h"
@@ -267,6 +268,13 @@ class Program {
                   return absl::OkStatus();
                 }),
             "The file");
+    Add("backup", "Copy the whole population, while work goes on, into a folder",
+        [this](CoordinatorClient& client) {
+          return BackupCommand(client, arguments_.file, std::cout);
+        })
+        ->add_option("DIR", arguments_.file,
+                     "Where; an earlier backup there is brought up to date")
+        ->required();
   }
 
   void AddDemo() {

@@ -10,6 +10,7 @@
 #include "common/base/status_macros.h"
 #include "coordinator/evolution/champions.h"
 #include "coordinator/evolution/plan.h"
+#include "coordinator/population/named_artifacts.h"
 #include "coordinator/service/ledger.h"
 #include "google/protobuf/util/message_differencer.h"
 
@@ -44,26 +45,6 @@ std::string KeyText(const v1::JobKey& key) {
                       key.index(), key.rung() > 0 ? absl::StrCat(", rung ", key.rung()) : "");
 }
 
-// The artifacts that a result names.
-void AddArtifacts(const v1::AttemptResult& fact, std::set<std::string>& artifacts) {
-  const auto add = [&artifacts](const std::string& digest) {
-    if (!digest.empty()) artifacts.insert(digest);
-  };
-  add(fact.synthesize().artifact());
-  add(fact.train().artifact());
-  add(fact.train().strengths());
-  add(fact.evaluate().predictions());
-  for (const v1::ExportedFile& file : fact.export_files().files()) add(file.artifact());
-}
-
-void AddArtifacts(const v1::AncestorSpec& ancestor, std::set<std::string>& artifacts) {
-  for (const std::string& digest :
-       {ancestor.network_digest(), ancestor.imported().digest(), ancestor.branch().network(),
-        ancestor.branch().ancestor_network(), ancestor.branch().ancestor_trained()}) {
-    if (!digest.empty()) artifacts.insert(digest);
-  }
-}
-
 // One experiment against what its facts give when they are planned again.
 class Replay {
  public:
@@ -78,7 +59,7 @@ class Replay {
 
   absl::Status Run() {
     SQUISH_RETURN_IF_ERROR(ReadRows());
-    AddArtifacts(spec_.ancestor(), artifacts_);
+    AddNamedArtifacts(spec_, artifacts_);
     summary_.set_closed_generation(-1);
     if (stored_.experiment.has_dataset()) {
       for (int generation = 0; !finished_; ++generation) {
@@ -144,7 +125,7 @@ class Replay {
 
   void Apply(const v1::AttemptResult& fact, OpenGeneration& open) {
     ++report_.facts;
-    AddArtifacts(fact, artifacts_);
+    AddNamedArtifacts(fact, artifacts_);
     const std::string where = Where(KeyText(fact.key()));
     if (fact.key().index() < 0 ||
         fact.key().index() >= static_cast<int>(open.individuals.size())) {

@@ -1,10 +1,15 @@
 #include "coordinator/population/population.h"
 
+#include <unistd.h>
+
 #include <cassert>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "common/base/ids.h"
 #include "common/base/status.h"
 #include "common/base/status_macros.h"
 #include "common/spec/older.h"
@@ -175,6 +180,22 @@ absl::StatusOr<std::unique_ptr<Database>> OpenDatabase(const std::string& path) 
   return database;
 }
 
+constexpr char kCopyMark[] = ".copy-";
+
+// What a process that died left of its copies; nobody else makes any here.
+void RemoveAbandonedCopies(const std::string& path) {
+  const std::filesystem::path file(path);
+  const std::string prefix = file.filename().string() + kCopyMark;
+  const std::filesystem::path folder =
+      file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    if (absl::StartsWith(entry.path().filename().string(), prefix)) {
+      std::filesystem::remove(entry.path(), error);
+    }
+  }
+}
+
 }  // namespace
 
 bool HasEnded(v1::Experiment::State state) {
@@ -182,9 +203,10 @@ bool HasEnded(v1::Experiment::State state) {
          state == v1::Experiment::CANCELLED;
 }
 
-Population::Population(std::unique_ptr<OwnerLock> lock, std::unique_ptr<Database> database,
-                       std::unique_ptr<BlobStore> artifacts)
-    : lock_(std::move(lock)), database_(std::move(database)), artifacts_(std::move(artifacts)) {}
+Population::Population(std::string path, std::unique_ptr<OwnerLock> lock,
+                       std::unique_ptr<Database> database, std::unique_ptr<BlobStore> artifacts)
+    : path_(std::move(path)),
+      lock_(std::move(lock)), database_(std::move(database)), artifacts_(std::move(artifacts)) {}
 
 Population::~Population() = default;
 
@@ -199,7 +221,8 @@ absl::StatusOr<std::unique_ptr<Population>> Population::Open(const std::string& 
   SQUISH_ASSIGN_OR_RETURN(std::unique_ptr<BlobStore> artifacts,
                           BlobStore::Open(absl::StrCat(path, ".artifacts")));
   auto population = std::unique_ptr<Population>(
-      new Population(std::move(lock), *std::move(database), std::move(artifacts)));
+      new Population(path, std::move(lock), *std::move(database), std::move(artifacts)));
+  RemoveAbandonedCopies(path);
   SQUISH_RETURN_IF_ERROR(population->LoadCounters());
   return population;
 }
@@ -389,6 +412,35 @@ void Population::UpdateAttempt(const StoredAttempt& changed, absl::Time ended) {
          "UPDATE attempts SET state = ?2, images_wasted = ?3, ended_ms = ?4 WHERE id = ?1",
          changed.attempt.id, AttemptStateName(changed.attempt.state), changed.images_wasted,
          absl::ToUnixMillis(ended));
+}
+
+DatabaseCopy::DatabaseCopy(std::string path, std::unique_ptr<CopyInProgress> copy)
+    : path_(std::move(path)), copy_(std::move(copy)) {}
+
+DatabaseCopy::DatabaseCopy(DatabaseCopy&& other) noexcept
+    : path_(std::exchange(other.path_, "")), copy_(std::move(other.copy_)) {}
+
+DatabaseCopy::~DatabaseCopy() {
+  copy_ = nullptr;
+  if (path_.empty()) return;
+  for (const char* suffix : {"", "-journal", "-wal", "-shm"}) {
+    ::unlink(absl::StrCat(path_, suffix).c_str());
+  }
+}
+
+absl::StatusOr<bool> DatabaseCopy::Step(int pages) {
+  absl::StatusOr<bool> whole = copy_->Step(pages);
+  if (whole.ok()) return whole;
+  return Annotate(whole.status(), absl::StrCat("cannot copy the database to ", path_));
+}
+
+absl::StatusOr<std::unique_ptr<DatabaseCopy>> Population::StartCopy() {
+  const std::string path = absl::StrCat(path_, kCopyMark, RandomHex(8));
+  absl::StatusOr<std::unique_ptr<CopyInProgress>> copy = database_->StartCopy(path);
+  if (!copy.ok()) {
+    return Annotate(copy.status(), absl::StrCat("cannot copy the database to ", path));
+  }
+  return std::make_unique<DatabaseCopy>(path, *std::move(copy));
 }
 
 absl::StatusOr<std::vector<std::string>> Population::FindDamage() {

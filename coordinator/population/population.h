@@ -39,6 +39,7 @@
 
 namespace squish {
 
+class CopyInProgress;
 class Database;
 class OwnerLock;
 
@@ -66,6 +67,23 @@ struct MeasurementKey {
   v1::MeasurementSetting setting;
 };
 
+// A copy of the database, in a file beside it that is removed with this object unless
+// somebody has moved it away. Steps as CopyInProgress.
+class DatabaseCopy {
+ public:
+  DatabaseCopy(std::string path, std::unique_ptr<CopyInProgress> copy);
+  ~DatabaseCopy();
+  DatabaseCopy(DatabaseCopy&& other) noexcept;
+  DatabaseCopy& operator=(DatabaseCopy&&) = delete;
+
+  absl::StatusOr<bool> Step(int pages);
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+  std::unique_ptr<CopyInProgress> copy_;
+};
+
 // True for SUCCEEDED, FAILED and CANCELLED.
 bool HasEnded(v1::Experiment::State state);
 
@@ -85,6 +103,10 @@ class Population {
 
   // What SQLite finds wrong with the file and its references; empty: nothing. Reads all of it.
   absl::StatusOr<std::vector<std::string>> FindDamage();
+
+  // Begins a copy of the database, to be made by steps between transactions. It does not
+  // outlive the population. Codes of Database::StartCopy.
+  absl::StatusOr<std::unique_ptr<DatabaseCopy>> StartCopy();
 
   // --- Transactions.
   void Begin();
@@ -149,8 +171,8 @@ class Population {
   absl::StatusOr<std::optional<v1::MeasureResult>> FindMeasurement(const MeasurementKey& key);
 
  private:
-  Population(std::unique_ptr<OwnerLock> lock, std::unique_ptr<Database> database,
-             std::unique_ptr<BlobStore> artifacts);
+  Population(std::string path, std::unique_ptr<OwnerLock> lock,
+             std::unique_ptr<Database> database, std::unique_ptr<BlobStore> artifacts);
 
   absl::Status LoadCounters();
   // Runs a write unless one has failed before; keeps its failure.
@@ -160,6 +182,7 @@ class Population {
   template <typename... Values>
   void Update(absl::string_view what, absl::string_view sql, const Values&... values);
 
+  const std::string path_;
   const std::unique_ptr<OwnerLock> lock_;
   const std::unique_ptr<Database> database_;
   const std::unique_ptr<BlobStore> artifacts_;

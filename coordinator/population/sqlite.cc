@@ -2,6 +2,8 @@
 
 #include <sqlite3.h>
 
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
 
@@ -149,6 +151,34 @@ absl::StatusOr<int64_t> Database::Number(absl::string_view sql) {
   SQUISH_ASSIGN_OR_RETURN(const bool row, query.Step());
   if (!row) return absl::InternalError(absl::StrCat("no row from: ", sql));
   return query.Integer(0);
+}
+
+absl::StatusOr<std::unique_ptr<CopyInProgress>> Database::StartCopy(const std::string& path) {
+  auto copy = std::unique_ptr<CopyInProgress>(new CopyInProgress);
+  const int code = sqlite3_open_v2(path.c_str(), &copy->target_,
+                                   SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE |
+                                       SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
+                                   nullptr);
+  if (copy->target_ == nullptr) return absl::ResourceExhaustedError("out of memory");
+  SQUISH_RETURN_IF_ERROR(ToStatus(copy->target_, code));
+  copy->backup_ = sqlite3_backup_init(copy->target_, "main", database_, "main");
+  if (copy->backup_ == nullptr) return ToStatus(copy->target_, SQLITE_ERROR);
+  return copy;
+}
+
+CopyInProgress::~CopyInProgress() {
+  if (backup_ != nullptr) sqlite3_backup_finish(backup_);
+  sqlite3_close(target_);
+}
+
+absl::StatusOr<bool> CopyInProgress::Step(int pages) {
+  if (sqlite3_backup_step(backup_, pages) == SQLITE_OK) return false;
+  // Also of an error in a step.
+  const int code = sqlite3_backup_finish(std::exchange(backup_, nullptr));
+  SQUISH_RETURN_IF_ERROR(ToStatus(target_, code));
+  if (sqlite3_close(target_) != SQLITE_OK) return absl::InternalError("the copy cannot be closed");
+  target_ = nullptr;
+  return true;
 }
 
 int64_t Database::Changes() const { return sqlite3_changes64(database_); }

@@ -26,6 +26,7 @@
 
 struct sqlite3;
 struct sqlite3_stmt;
+struct sqlite3_backup;
 
 namespace squish {
 
@@ -87,6 +88,26 @@ class Query {
   absl::Status failure_;  // Of preparing or binding; said by Step.
 };
 
+// A copy that is made of a database while it is in use. Destroyed early, it leaves a file
+// that is no database yet.
+class CopyInProgress {
+ public:
+  ~CopyInProgress();
+  CopyInProgress(const CopyInProgress&) = delete;
+  CopyInProgress& operator=(const CopyInProgress&) = delete;
+
+  // Copies so many pages more, outside of transactions; what was written meanwhile through
+  // the same connection comes along. True: the file is whole, on disk and closed. Codes of
+  // Database::Execute.
+  absl::StatusOr<bool> Step(int pages);
+
+ private:
+  friend class Database;
+  CopyInProgress() = default;
+  sqlite3* target_ = nullptr;
+  sqlite3_backup* backup_ = nullptr;
+};
+
 class Database {
  public:
   // Opens or makes the file. PERMISSION_DENIED, NOT_FOUND (no such folder).
@@ -119,6 +140,9 @@ class Database {
 
   // The first column of the first row; an error when there is no row.
   absl::StatusOr<int64_t> Number(absl::string_view sql);
+
+  // Begins a copy into a new file at `path`. The database outlives it.
+  absl::StatusOr<std::unique_ptr<CopyInProgress>> StartCopy(const std::string& path);
 
   // Rows changed by the last INSERT, UPDATE or DELETE.
   int64_t Changes() const;

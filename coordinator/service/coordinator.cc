@@ -17,6 +17,9 @@ namespace {
 absl::Duration Heartbeat(absl::Duration lease) { return lease / 6; }
 absl::Duration GapLimit(absl::Duration lease) { return lease / 2; }
 
+// 2 MB: some milliseconds, for which calls wait.
+constexpr int kPagesOfStep = 500;
+
 absl::Status Stopping() { return absl::UnavailableError("the coordinator stops"); }
 
 }  // namespace
@@ -65,9 +68,39 @@ void Coordinator::RunBatch(std::vector<Task> tasks) {
   for (const Task& task : tasks) task(*this);
   parts_->synchronizer.Settle();
   Finish(population_.Commit());
+  StepCopies();
+}
+
+void Coordinator::StepCopies() {
+  if (copies_.empty()) return;
+  PendingCopy& first = copies_.front();
+  const absl::StatusOr<bool> whole = first.copy->Step(kPagesOfStep);
+  if (whole.ok() && !*whole) return;
+  PendingCopy made = std::move(first);
+  copies_.pop_front();
+  if (whole.ok()) {
+    made.done(std::move(*made.copy));
+  } else {
+    made.done(whole.status());
+  }
+}
+
+void Coordinator::Backup(const Caller&,
+                         std::function<void(absl::StatusOr<DatabaseCopy>)> done) {
+  if (stopping_) {
+    done(Stopping());
+    return;
+  }
+  absl::StatusOr<std::unique_ptr<DatabaseCopy>> copy = population_.StartCopy();
+  if (!copy.ok()) {
+    done(copy.status());
+    return;
+  }
+  copies_.push_back({*std::move(copy), std::move(done)});
 }
 
 absl::Duration Coordinator::NextWake() const {
+  if (!copies_.empty()) return last_batch_;
   return std::min(last_batch_ + Heartbeat(options_.lease), parts_->synchronizer.NextDeadline());
 }
 
@@ -276,6 +309,7 @@ void Coordinator::Synchronize(const Caller& caller, const v1::SynchronizeRequest
 void Coordinator::Stop() {
   stopping_ = true;
   parts_->synchronizer.EndAll(Stopping());
+  for (PendingCopy& pending : std::exchange(copies_, {})) pending.done(Stopping());
   AfterCommit([this](const absl::Status&) { hub_.EndAll(Stopping()); });
 }
 

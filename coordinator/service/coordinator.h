@@ -17,6 +17,7 @@
 #ifndef SQUISH_COORDINATOR_SERVICE_COORDINATOR_H_
 #define SQUISH_COORDINATOR_SERVICE_COORDINATOR_H_
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
@@ -89,6 +90,9 @@ class Coordinator {
   void Synchronize(const Caller& caller, const v1::SynchronizeRequest& request, uint64_t call,
                    Synchronizer::Answer answer);
   void Abandon(uint64_t call) { parts_->synchronizer.Abandon(call); }
+  // Copies the database, a piece after each batch, while work goes on. `done` is called after
+  // some batch. UNAVAILABLE: the coordinator stops. Else as Population::StartCopy.
+  void Backup(const Caller& caller, std::function<void(absl::StatusOr<DatabaseCopy>)> done);
   // The coordinator stops: waiting calls and watches end, and no call waits any more.
   void Stop();
 
@@ -111,10 +115,16 @@ class Coordinator {
     Synchronizer synchronizer;
   };
 
+  struct PendingCopy {
+    std::unique_ptr<DatabaseCopy> copy;
+    std::function<void(absl::StatusOr<DatabaseCopy>)> done;
+  };
+
   Coordinator(Population* population, Clock* clock, CoordinatorMetrics* metrics, Options options);
 
   absl::Status Load();
   void NoticeGap();
+  void StepCopies();
   void Finish(const absl::Status& committed);
   void Publish();
   void NoteEnded();
@@ -130,6 +140,7 @@ class Coordinator {
   std::unique_ptr<Parts> parts_;
   WatchHub hub_;
   std::vector<std::function<void(const absl::Status&)>> after_commit_;
+  std::deque<PendingCopy> copies_;  // The first is being made.
   absl::Duration last_batch_;
   bool stopping_ = false;
   bool all_succeeded_ = true;  // Of those that ended, or were asked for, since the start.

@@ -45,11 +45,13 @@ absl::StatusOr<std::unique_ptr<CoordinatorServer>> CoordinatorServer::Start(Opti
   server->runner_service_ = std::make_unique<RunnerServiceAdapter>(server->loop_.get());
   server->artifact_service_ = std::make_unique<ArtifactServiceAdapter>(
       &server->population_->artifacts(), server->io_.get());
+  server->maintenance_service_ = std::make_unique<MaintenanceServiceAdapter>(
+      server->loop_.get(), &server->population_->artifacts(), server->io_.get());
   SQUISH_ASSIGN_OR_RETURN(
       server->running_,
       StartServer(options.listen,
                   {server->experiment_service_.get(), server->runner_service_.get(),
-                   server->artifact_service_.get()}));
+                   server->artifact_service_.get(), server->maintenance_service_.get()}));
   return server;
 }
 

@@ -17,6 +17,7 @@
 #include "coordinator/service/experiment_service.h"
 #include "coordinator/service/io_thread.h"
 #include "coordinator/service/loop.h"
+#include "coordinator/service/maintenance_service.h"
 #include "coordinator/service/runner_service.h"
 
 namespace squish {
@@ -56,6 +57,7 @@ class CoordinatorServer {
   std::unique_ptr<ExperimentServiceAdapter> experiment_service_;
   std::unique_ptr<RunnerServiceAdapter> runner_service_;
   std::unique_ptr<ArtifactServiceAdapter> artifact_service_;
+  std::unique_ptr<MaintenanceServiceAdapter> maintenance_service_;
   RunningServer running_;
   int metrics_port_ = 0;
 };

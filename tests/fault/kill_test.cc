@@ -20,6 +20,7 @@
 #include "common/base/file.h"
 #include "common/base/ids.h"
 #include "common/spec/experiment_spec.h"
+#include "coordinator/fsck/fsck.h"
 #include "coordinator/population/population.h"
 #include "ctl/coordinator_client.h"
 #include "ctl/local_cluster.h"
@@ -362,6 +363,9 @@ Attempts CountAttempts(const std::string& population_path) {
   const auto population = Population::Open(population_path);
   EXPECT_TRUE(population.ok()) << population.status();
   if (!population.ok()) return {};
+  const auto report = CheckPopulation(**population);
+  EXPECT_TRUE(report.ok()) << report.status();
+  if (report.ok()) EXPECT_THAT(report->problems, testing::IsEmpty());
   const auto experiments = (*population)->ListExperiments();
   EXPECT_TRUE(experiments.ok() && experiments->size() == 1u) << experiments.status();
   if (!experiments.ok() || experiments->size() != 1u) return {};

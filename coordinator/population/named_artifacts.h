@@ -1,0 +1,25 @@
+// Which artifacts a population cannot do without. Thread-safe.
+#ifndef SQUISH_COORDINATOR_POPULATION_NAMED_ARTIFACTS_H_
+#define SQUISH_COORDINATOR_POPULATION_NAMED_ARTIFACTS_H_
+
+#include <set>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "squish/v1/experiment.pb.h"
+#include "squish/v1/job.pb.h"
+#include "squish/v1/runner.pb.h"
+
+namespace squish {
+
+// Adds the digests that a result, or a spec, names.
+void AddNamedArtifacts(const v1::AttemptResult& result, std::set<std::string>& digests);
+void AddNamedArtifacts(const v1::ExperimentSpec& spec, std::set<std::string>& digests);
+
+// Those that the database at `path` names, in its specs and facts. Nobody else may write to
+// it. Codes of Database::Execute; DATA_LOSS: a record cannot be read.
+absl::StatusOr<std::set<std::string>> NamedArtifacts(const std::string& path);
+
+}  // namespace squish
+
+#endif  // SQUISH_COORDINATOR_POPULATION_NAMED_ARTIFACTS_H_

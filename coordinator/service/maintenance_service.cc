@@ -1,0 +1,52 @@
+#include "coordinator/service/maintenance_service.h"
+
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "common/base/status_macros.h"
+#include "common/rpc/rpc.h"
+#include "coordinator/population/named_artifacts.h"
+
+namespace squish {
+namespace {
+
+// Makes artifacts of a copy of the database, which is taken over, and of its manifest.
+absl::StatusOr<v1::BackupResponse> StoreCopy(const std::string& path, BlobStore& store) {
+  SQUISH_ASSIGN_OR_RETURN(const std::set<std::string> named, NamedArtifacts(path));
+  v1::BackupResponse response;
+  response.set_artifacts(static_cast<int64_t>(named.size()));
+  SQUISH_ASSIGN_OR_RETURN(
+      *response.mutable_manifest(),
+      store.Put(absl::StrCat(absl::StrJoin(named, "\n"), named.empty() ? "" : "\n")));
+  SQUISH_ASSIGN_OR_RETURN(*response.mutable_database(), store.PutFile(path));
+  return response;
+}
+
+}  // namespace
+
+grpc::ServerUnaryReactor* MaintenanceServiceAdapter::Backup(grpc::CallbackServerContext* context,
+                                                            const v1::BackupRequest*,
+                                                            v1::BackupResponse* response) {
+  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+  loop_.Post([=, this, caller = CallerOf(*context)](Coordinator& coordinator) {
+    coordinator.Backup(caller, [=, this](absl::StatusOr<DatabaseCopy> copy) {
+      if (!copy.ok()) {
+        reactor->Finish(ToGrpc(copy.status()));
+        return;
+      }
+      auto kept = std::make_shared<DatabaseCopy>(*std::move(copy));
+      io_.Post([=, this] {
+        absl::StatusOr<v1::BackupResponse> answer = StoreCopy(kept->path(), store_);
+        if (answer.ok()) *response = *std::move(answer);
+        reactor->Finish(ToGrpc(answer.status()));
+      });
+    });
+  });
+  return reactor;
+}
+
+}  // namespace squish
