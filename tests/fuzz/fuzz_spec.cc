@@ -13,6 +13,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (!spec.ok()) return 0;
   const std::string bytes = spec->SerializeAsString();
 
+  v1::ExperimentSpec sent;
+  Require(sent.ParseFromString(bytes), "a spec that was accepted cannot be sent");
+
   const auto again = CompleteExperimentSpec(*spec);
   Require(again.status(), "a completed spec is refused");
   Require(again->SerializeAsString() == bytes, "a completed spec is completed to another one");

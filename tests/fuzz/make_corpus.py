@@ -221,6 +221,7 @@ def make_specs():
         "too-small": START.replace("32", "8"),
         "width": START.replace("squeezenet_v1_1 {}", "squeezenet_v1_1 { width: 1e-9 }"),
         "escape": 'name: "\\377\\376"\n' + DATASET,
+        "not-utf8": START + 'data_terms: "M\\374nchen"',
         "open": START + "environment {",
     }
     for name, text in {**good, **near}.items():
