@@ -5,6 +5,7 @@
 // where an argument is a message on the wire, but for the last few of `Action`. Since ids
 // and digests are drawn by chance, a text of one byte stands for one that exists (Fill).
 #include <google/protobuf/message.h>
+#include <google/protobuf/stubs/logging.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -74,6 +75,7 @@ class World {
   // Takes up the population in the folder.
   explicit World(const std::string& folder) : folder_(folder) {
     spdlog::set_level(spdlog::level::off);
+    google::protobuf::SetLogHandler(nullptr);  // It has a line for all that is not UTF-8.
     Open();
     const auto digest = population_->artifacts().Put("a blob");
     Require(digest.status(), "a blob cannot be stored");
