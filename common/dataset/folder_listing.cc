@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/file.h"
 #include "common/base/status_macros.h"
+#include "common/base/text.h"
 #include "common/dataset/cache_layout.h"
 
 namespace squish {
@@ -118,26 +119,9 @@ class Lister {
   std::vector<struct stat> open_;  // The folders that the walk is inside of.
 };
 
-// The length of the UTF-8 character that `text` begins with; 0: it begins with none.
-size_t CharacterBytes(absl::string_view text) {
-  const auto lead = static_cast<unsigned char>(text[0]);
-  const size_t bytes = lead < 0x80 ? 1 : lead >= 0xC2 && lead < 0xE0 ? 2
-                       : lead >= 0xE0 && lead < 0xF0                 ? 3
-                       : lead >= 0xF0 && lead < 0xF5                 ? 4
-                                                                     : 0;
-  if (bytes == 0 || bytes > text.size()) return 0;
-  for (size_t i = 1; i < bytes; ++i) {
-    if ((static_cast<unsigned char>(text[i]) & 0xC0) != 0x80) return 0;
-  }
-  const auto second = bytes > 1 ? static_cast<unsigned char>(text[1]) : 0;
-  const bool overlong = (lead == 0xE0 && second < 0xA0) || (lead == 0xF0 && second < 0x90);
-  const bool surrogate_or_beyond = (lead == 0xED && second > 0x9F) || (lead == 0xF4 && second > 0x8F);
-  return overlong || surrogate_or_beyond ? 0 : bytes;
-}
-
 bool IsPrintable(absl::string_view name) {
   while (!name.empty()) {
-    const size_t bytes = CharacterBytes(name);
+    const size_t bytes = Utf8CharacterBytes(name);
     if (bytes == 0 || static_cast<unsigned char>(name[0]) < 0x20 || name[0] == 0x7F) return false;
     name.remove_prefix(bytes);
   }

@@ -13,6 +13,7 @@
 #include "common/base/retry.h"
 #include "common/base/sha256.h"
 #include "common/base/status_macros.h"
+#include "common/base/text.h"
 
 namespace squish {
 namespace {
@@ -43,27 +44,12 @@ bool IsBreakage(const absl::Status& status) {
 
 double Jitter() { return static_cast<double>(RandomUint64() >> 11) * 0x1p-53; }
 
-// The length of the UTF-8 sequence at the start of `text`; 0 when there is none.
-size_t SequenceLength(absl::string_view text) {
-  const auto lead = static_cast<unsigned char>(text[0]);
-  const size_t length = lead < 0x80 ? 1 : lead < 0xC2 ? 0 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3
-                      : lead < 0xF5 ? 4 : 0;
-  if (length == 0 || length > text.size()) return 0;
-  for (size_t i = 1; i < length; ++i) {
-    if ((static_cast<unsigned char>(text[i]) & 0xC0) != 0x80) return 0;
-  }
-  const auto second = length > 1 ? static_cast<unsigned char>(text[1]) : 0;
-  const bool overlong = (lead == 0xE0 && second < 0xA0) || (lead == 0xF0 && second < 0x90);
-  const bool out_of_range = (lead == 0xED && second > 0x9F) || (lead == 0xF4 && second > 0x8F);
-  return overlong || out_of_range ? 0 : length;
-}
-
 }  // namespace
 
 std::string CleanText(absl::string_view text, size_t maximum_bytes) {
   std::string clean;
   while (!text.empty()) {
-    const size_t length = SequenceLength(text);
+    const size_t length = Utf8CharacterBytes(text);
     const absl::string_view piece = length == 0 ? absl::string_view("?") : text.substr(0, length);
     if (clean.size() + piece.size() > maximum_bytes) break;
     clean.append(piece.data(), piece.size());

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "common/base/sha256.h"
+#include "common/base/text.h"
 #include "common/spec/experiment_spec.h"
 
 namespace squish {
@@ -98,6 +99,7 @@ void CheckFreeText(const std::string& text, absl::string_view field, Checker& ch
   constexpr size_t kLongest = 4096;
   checker.Require(text.size() <= kLongest, field,
                   absl::StrCat("has ", text.size(), " bytes; shorten it to ", kLongest));
+  checker.Require(IsUtf8(text), field, "is not UTF-8; write it so");
 }
 
 void CheckImported(const v1::ImportedSqueezeNet& imported, Checker& checker) {

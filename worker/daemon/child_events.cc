@@ -25,11 +25,17 @@ absl::Status ReadEvent(Child& child, absl::string_view who, absl::Duration timeo
         absl::StrCat(who, " said nothing for ", absl::FormatDuration(timeout)));
   }
   if (!line.ok()) return Annotate(line.status(), who);
+  return ParseEvent(*line, who, event);
+}
+
+absl::Status ParseEvent(absl::string_view line, absl::string_view who,
+                        google::protobuf::Message& event) {
   event.Clear();
-  if (!google::protobuf::util::JsonStringToMessage(*line, &event).ok()) {
+  const google::protobuf::StringPiece text(line.data(), line.size());
+  if (!google::protobuf::util::JsonStringToMessage(text, &event).ok()) {
     return Babbled(
-        who, absl::StrCat("the line \"", absl::Utf8SafeCHexEscape(line->substr(0, kQuotedBytes)),
-                          line->size() > kQuotedBytes ? "…" : "", "\""));
+        who, absl::StrCat("the line \"", absl::Utf8SafeCHexEscape(line.substr(0, kQuotedBytes)),
+                          line.size() > kQuotedBytes ? "…" : "", "\""));
   }
   return absl::OkStatus();
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "common/child/child.h"
 #include "squish/v1/runner.pb.h"
@@ -20,6 +21,10 @@ namespace squish {
 // message. `who` ("the trainer") begins the messages.
 absl::Status ReadEvent(Child& child, absl::string_view who, absl::Duration timeout,
                        google::protobuf::Message& event);
+
+// The same of a line that is already here; INVALID_ARGUMENT only.
+absl::Status ParseEvent(absl::string_view line, absl::string_view who,
+                        google::protobuf::Message& event);
 
 // Errors as Child::WriteLine.
 absl::Status WriteRequest(Child& child, absl::string_view who,

@@ -167,6 +167,21 @@ TEST(EveryFieldTest, NoTextMayBeArbitrary) {
   }
 }
 
+TEST(EveryFieldTest, NoTextMayBeOtherThanUtf8) {
+  int texts = 0;
+  ForEveryChange(
+      [](Message& message, const FieldDescriptor* field) {
+        if (field->cpp_type() != FieldDescriptor::CPPTYPE_STRING) return false;
+        message.GetReflection()->SetString(&message, field, "M\xfcnchen");
+        return true;
+      },
+      [&texts](const v1::ExperimentSpec& spec, const std::string& path) {
+        ExpectRefused(spec, path);
+        ++texts;
+      });
+  EXPECT_GE(texts, 4);
+}
+
 TEST(EveryFieldTest, NoTextMayBeEndless) {
   int texts = 0;
   ForEveryChange(

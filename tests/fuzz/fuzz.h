@@ -1,0 +1,60 @@
+// What the harnesses share.
+#ifndef SQUISH_TESTS_FUZZ_FUZZ_H_
+#define SQUISH_TESTS_FUZZ_FUZZ_H_
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <string>
+#include <system_error>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+
+namespace squish {
+
+inline absl::string_view TextOf(const uint8_t* data, size_t size) {
+  return {reinterpret_cast<const char*>(data), size};
+}
+
+// Ends the process, which is what a fuzzer calls a finding.
+inline void Require(bool condition, absl::string_view what) {
+  if (condition) return;
+  std::fprintf(stderr, "broken: %.*s\n", static_cast<int>(what.size()), what.data());
+  std::abort();
+}
+
+inline void Require(const absl::Status& status, absl::string_view what) {
+  if (!status.ok()) std::fprintf(stderr, "%s\n", status.ToString().c_str());
+  Require(status.ok(), what);
+}
+
+// A folder of this process, in memory where there is such a place. Gone at its end, unless
+// that is a finding.
+class TemporaryFolder {
+ public:
+  TemporaryFolder() {
+    const bool in_memory = ::access("/dev/shm", W_OK) == 0;
+    path_ = in_memory ? "/dev/shm" : std::filesystem::temp_directory_path().string();
+    path_ += "/squish-fuzz-XXXXXX";
+    Require(::mkdtemp(path_.data()) != nullptr, "no temporary folder can be made");
+  }
+  ~TemporaryFolder() {
+    std::error_code error;
+    std::filesystem::remove_all(path_, error);
+  }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+}  // namespace squish
+
+#endif  // SQUISH_TESTS_FUZZ_FUZZ_H_

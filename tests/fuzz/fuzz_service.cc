@@ -1,0 +1,404 @@
+// Every request message, asked of a coordinator in this process. An input is a row of
+//
+//   what to do │ length of its argument (2 bytes, little-endian) │ argument
+//
+// where an argument is a message on the wire, but for the last few of `Action`. Since ids
+// and digests are drawn by chance, a text of one byte stands for one that exists (Fill).
+#include <google/protobuf/message.h>
+#include <google/protobuf/stubs/logging.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/algorithm/container.h"
+#include "absl/strings/match.h"
+#include "common/base/clock.h"
+#include "common/base/file.h"
+#include "common/metrics/metrics.h"
+#include "coordinator/population/population.h"
+#include "coordinator/service/coordinator.h"
+#include "spdlog/spdlog.h"
+#include "tests/fuzz/fuzz.h"
+#include "tests/unit/service/fake_runner.h"
+
+namespace squish {
+namespace {
+
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+
+enum Action : uint8_t {
+  kSynchronize,  // Of whatever runner the message names.
+  kSynchronizeWorker,  // What an honest worker would say, merged with the message.
+  kSynchronizeAgent,
+  kSubmit,
+  kGet,
+  kList,
+  kListIndividuals,
+  kListChampions,
+  kListRunners,
+  kEstimate,
+  kPause,
+  kResume,
+  kCancel,
+  kWatch,
+  kHonestSteps,  // Both honest runners go on; the first byte says for how long.
+  kTime,         // So many seconds go by: the first byte.
+  kRestart,      // The coordinator is started again: it must read what it has written.
+  kActions,
+};
+
+constexpr int kMaximumRequests = 32;
+constexpr int kMaximumSteps = 64;
+
+class Sink : public WatchSink {
+ public:
+  void Push(const v1::Experiment& experiment) override { Look(experiment); }
+  void Push(const v1::Individual& individual) override { Look(individual); }
+  void Push(const v1::Champion& champion) override { Look(champion); }
+  void End(const absl::Status&) override { ended_ = true; }
+  bool gone() const override { return false; }
+
+ private:
+  void Look(const Message&) { Require(!ended_, "a watch goes on behind its end"); }
+  bool ended_ = false;
+};
+
+class World {
+ public:
+  // Takes up the population in the folder.
+  explicit World(const std::string& folder) : folder_(folder) {
+    spdlog::set_level(spdlog::level::off);
+    google::protobuf::SetLogHandler(nullptr);  // It has a line for all that is not UTF-8.
+    Open();
+    const auto digest = population_->artifacts().Put("a blob");
+    Require(digest.status(), "a blob cannot be stored");
+    digest_ = *digest;
+    Ask(&Coordinator::List, v1::ListExperimentsRequest());
+  }
+
+  void Begin() {
+    v1::SubmitRequest request;
+    *request.mutable_spec() = SmallSpec();
+    Ask(&Coordinator::Submit, std::move(request));
+  }
+
+  void Run(absl::string_view input);
+
+ private:
+  void Open();
+  void Batch(Coordinator::Task task);
+  void Do(uint8_t action, absl::string_view argument);
+  void HonestSteps(int steps);
+  void Synchronize(FakeRunner* runner, v1::SynchronizeRequest request);
+  void Take(FakeRunner* runner, v1::SynchronizeResponse response);
+  void Fill(Message& message);
+  void FillText(const FieldDescriptor& field, std::string& text);
+  void Complete(v1::SynchronizeRequest& request, const v1::RunnerInfo& runner);
+
+  void Note(const v1::Experiment& experiment) {
+    if (absl::c_linear_search(experiments_, experiment.id())) return;
+    experiments_.push_back(experiment.id());
+  }
+  void Note(const v1::ListExperimentsResponse& list) {
+    for (const v1::Experiment& experiment : list.experiments()) Note(experiment);
+  }
+  void Note(const Message&) {}
+
+  template <typename Response, typename Request>
+  void Ask(absl::StatusOr<Response> (Coordinator::*method)(const Caller&, const Request&),
+           Request request) {
+    Fill(request);
+    Batch([&](Coordinator& coordinator) {
+      const absl::StatusOr<Response> answer = (coordinator.*method)(caller_, request);
+      ExamineStatus(answer.status());
+      if (!answer.ok()) return;
+      ExamineAnswer(*answer);
+      Note(*answer);
+    });
+  }
+  template <typename Response, typename Request>
+  void Ask(absl::StatusOr<Response> (Coordinator::*method)(const Caller&, const Request&),
+           absl::string_view argument) {
+    Request request;
+    if (Parse(argument, request)) Ask(method, std::move(request));
+  }
+
+  static bool Parse(absl::string_view argument, Message& request) {
+    return request.ParseFromArray(argument.data(), static_cast<int>(argument.size()));
+  }
+
+  // What a stranger's request may be answered with.
+  static void ExamineStatus(const absl::Status& status) {
+    switch (status.code()) {
+      case absl::StatusCode::kInternal:
+      case absl::StatusCode::kUnknown:
+      case absl::StatusCode::kDataLoss:
+        Require(status, "a request is answered as if it were our fault");
+        break;
+      default:
+        break;
+    }
+  }
+
+  template <typename Response>
+  static void ExamineAnswer(const Response& answer) {
+    Response read;
+    Require(read.ParseFromString(answer.SerializeAsString()), "an answer cannot be read");
+  }
+
+  const Caller caller_{"fuzz", "fuzz"};
+  const std::string folder_;
+  FakeClock clock_;
+  Metrics metrics_;
+  CoordinatorMetrics coordinator_metrics_{&metrics_};
+  std::unique_ptr<Population> population_;
+  std::unique_ptr<Coordinator> coordinator_;
+  uint64_t next_call_ = 1;
+  std::vector<uint64_t> calls_;  // Of this input.
+
+  FakeRunner worker_ = FakeWorker("worker");
+  FakeRunner agent_ = FakeAgent("agent");
+  // What placeholders stand for, in the order of coming: ids themselves differ each time.
+  std::vector<std::string> experiments_, attempts_;
+  std::map<std::string, v1::Job> jobs_;  // Of attempts_: all that were ever given out.
+  std::string digest_;
+};
+
+void World::Open() {
+  coordinator_.reset();
+  population_.reset();
+  auto population = Population::Open(JoinPath(folder_, "population.db"));
+  Require(population.status(), "the population cannot be opened");
+  population_ = *std::move(population);
+  Coordinator::Options options;
+  options.on_fatal = [](const absl::Status& status) { Require(status, "memory cannot be built"); };
+  auto coordinator =
+      Coordinator::Create(population_.get(), &clock_, &coordinator_metrics_, std::move(options));
+  Require(coordinator.status(), "what the coordinator has written cannot be read");
+  coordinator_ = *std::move(coordinator);
+}
+
+void World::Batch(Coordinator::Task task) {
+  std::vector<Coordinator::Task> tasks;
+  tasks.push_back([&task](Coordinator& coordinator) {
+    coordinator.AfterCommit([](const absl::Status& committed) {
+      Require(committed, "what a request made cannot be written");
+    });
+    if (task) task(coordinator);
+  });
+  coordinator_->RunBatch(std::move(tasks));
+}
+
+void World::Run(absl::string_view input) {
+  for (int i = 0; i < kMaximumRequests && input.size() >= 3; ++i) {
+    const auto byte = [&input](int at) { return static_cast<uint8_t>(input[at]); };
+    const uint8_t action = byte(0) % kActions;
+    const size_t length = byte(1) + 256 * byte(2);
+    input.remove_prefix(3);
+    const absl::string_view argument = input.substr(0, length);
+    input.remove_prefix(argument.size());
+    Do(action, argument);
+  }
+  for (const uint64_t call : std::exchange(calls_, {})) {
+    Batch([call](Coordinator& coordinator) { coordinator.Abandon(call); });
+  }
+}
+
+void World::Do(uint8_t action, absl::string_view argument) {
+  const uint8_t first = argument.empty() ? 0 : static_cast<uint8_t>(argument[0]);
+  switch (action) {
+    case kSynchronize: {
+      v1::SynchronizeRequest request;
+      if (!Parse(argument, request)) return;
+      Fill(request);
+      Complete(request, request.runner());
+      Synchronize(nullptr, std::move(request));
+      break;
+    }
+    case kSynchronizeWorker:
+    case kSynchronizeAgent: {
+      FakeRunner& runner = action == kSynchronizeWorker ? worker_ : agent_;
+      v1::SynchronizeRequest said;
+      if (!Parse(argument, said)) return;
+      Fill(said);
+      Complete(said, runner.info);
+      v1::SynchronizeRequest request = runner.Request();
+      request.MergeFrom(said);
+      Synchronize(&runner, std::move(request));
+      break;
+    }
+    case kSubmit:
+      return Ask(&Coordinator::Submit, argument);
+    case kGet:
+      return Ask(&Coordinator::Get, argument);
+    case kList:
+      return Ask(&Coordinator::List, argument);
+    case kListIndividuals:
+      return Ask(&Coordinator::ListIndividuals, argument);
+    case kListChampions:
+      return Ask(&Coordinator::ListChampions, argument);
+    case kListRunners:
+      return Ask(&Coordinator::ListRunners, argument);
+    case kEstimate:
+      return Ask(&Coordinator::Estimate, argument);
+    case kPause:
+      return Ask(&Coordinator::Pause, argument);
+    case kResume:
+      return Ask(&Coordinator::Resume, argument);
+    case kCancel:
+      return Ask(&Coordinator::Cancel, argument);
+    case kWatch: {
+      v1::WatchRequest request;
+      if (!Parse(argument, request)) return;
+      Fill(request);
+      Batch([&](Coordinator& coordinator) {
+        coordinator.Watch(caller_, request, std::make_shared<Sink>());
+      });
+      break;
+    }
+    case kHonestSteps:
+      HonestSteps(first % kMaximumSteps);
+      break;
+    case kTime:
+      clock_.Advance(absl::Seconds(first));
+      Batch(nullptr);
+      break;
+    case kRestart:
+      calls_.clear();
+      Open();
+      break;
+    default:
+      break;
+  }
+}
+
+void World::HonestSteps(int steps) {
+  for (int i = 0; i < steps; ++i) {
+    for (FakeRunner* runner : {&worker_, &agent_}) {
+      Synchronize(runner, runner->Request());
+      if (runner->FinishOne(population_->artifacts())) Synchronize(runner, runner->Request());
+    }
+  }
+}
+
+// `runner` takes the answer; null: nobody does.
+void World::Synchronize(FakeRunner* runner, v1::SynchronizeRequest request) {
+  const uint64_t call = next_call_++;
+  calls_.push_back(call);
+  Batch([&](Coordinator& coordinator) {
+    coordinator.Synchronize(caller_, request, call,
+                            [this, runner](const absl::StatusOr<v1::SynchronizeResponse>& answer) {
+                              ExamineStatus(answer.status());
+                              if (!answer.ok()) return;
+                              ExamineAnswer(*answer);
+                              Take(runner, *answer);
+                            });
+  });
+}
+
+void World::Take(FakeRunner* runner, v1::SynchronizeResponse response) {
+  for (v1::Assignment& assignment : *response.mutable_assignments()) {
+    if (assignment.has_job()) {
+      if (jobs_.try_emplace(assignment.attempt_id(), assignment.job()).second) {
+        attempts_.push_back(assignment.attempt_id());
+      }
+    } else if (const auto known = jobs_.find(assignment.attempt_id()); known != jobs_.end()) {
+      *assignment.mutable_job() = known->second;
+    } else {
+      Require(false, "an attempt comes without a job that was ever told");
+    }
+  }
+  if (runner != nullptr) runner->Take(response);
+}
+
+// --- Placeholders -------------------------------------------------------------------
+
+// The id that a text of one byte stands for: "0" is the latest, "1" the one before it.
+const std::string* Pick(const std::vector<std::string>& ids, const std::string& text) {
+  if (ids.empty()) return nullptr;
+  const auto back = static_cast<uint8_t>(text[0] - '0');
+  return &ids[ids.size() - 1 - back % ids.size()];
+}
+
+void World::FillText(const FieldDescriptor& field, std::string& text) {
+  static constexpr absl::string_view kDigests[] = {"artifact", "digest", "fingerprint",
+                                                   "predictions", "strengths"};
+  const std::string* picked = nullptr;
+  if (text.size() != 1) return;
+  if (field.name() == "attempt_id") {
+    picked = Pick(attempts_, text);
+  } else if (field.name() == "experiment" ||
+             (field.name() == "id" && absl::EndsWith(field.containing_type()->name(), "Request"))) {
+    picked = Pick(experiments_, text);
+  } else if (absl::c_linear_search(kDigests, field.name()) || absl::EndsWith(field.name(), "_digest")) {
+    picked = &digest_;
+  }
+  if (picked != nullptr) text = *picked;
+}
+
+// Puts what exists in the place of texts of one byte.
+void World::Fill(Message& message) {
+  const google::protobuf::Reflection& reflection = *message.GetReflection();
+  std::vector<const FieldDescriptor*> fields;
+  reflection.ListFields(message, &fields);
+  for (const FieldDescriptor* field : fields) {
+    if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
+      if (!field->is_repeated()) Fill(*reflection.MutableMessage(&message, field));
+      for (int i = 0; field->is_repeated() && i < reflection.FieldSize(message, field); ++i) {
+        Fill(*reflection.MutableRepeatedMessage(&message, field, i));
+      }
+    } else if (field->type() == FieldDescriptor::TYPE_STRING && !field->is_repeated()) {
+      std::string text = reflection.GetString(message, field);
+      FillText(*field, text);
+      reflection.SetString(&message, field, std::move(text));
+    }
+  }
+}
+
+// Reports without a spec are of data that is wanted; results of known attempts are good
+// ones but for what they say otherwise.
+void World::Complete(v1::SynchronizeRequest& request, const v1::RunnerInfo& runner) {
+  for (v1::DatasetReport& report : *request.mutable_datasets()) {
+    if (report.has_spec() || worker_.last.datasets().empty()) continue;
+    v1::DatasetReport good = ReadyReport(worker_.last.datasets(0));
+    good.MergeFrom(report);
+    report = std::move(good);
+  }
+  for (v1::AttemptResult& result : *request.mutable_results()) {
+    const auto known = jobs_.find(result.attempt_id());
+    if (known == jobs_.end()) continue;
+    v1::AttemptResult good = GoodAnswer(known->second, runner, population_->artifacts());
+    good.set_experiment(known->second.experiment());
+    *good.mutable_key() = known->second.key();
+    good.MergeFrom(result);
+    result = std::move(good);
+  }
+}
+
+}  // namespace
+}  // namespace squish
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace squish;
+  static const TemporaryFolder folder;
+  static const std::string begun = JoinPath(folder.path(), "begun");
+  static const bool is_begun = [] {
+    Require(MakeFolder(begun), "no folder can be made");
+    World(begun).Begin();
+    return true;
+  }();
+  (void)is_begun;
+  // Each input has a population of its own, so that findings can be repeated.
+  const std::string own = JoinPath(folder.path(), "own");
+  std::filesystem::remove_all(own);
+  std::filesystem::copy(begun, own, std::filesystem::copy_options::recursive);
+  World(own).Run(TextOf(data, size));
+  return 0;
+}
