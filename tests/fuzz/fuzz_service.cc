@@ -341,7 +341,8 @@ void World::FillText(const FieldDescriptor& field, std::string& text) {
   } else if (field.name() == "experiment" ||
              (field.name() == "id" && absl::EndsWith(field.containing_type()->name(), "Request"))) {
     picked = Pick(experiments_, text);
-  } else if (absl::c_linear_search(kDigests, field.name()) || absl::EndsWith(field.name(), "_digest")) {
+  } else if (absl::c_linear_search(kDigests, field.name()) ||
+             absl::EndsWith(field.name(), "_digest")) {
     picked = &digest_;
   }
   if (picked != nullptr) text = *picked;
