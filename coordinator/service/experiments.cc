@@ -438,9 +438,10 @@ void Experiments::AgentArrived(const ConnectedRunner& agent) {
           return ExhaustedByMeasurements(*job, retry);
         });
     const bool can_do_some =
-        std::any_of(exhausted.begin(), exhausted.end(), [&](const BoardJob* job) {
-          return CanDo(agent, experiment, job->key);
-        });
+        std::any_of(exhausted.begin(), exhausted.end(),
+                    [&agent, &experiment = experiment](const BoardJob* job) {
+                      return CanDo(agent, experiment, job->key);
+                    });
     if (!only_measurements || !can_do_some) continue;
     ledger_.RetryExhausted(experiment);
     ledger_.Save(experiment);

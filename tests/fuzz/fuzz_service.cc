@@ -280,10 +280,14 @@ void World::Do(uint8_t action, absl::string_view argument) {
 }
 
 void World::HonestSteps(int steps) {
-  for (int i = 0; i < steps; ++i) {
+  // Nothing comes of waiting longer.
+  for (int idle = 0; steps > 0 && idle < 2; --steps) {
+    ++idle;
     for (FakeRunner* runner : {&worker_, &agent_}) {
       Synchronize(runner, runner->Request());
-      if (runner->FinishOne(population_->artifacts())) Synchronize(runner, runner->Request());
+      if (!runner->FinishOne(population_->artifacts())) continue;
+      Synchronize(runner, runner->Request());
+      idle = 0;
     }
   }
 }
@@ -337,7 +341,8 @@ void World::FillText(const FieldDescriptor& field, std::string& text) {
   } else if (field.name() == "experiment" ||
              (field.name() == "id" && absl::EndsWith(field.containing_type()->name(), "Request"))) {
     picked = Pick(experiments_, text);
-  } else if (absl::c_linear_search(kDigests, field.name()) || absl::EndsWith(field.name(), "_digest")) {
+  } else if (absl::c_linear_search(kDigests, field.name()) ||
+             absl::EndsWith(field.name(), "_digest")) {
     picked = &digest_;
   }
   if (picked != nullptr) text = *picked;
