@@ -19,7 +19,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
 
 COLOURS = {"EVOLUTION": "tab:blue", "TAYLOR_PRUNE": "tab:orange", "L1_PRUNE": "tab:green",
-           "NETADAPT": "tab:purple", "RANDOM": "tab:gray",
+           "EVOLUTION_BY_SPEED": "tab:cyan", "NETADAPT": "tab:purple", "RANDOM": "tab:gray",
            "UNIFORM_WIDTH_FROM_SCRATCH": "tab:brown", "ANCESTOR": "black"}
 
 
