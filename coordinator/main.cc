@@ -2,6 +2,7 @@
 //
 //   coordinator --population FILE [--listen HOST:PORT] [--metrics HOST:PORT]
 //               [--experiment FILE] [--exit-when-done] [--lease-seconds N]
+//               [--minimum-free-gigabytes X]
 //   coordinator --population FILE --fsck
 //
 // Prints one line to stdout once it serves; everything else goes to stderr. Exit
@@ -45,6 +46,7 @@ struct Flags {
   std::string experiment;
   bool exit_when_done = false;
   double lease_seconds = 30;
+  double minimum_free_gigabytes = 1;
   bool fsck = false;
 };
 
@@ -79,6 +81,10 @@ void AddFlags(CLI::App& app, Flags& flags) {
   app.add_option("--lease-seconds", flags.lease_seconds,
                  "How long a runner may be silent before its work is given to another")
       ->check(CLI::Range(1.0, 3600.0))
+      ->capture_default_str();
+  app.add_option("--minimum-free-gigabytes", flags.minimum_free_gigabytes,
+                 "With less free on the population's disk no new work is given out; 0 is off")
+      ->check(CLI::Range(0.0, 1e6))
       ->capture_default_str();
   app.add_flag("--fsck", flags.fsck,
                "Check all that is stored and end; no other coordinator may have the file open");
@@ -166,6 +172,7 @@ absl::StatusOr<int> Run(const Flags& flags) {
   options.listen = flags.listen;
   options.metrics = flags.metrics;
   options.lease = absl::Seconds(flags.lease_seconds);
+  options.minimum_free_bytes = static_cast<int64_t>(flags.minimum_free_gigabytes * 1e9);
   if (flags.exit_when_done) {
     options.on_all_ended = [&end](bool all_succeeded) { end.NoteDone(all_succeeded); };
   }

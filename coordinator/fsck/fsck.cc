@@ -120,7 +120,23 @@ class Replay {
     if (!plan.closing.has_value()) return false;
     summary_ = plan.closing->summary;
     finished_ = plan.closing->finished;
+    AdoptChampions();
     return true;
+  }
+
+  // Rules of choice may change from version to version; what was chosen stays. Said once, and
+  // gone on with, so that the rest is looked at.
+  void AdoptChampions() {
+    const auto& stored = stored_.summary.champions();
+    const auto& chosen = summary_.champions();
+    if (stored.empty() || chosen.empty()) return;
+    const bool same = std::equal(
+        stored.begin(), stored.end(), chosen.begin(), chosen.end(),
+        [](const auto& a, const auto& b) { return MessageDifferencer::Equals(a, b); });
+    if (same) return;
+    findings_.Add(Where("the champions are not those that this version would choose: an earlier "
+                        "one chose by other rules, or the record is wrong"));
+    *summary_.mutable_champions() = stored;
   }
 
   void Apply(const v1::AttemptResult& fact, OpenGeneration& open) {

@@ -1,14 +1,17 @@
 #include "coordinator/population/population.h"
 
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cassert>
+#include <cerrno>
 #include <filesystem>
 #include <system_error>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "common/base/file.h"
 #include "common/base/ids.h"
 #include "common/base/status.h"
 #include "common/base/status_macros.h"
@@ -441,6 +444,15 @@ absl::StatusOr<std::unique_ptr<DatabaseCopy>> Population::StartCopy() {
     return Annotate(copy.status(), absl::StrCat("cannot copy the database to ", path));
   }
   return std::make_unique<DatabaseCopy>(path, *std::move(copy));
+}
+
+absl::StatusOr<int64_t> Population::FreeBytes() const {
+  const std::string folder = absl::StrCat(path_, ".artifacts");
+  struct statvfs disk;
+  if (::statvfs(folder.c_str(), &disk) != 0) {
+    return ErrnoStatus(errno, "cannot examine the file system of", folder);
+  }
+  return static_cast<int64_t>(disk.f_bavail) * static_cast<int64_t>(disk.f_frsize);
 }
 
 absl::StatusOr<std::vector<std::string>> Population::FindDamage() {

@@ -101,6 +101,9 @@ class Population {
 
   BlobStore& artifacts() { return *artifacts_; }
 
+  // Free on the file system of the artifacts, for whoever runs this. Errors as ErrnoStatus.
+  absl::StatusOr<int64_t> FreeBytes() const;
+
   // What SQLite finds wrong with the file and its references; empty: nothing. Reads all of it.
   absl::StatusOr<std::vector<std::string>> FindDamage();
 

@@ -24,13 +24,14 @@ absl::Status Stopping() { return absl::UnavailableError("the coordinator stops")
 
 }  // namespace
 
-Coordinator::Parts::Parts(Population* population, Clock* clock, const Options& options)
+Coordinator::Parts::Parts(Population* population, Clock* clock, const Options& options,
+                          const DiskGuard* guard)
     : ledger(population, clock, options.lease),
       planner(&ledger),
       attempts(&ledger, &planner, &live),
       experiments(&ledger, &planner, &live),
       synchronizer({options.lease, std::min(options.park_limit, options.lease / 3)}, clock,
-                   &experiments, &attempts, &fleet) {}
+                   &experiments, &attempts, &fleet, guard) {}
 
 Coordinator::Coordinator(Population* population, Clock* clock, CoordinatorMetrics* metrics,
                          Options options)
@@ -38,7 +39,15 @@ Coordinator::Coordinator(Population* population, Clock* clock, CoordinatorMetric
       clock_(*clock),
       metrics_(*metrics),
       options_(std::move(options)),
-      last_batch_(clock->Steady()) {}
+      guard_(options_.minimum_free_bytes,
+             options_.free_bytes ? options_.free_bytes
+                                 : DiskGuard::FreeBytes([population] {
+                                     return population->FreeBytes();
+                                   })),
+      looked_(clock->Steady()),
+      last_batch_(clock->Steady()) {
+  guard_.Look();
+}
 
 Coordinator::~Coordinator() = default;
 
@@ -53,7 +62,7 @@ absl::StatusOr<std::unique_ptr<Coordinator>> Coordinator::Create(Population* pop
 }
 
 absl::Status Coordinator::Load() {
-  parts_ = std::make_unique<Parts>(&population_, &clock_, options_);
+  parts_ = std::make_unique<Parts>(&population_, &clock_, options_, &guard_);
   population_.Begin();
   const absl::Status loaded = parts_->experiments.Load();
   if (!loaded.ok()) population_.Fail(loaded);
@@ -64,11 +73,19 @@ absl::Status Coordinator::Load() {
 
 void Coordinator::RunBatch(std::vector<Task> tasks) {
   NoticeGap();
+  LookAtDisk();
   population_.Begin();
   for (const Task& task : tasks) task(*this);
   parts_->synchronizer.Settle();
   Finish(population_.Commit());
   StepCopies();
+}
+
+void Coordinator::LookAtDisk() {
+  const absl::Duration now = clock_.Steady();
+  if (now - looked_ < absl::Seconds(1)) return;
+  looked_ = now;
+  guard_.Look();
 }
 
 void Coordinator::StepCopies() {
@@ -171,7 +188,7 @@ void Coordinator::CheckAllEnded() {
 
 v1::Experiment Coordinator::DescribeNow(const LiveExperiment& experiment) {
   v1::Experiment described = Describe(experiment);
-  DescribeWaiting(experiment, parts_->ledger.board(), parts_->fleet, described);
+  DescribeWaiting(experiment, parts_->ledger.board(), parts_->fleet, guard_.Reason(), described);
   return described;
 }
 

@@ -32,6 +32,7 @@
 #include "coordinator/service/attempts.h"
 #include "coordinator/service/changes.h"
 #include "coordinator/service/coordinator_metrics.h"
+#include "coordinator/service/disk_guard.h"
 #include "coordinator/service/experiments.h"
 #include "coordinator/service/fleet.h"
 #include "coordinator/service/ledger.h"
@@ -48,6 +49,9 @@ class Coordinator {
   struct Options {
     absl::Duration lease = absl::Seconds(30);
     absl::Duration park_limit = absl::Seconds(10);  // At most a third of the lease is used.
+    // With less free on the disk no new work is given out (disk_guard.h). 0: always.
+    int64_t minimum_free_bytes = 0;
+    DiskGuard::FreeBytes free_bytes;  // Empty: the population's.
     // Told after a commit when the last live experiment has ended (or one was submitted
     // again that had): whether every one of these SUCCEEDED. May be empty.
     std::function<void(bool all_succeeded)> on_all_ended;
@@ -105,7 +109,7 @@ class Coordinator {
   // Everything in memory that follows from the disk, and the fleet. Thrown away and
   // built anew as a whole.
   struct Parts {
-    Parts(Population* population, Clock* clock, const Options& options);
+    Parts(Population* population, Clock* clock, const Options& options, const DiskGuard* guard);
     Ledger ledger;
     LiveExperiments live;
     Fleet fleet;
@@ -124,6 +128,7 @@ class Coordinator {
 
   absl::Status Load();
   void NoticeGap();
+  void LookAtDisk();
   void StepCopies();
   void Finish(const absl::Status& committed);
   void Publish();
@@ -137,6 +142,8 @@ class Coordinator {
   Clock& clock_;
   CoordinatorMetrics& metrics_;
   const Options options_;
+  DiskGuard guard_;
+  absl::Duration looked_;  // When the guard did.
   std::unique_ptr<Parts> parts_;
   WatchHub hub_;
   std::vector<std::function<void(const absl::Status&)>> after_commit_;

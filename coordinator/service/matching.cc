@@ -141,12 +141,16 @@ bool CanDo(const ConnectedRunner& runner, const LiveExperiment& experiment,
 }
 
 void DescribeWaiting(const LiveExperiment& experiment, const JobBoard& board, const Fleet& fleet,
-                     v1::Experiment& described) {
+                     const std::string& withheld, v1::Experiment& described) {
   if (described.state() != v1::Experiment::RUNNING) return;
   const auto wait = [&described](v1::Experiment::State state, const std::string& reason) {
     described.set_state(state);
     described.set_reason(reason);
   };
+  if (!withheld.empty() && !board.Queued(experiment.row()).empty()) {
+    wait(v1::Experiment::WAITING_FOR_WORKER, withheld);
+    return;
+  }
   if (!described.has_dataset()) {
     wait(v1::Experiment::WAITING_FOR_WORKER, NoWorkerReason(fleet, experiment));
     return;

@@ -22,9 +22,10 @@ bool CanDo(const ConnectedRunner& runner, const LiveExperiment& experiment,
 
 // Makes WAITING_FOR_WORKER or WAITING_FOR_DEVICE, with the reason, of a RUNNING
 // experiment that has work queued which no connected runner can do; WAITING_FOR_DEVICE
-// also when measurements were invalid too often. Else leaves `described` alone.
+// also when measurements were invalid too often. `withheld`, when not empty, is why no work is
+// given out to anybody: WAITING_FOR_WORKER. Else leaves `described` alone.
 void DescribeWaiting(const LiveExperiment& experiment, const JobBoard& board, const Fleet& fleet,
-                     v1::Experiment& described);
+                     const std::string& withheld, v1::Experiment& described);
 
 }  // namespace squish
 

@@ -30,6 +30,7 @@ absl::StatusOr<std::unique_ptr<CoordinatorServer>> CoordinatorServer::Start(Opti
   SQUISH_ASSIGN_OR_RETURN(server->population_, Population::Open(options.population));
   Coordinator::Options coordinator_options;
   coordinator_options.lease = options.lease;
+  coordinator_options.minimum_free_bytes = options.minimum_free_bytes;
   coordinator_options.on_all_ended = std::move(options.on_all_ended);
   coordinator_options.on_fatal = ExitNow;
   SQUISH_ASSIGN_OR_RETURN(

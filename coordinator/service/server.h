@@ -3,6 +3,7 @@
 #ifndef SQUISH_COORDINATOR_SERVICE_SERVER_H_
 #define SQUISH_COORDINATOR_SERVICE_SERVER_H_
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -29,6 +30,7 @@ class CoordinatorServer {
     std::string listen = "127.0.0.1:7461";   // Port 0 picks one.
     std::string metrics = "127.0.0.1:9461";  // Likewise; empty: not served.
     absl::Duration lease = absl::Seconds(30);
+    int64_t minimum_free_bytes = 0;          // See Coordinator::Options.
     // Called on the loop's thread; see Coordinator::Options. May be empty.
     std::function<void(bool all_succeeded)> on_all_ended;
   };

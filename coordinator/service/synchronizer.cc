@@ -108,7 +108,8 @@ bool Synchronizer::TryAnswer(const WantedDatasets& wanted, Waiting& waiting) {
     return CanDo(*runner, experiment, job.key);
   };
   std::vector<BoardAttempt> running = attempts_.Running(waiting.runner);
-  while (running.size() < slots && attempts_.Lease(runner->info, fits)) {
+  const bool has_room = guard_ == nullptr || !guard_->closed();
+  while (has_room && running.size() < slots && attempts_.Lease(runner->info, fits)) {
     running = attempts_.Running(waiting.runner);
   }
   std::set<std::string> ids;

@@ -22,6 +22,7 @@
 #include "common/rpc/rpc.h"
 #include "coordinator/service/attempts.h"
 #include "coordinator/service/experiments.h"
+#include "coordinator/service/disk_guard.h"
 #include "coordinator/service/fleet.h"
 #include "squish/v1/runner.pb.h"
 
@@ -36,14 +37,15 @@ class Synchronizer {
   // Called with the answer inside the batch; the callee holds it until the commit.
   using Answer = std::function<void(absl::StatusOr<v1::SynchronizeResponse>)>;
 
-  // All outlive it.
+  // All outlive it. `guard` may be null.
   Synchronizer(Options options, Clock* clock, Experiments* experiments, Attempts* attempts,
-               Fleet* fleet)
+               Fleet* fleet, const DiskGuard* guard)
       : options_(options),
         clock_(*clock),
         experiments_(*experiments),
         attempts_(*attempts),
-        fleet_(*fleet) {}
+        fleet_(*fleet),
+        guard_(guard) {}
 
   // `call` names the call for Abandon. Codes as in runner.proto.
   void Synchronize(const Caller& caller, const v1::SynchronizeRequest& request, uint64_t call,
@@ -77,6 +79,7 @@ class Synchronizer {
   Experiments& experiments_;
   Attempts& attempts_;
   Fleet& fleet_;
+  const DiskGuard* const guard_;
   std::list<Waiting> waiting_;  // In order of arrival: who waits longest gets work first.
 };
 

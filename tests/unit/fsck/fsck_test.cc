@@ -161,6 +161,22 @@ TEST_F(FsckTest, EveryKindOfWrongRecordIsFound) {
   }
 }
 
+TEST_F(FsckTest, OtherChampionsThanWouldBeChosenAreSaidOnceAndGoneOnWith) {
+  const std::string id = RunSmall();
+  StoredExperiment stored = *population_->FindExperiment(id);
+  ASSERT_GT(stored.summary.champions_size(), 0);
+  v1::Champion& champion = *stored.summary.mutable_champions(0);
+  champion.mutable_roles(0)->set_met(!champion.roles(0).met());
+  std::vector<v1::Champion> champions = Champions(id);
+  *champions[0].mutable_roles() = champion.roles();
+  population_->Begin();
+  population_->UpdateSummary(stored);
+  population_->PutChampion(stored.row, champions[0]);
+  ASSERT_TRUE(population_->Commit().ok());
+  EXPECT_THAT(Check().problems,
+              testing::ElementsAre(HasSubstr("not those that this version would choose")));
+}
+
 TEST_F(FsckTest, AnAttemptRunsOnlyWhereTheJobIsLeased) {
   FakeRunner worker = FakeWorker("worker-1");
   Submit(SmallSpec()).IgnoreError();

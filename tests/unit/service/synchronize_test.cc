@@ -450,6 +450,34 @@ TEST_F(SynchronizeTest, AncestorsMeasurementPinsClassAndEngine) {
   EXPECT_EQ(agent.attempts.size(), 1u);
 }
 
+TEST_F(SynchronizeTest, WhileTheDiskIsNearlyFullNoNewWorkIsGivenOut) {
+  int64_t free_bytes = 1050;
+  options_.minimum_free_bytes = 1000;
+  options_.free_bytes = [&free_bytes] { return absl::StatusOr<int64_t>(free_bytes); };
+  Restart();
+  FakeRunner worker = FakeWorker("worker-1");
+  const std::string id = Submit(spec_)->id();
+  for (int call = 0; call < 5 && worker.attempts.empty(); ++call) Exchange(worker);
+  ASSERT_EQ(worker.attempts.size(), 1u);
+  free_bytes = 999;
+  Pass(absl::Seconds(2));
+  worker.FinishOne(artifacts());
+  Exchange(worker);  // Its result is taken, and nothing new is given.
+  EXPECT_TRUE(worker.attempts.empty());
+  Exchange(worker);
+  EXPECT_TRUE(worker.waiting);
+  EXPECT_EQ(Get(id).state(), v1::Experiment::WAITING_FOR_WORKER);
+  EXPECT_THAT(Get(id).reason(), HasSubstr("disk is nearly full"));
+  free_bytes = 1050;  // Not a tenth more yet.
+  Pass(absl::Seconds(2));
+  EXPECT_TRUE(worker.waiting);
+  free_bytes = 1100;
+  Pass(absl::Seconds(2));
+  EXPECT_FALSE(worker.waiting) << "it is given work without calling again";
+  EXPECT_EQ(worker.attempts.size(), 1u);
+  EXPECT_NE(Get(id).state(), v1::Experiment::WAITING_FOR_WORKER);
+}
+
 // --- Leases and deliveries ------------------------------------------------------------
 
 TEST_F(SynchronizeTest, SilentRunnerLosesItsAttemptToAnother) {
