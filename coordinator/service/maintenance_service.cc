@@ -12,21 +12,23 @@
 #include "coordinator/population/named_artifacts.h"
 
 namespace squish {
-namespace {
-
-// Makes artifacts of a copy of the database, which is taken over, and of its manifest.
-absl::StatusOr<v1::BackupResponse> StoreCopy(const std::string& path, BlobStore& store) {
+absl::StatusOr<v1::BackupResponse> MaintenanceServiceAdapter::StoreCopy(const std::string& path) {
+  RemoveLast();
   SQUISH_ASSIGN_OR_RETURN(const std::set<std::string> named, NamedArtifacts(path));
-  v1::BackupResponse response;
-  response.set_artifacts(static_cast<int64_t>(named.size()));
+  last_.set_artifacts(static_cast<int64_t>(named.size()));
   SQUISH_ASSIGN_OR_RETURN(
-      *response.mutable_manifest(),
-      store.Put(absl::StrCat(absl::StrJoin(named, "\n"), named.empty() ? "" : "\n")));
-  SQUISH_ASSIGN_OR_RETURN(*response.mutable_database(), store.PutFile(path));
-  return response;
+      *last_.mutable_manifest(),
+      store_.Put(absl::StrCat(absl::StrJoin(named, "\n"), named.empty() ? "" : "\n")));
+  SQUISH_ASSIGN_OR_RETURN(*last_.mutable_database(), store_.PutFile(path));
+  return last_;
 }
 
-}  // namespace
+void MaintenanceServiceAdapter::RemoveLast() {
+  for (const std::string& digest : {last_.database(), last_.manifest()}) {
+    store_.Remove(digest).IgnoreError();  // What stays is not named by anything.
+  }
+  last_.Clear();
+}
 
 grpc::ServerUnaryReactor* MaintenanceServiceAdapter::Backup(grpc::CallbackServerContext* context,
                                                             const v1::BackupRequest*,
@@ -40,7 +42,7 @@ grpc::ServerUnaryReactor* MaintenanceServiceAdapter::Backup(grpc::CallbackServer
       }
       auto kept = std::make_shared<DatabaseCopy>(*std::move(copy));
       io_.Post([=, this] {
-        absl::StatusOr<v1::BackupResponse> answer = StoreCopy(kept->path(), store_);
+        absl::StatusOr<v1::BackupResponse> answer = StoreCopy(kept->path());
         if (answer.ok()) *response = *std::move(answer);
         reactor->Finish(ToGrpc(answer.status()));
       });

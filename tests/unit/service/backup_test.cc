@@ -95,7 +95,11 @@ TEST_F(BackupTest, IsAPopulationThatACoordinatorStartsFrom) {
     // Again, into the same folder: what is there is replaced.
     ASSERT_TRUE(client.Submit(SmallSpec()).ok());
     ASSERT_TRUE(BackupCommand(client, target, second).ok());
+    EXPECT_EQ((*BlobStore::Open(JoinPath(folder_, "population.db.artifacts")))->List()->size(), 2u)
+        << "of two backups the last copy and manifest";
   }
+  EXPECT_TRUE(
+      (*BlobStore::Open(JoinPath(folder_, "population.db.artifacts")))->List()->empty());
   const auto restored = Serve(JoinPath(target, "population.db"));
   ASSERT_NE(restored, nullptr);
   CoordinatorClient client(absl::StrCat("127.0.0.1:", restored->port()));
