@@ -28,6 +28,13 @@ void CompleteOlder(v1::ExperimentSpec& spec) {
   }
   if (!spec.has_strategy()) spec.set_strategy(v1::ExperimentSpec::EVOLUTION);
   if (!spec.measurement().has_profile()) spec.mutable_measurement()->set_profile(false);
+  // Before filters were compared by what they cost: c_l^0.
+  v1::SynthesisSpec& synthesis = *spec.mutable_synthesis();
+  if (!synthesis.has_multipliers() && spec.strategy() == v1::ExperimentSpec::EVOLUTION &&
+      synthesis.ranking() == v1::SynthesisSpec::GLOBAL) {
+    synthesis.mutable_multipliers()->set_share(v1::EnvironmentSpec::PARAMETERS);
+    synthesis.mutable_multipliers()->set_exponent(0);
+  }
   if (!spec.has_only_report_sizes()) spec.set_only_report_sizes(false);
   if (!spec.has_maximum_images()) spec.set_maximum_images(0);
   v1::SelectionSpec& selection = *spec.mutable_selection();

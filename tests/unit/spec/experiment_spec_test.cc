@@ -91,6 +91,19 @@ TEST(ExperimentSpecTest, DefaultsFollowTheStrategy) {
   EXPECT_EQ(complete("synthesis { mates: 2 }").synthesis().tagging(), 0.5);
 }
 
+// What a coordinator does with an experiment that an earlier version began.
+TEST(ExperimentSpecTest, AnOlderSpecDoesNotComeToCompareFiltersByCost) {
+  v1::ExperimentSpec older = *ParseExperimentSpec(kMinimal, "a");
+  older.mutable_synthesis()->clear_multipliers();
+  CompleteOlder(older);
+  const auto completed = CompleteExperimentSpec(older);
+  ASSERT_TRUE(completed.ok()) << completed.status();
+  EXPECT_EQ(completed->synthesis().multipliers().exponent(), 0);
+  older = *ParseExperimentSpec(absl::StrCat(kMinimal, "synthesis { ranking: LAYER }"), "a");
+  CompleteOlder(older);
+  EXPECT_FALSE(older.synthesis().has_multipliers());
+}
+
 TEST(ExperimentSpecTest, AnOlderSpecGoesOnMeaningWhatItMeant) {
   v1::ExperimentSpec older = *ParseExperimentSpec(kMinimal, "a");
   older.clear_strategy();
