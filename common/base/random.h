@@ -29,6 +29,7 @@ enum class RandomDomain : uint64_t {
   kResizedCrop = 7,
   kColour = 8,
   kSynapses = 9,
+  kMultipliers = 10,
 };
 
 // Philox4x32-10: 128-bit counter, 64-bit key.

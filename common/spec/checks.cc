@@ -282,7 +282,10 @@ void CheckSynthesis(const v1::ExperimentSpec& spec, Checker& checker) {
     checker.Require(IsKnown(synthesis.multipliers().share()), "synthesis.multipliers.share",
                     "must be PARAMETERS, MACS or TIME");
     checker.Range(synthesis.multipliers().exponent(), 0, 4, "synthesis.multipliers.exponent");
+    checker.Range(synthesis.multipliers().spread(), 0, 4, "synthesis.multipliers.spread");
   }
+  checker.Require(IsKnown(synthesis.draw()), "synthesis.draw",
+                  "must be SAMPLED, FIRST_MOST_PROBABLE or MOST_PROBABLE");
   if (synthesis.has_synapses()) {
     checker.Positive(synthesis.synapses().keep(), 1, "synthesis.synapses.keep");
     checker.Require(synthesis.inheritance() == v1::SynthesisSpec::INHERIT, "synthesis.synapses",
@@ -317,6 +320,15 @@ void CheckStrategy(const v1::ExperimentSpec& spec, Checker& checker) {
                   "synthesis.multipliers",
                   absl::StrCat("compares the filters of layers, which strategy ", name,
                                " does not; remove it"));
+  if (synthesis.draw() != v1::SynthesisSpec::SAMPLED) {
+    checker.Require(strategy == Spec::EVOLUTION, "synthesis.draw",
+                    absl::StrCat("is of strategy EVOLUTION; remove it for ", name));
+    const std::string& draw = v1::SynthesisSpec::Draw_Name(synthesis.draw());
+    checker.Require(spec.environment().calibration() == v1::EnvironmentSpec::BUDGET,
+                    "environment.calibration", absl::StrCat("must be BUDGET with draw: ", draw));
+    checker.Require(synthesis.filter_multiple() == 1, "synthesis.filter_multiple",
+                    absl::StrCat("must be 1 with draw: ", draw));
+  }
   if (strategy == Spec::EVOLUTION || strategy == Spec::RANDOM) return;
   fixed(synthesis.filter_multiple() == 1, "synthesis.filter_multiple", "1");
   fixed(spec.environment().calibration() == v1::EnvironmentSpec::BUDGET,

@@ -47,12 +47,14 @@ void FillSynthesis(v1::ExperimentSpec::Strategy strategy, v1::SynthesisSpec& syn
   SQUISH_DEFAULT(synthesis, mates, 1);
   if (synthesis.mates() > 1) SQUISH_DEFAULT(synthesis, tagging, 0.5);
   SQUISH_DEFAULT(synthesis, mates_from, v1::SynthesisSpec::SELECTED);
+  SQUISH_DEFAULT(synthesis, draw, v1::SynthesisSpec::SAMPLED);
   if (synthesis.has_synapses()) SQUISH_DEFAULT(*synthesis.mutable_synapses(), keep, 0.9);
   const bool compares_layers = strategy == v1::ExperimentSpec::EVOLUTION &&
                                synthesis.ranking() == v1::SynthesisSpec::GLOBAL;
   if (compares_layers || synthesis.has_multipliers()) {
     SQUISH_DEFAULT(*synthesis.mutable_multipliers(), share, v1::EnvironmentSpec::PARAMETERS);
     SQUISH_DEFAULT(*synthesis.mutable_multipliers(), exponent, 0.5);
+    SQUISH_DEFAULT(*synthesis.mutable_multipliers(), spread, 0);
   }
 }
 

@@ -19,6 +19,9 @@ void CompleteOlder(v1::ExperimentSpec& spec) {
   if (!spec.synthesis().has_mates_from()) {
     spec.mutable_synthesis()->set_mates_from(v1::SynthesisSpec::SELECTED);
   }
+  if (!spec.synthesis().has_draw()) {
+    spec.mutable_synthesis()->set_draw(v1::SynthesisSpec::SAMPLED);
+  }
   v1::EnvironmentSpec& environment = *spec.mutable_environment();
   for (v1::Constraint& constraint : *environment.mutable_constraints()) {
     if (!constraint.has_beside()) constraint.set_beside(0);
@@ -34,6 +37,9 @@ void CompleteOlder(v1::ExperimentSpec& spec) {
       synthesis.ranking() == v1::SynthesisSpec::GLOBAL) {
     synthesis.mutable_multipliers()->set_share(v1::EnvironmentSpec::PARAMETERS);
     synthesis.mutable_multipliers()->set_exponent(0);
+  }
+  if (synthesis.has_multipliers() && !synthesis.multipliers().has_spread()) {
+    synthesis.mutable_multipliers()->set_spread(0);
   }
   if (!spec.has_only_report_sizes()) spec.set_only_report_sizes(false);
   if (!spec.has_maximum_images()) spec.set_maximum_images(0);

@@ -35,9 +35,8 @@ std::vector<double> LogMultipliers(const Genome& genome, const Strengths& streng
     double sensitivity = 0;
     for (const double strength : strengths[g]) sensitivity += strength;
     sensitivity /= static_cast<double>(strengths[g].size());
-    const double price = multipliers.filter_prices[g];
-    if (sensitivity > 0 && price > 0) {
-      logs[g] = multipliers.exponent * ExactLog(sensitivity / price);
+    if (sensitivity > 0) {
+      logs[g] = multipliers.exponent * ExactLog(sensitivity) - multipliers.LogPrice(g);
     }
     sum += ExactExp(logs[g]);
     ++layers;
@@ -49,12 +48,16 @@ std::vector<double> LogMultipliers(const Genome& genome, const Strengths& streng
 
 }  // namespace
 
+double Multipliers::LogPrice(size_t group) const {
+  const double price = filter_prices[group];
+  return (price > 0 ? exponent * ExactLog(price) : 0) +
+         (log_factors.empty() ? 0 : log_factors[group]);
+}
+
 Strengths WorthOf(const Strengths& strengths, const Multipliers& multipliers) {
   Strengths worth = strengths;
   for (size_t g = 0; g < multipliers.filter_prices.size(); ++g) {
-    const double price = multipliers.filter_prices[g];
-    if (!(price > 0)) continue;  // Free: as strong as it is.
-    const double divisor = ExactExp(multipliers.exponent * ExactLog(price));
+    const double divisor = ExactExp(multipliers.LogPrice(g));
     for (double& strength : worth[g]) strength /= divisor;
   }
   return worth;

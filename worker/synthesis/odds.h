@@ -12,13 +12,17 @@
 
 namespace squish {
 
-// c_l of v1::LayerMultipliers, by group, and its β; no prices: ρ_l is 1.
+// Of v1::LayerMultipliers, by group: c_l, its β, and what is drawn for each layer.
 struct Multipliers {
-  std::vector<double> filter_prices;
+  std::vector<double> filter_prices;  // None: ρ_l is 1.
   double exponent = 0;
+  std::vector<double> log_factors;  // σ · z_l; none: 0.
+
+  // ln (c_l^β · exp(σ · z_l)). A layer whose filters are free has c_l = 1.
+  double LogPrice(size_t group) const;
 };
 
-// S_c / c_l^β: what filters are worth beside what they cost.
+// S_c / (c_l^β · exp(σ · z_l)): what filters are worth beside what they cost.
 Strengths WorthOf(const Strengths& strengths, const Multipliers& multipliers);
 
 // ρ_l · P(s_c = 1 | W), with P(s_c = 1 | W) = exp((S_c / Z − 1) / T), of every group, by the

@@ -58,6 +58,10 @@ absl::Status CheckSpecs(const v1::SynthesisSpec& synthesis,
       !(synthesis.multipliers().exponent() >= 0 && synthesis.multipliers().exponent() <= 4)) {
     return bad("multipliers.exponent must be 0 to 4");
   }
+  if (synthesis.has_multipliers() &&
+      !(synthesis.multipliers().spread() >= 0 && synthesis.multipliers().spread() <= 4)) {
+    return bad("multipliers.spread must be 0 to 4");
+  }
   if (synthesis.has_synapses() &&
       !(synthesis.synapses().keep() > 0 && synthesis.synapses().keep() <= 1)) {
     return bad("synapses.keep must be above 0 and at most 1");
@@ -119,9 +123,18 @@ absl::StatusOr<Offspring> MakeAncestor(const v1::SynthesizeJob& job, const v1::J
                    std::move(birth)};
 }
 
-bool IsGreedy(v1::ExperimentSpec::Strategy strategy) {
-  return strategy == v1::ExperimentSpec::L1_PRUNE ||
-         strategy == v1::ExperimentSpec::TAYLOR_PRUNE || strategy == v1::ExperimentSpec::NETADAPT;
+// Whether nothing is drawn: the weakest go.
+bool IsGreedy(const v1::SynthesizeJob& job, const v1::JobKey& key) {
+  switch (job.strategy()) {
+    case v1::ExperimentSpec::L1_PRUNE:
+    case v1::ExperimentSpec::TAYLOR_PRUNE:
+    case v1::ExperimentSpec::NETADAPT:
+      return true;
+    default:
+      return job.synthesis().draw() == v1::SynthesisSpec::MOST_PROBABLE ||
+             (job.synthesis().draw() == v1::SynthesisSpec::FIRST_MOST_PROBABLE &&
+              key.index() == 0);
+  }
 }
 
 // Of the first parent, which a mated candidate's layers are those of.
@@ -167,13 +180,32 @@ absl::StatusOr<BudgetLimit> LimitOf(const Breeding& breeding) {
   return limit;
 }
 
+// σ · z_l, by group.
+std::vector<double> DrawFactors(const Breeding& breeding) {
+  const double spread = breeding.job.synthesis().multipliers().spread();
+  std::vector<double> factors;
+  for (const FilterGroup& group : breeding.genome().groups()) {
+    const RandomStream stream(RandomDomain::kMultipliers,
+                              {breeding.job.seed(), static_cast<uint64_t>(breeding.key.generation()),
+                               static_cast<uint64_t>(breeding.key.index()),
+                               static_cast<uint64_t>(group.layers.front())});
+    factors.push_back(spread * stream.Normal(0));
+  }
+  return factors;
+}
+
 absl::StatusOr<Multipliers> MultipliersOf(const Breeding& breeding) {
   const v1::SynthesisSpec& spec = breeding.job.synthesis();
   if (!spec.has_multipliers()) return Multipliers();
   SQUISH_ASSIGN_OR_RETURN(
       const Prices prices,
       PricesBy(breeding.job, breeding.first_parent, spec.multipliers().share()));
-  return Multipliers{PricesOfFilters(breeding.genome(), prices), spec.multipliers().exponent()};
+  Multipliers multipliers{PricesOfFilters(breeding.genome(), prices),
+                          spec.multipliers().exponent(), {}};
+  if (spec.multipliers().spread() > 0 && breeding.key.index() > 0) {
+    multipliers.log_factors = DrawFactors(breeding);
+  }
+  return multipliers;
 }
 
 absl::StatusOr<Environment> Calibrate(const Breeding& breeding,
@@ -286,7 +318,7 @@ absl::StatusOr<Offspring> MakeChild(const v1::SynthesizeJob& job, const v1::JobK
   const Network& from = candidate.network;
   const Breeding breeding{job, key, parents[0].network.genome, candidate};
   SQUISH_ASSIGN_OR_RETURN(const Survival survival,
-                          IsGreedy(job.strategy()) ? Prune(breeding) : Draw(breeding));
+                          IsGreedy(job, key) ? Prune(breeding) : Draw(breeding));
   SQUISH_ASSIGN_OR_RETURN(Genome genome, from.genome.Prune(survival.keep));
   v1::BirthRecord birth = MakeBirthRecord(job, survival, from.genome, genome);
   TensorMap weights = job.synthesis().inheritance() == v1::SynthesisSpec::INHERIT

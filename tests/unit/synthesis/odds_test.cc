@@ -61,11 +61,11 @@ TEST(OddsTest, EqualStrengthsRankByGroupAndCluster) {
 
 // Every filter of a costs 2, every one of b 32.
 TEST(OddsTest, OfAllLayersGoByWorth) {
-  const Strengths worth = WorthOf(kStrengths, {{2, 32, 3}, 1});
+  const Strengths worth = WorthOf(kStrengths, {{2, 32, 3}, 1, {}});
   EXPECT_THAT(worth[0], ElementsAre(DoubleEq(2), DoubleEq(0.5), DoubleEq(1)));
   EXPECT_THAT(worth[1], ElementsAre(DoubleEq(3.125), DoubleEq(1.5625)));
   const auto odds = OddsOf(ThreeConvs(), kStrengths, Spec(v1::SynthesisSpec::GLOBAL, 0.5),
-                           {{2, 32, 3}, 1});
+                           {{2, 32, 3}, 1, {}});
   // Weakest first: a1, a2, b1, a0, b0.
   EXPECT_THAT(odds[0].log_probabilities,
               ElementsAre(DoubleEq(-0.4), DoubleEq(-1.6), DoubleEq(-1.2)));
@@ -73,20 +73,27 @@ TEST(OddsTest, OfAllLayersGoByWorth) {
 }
 
 TEST(OddsTest, WorthFollowsTheExponent) {
-  const Strengths worth = WorthOf(kStrengths, {{4, 100, 3}, 0.5});
+  const Strengths worth = WorthOf(kStrengths, {{4, 100, 3}, 0.5, {}});
   EXPECT_THAT(worth[0], ElementsAre(DoubleEq(2), DoubleEq(0.5), DoubleEq(1)));
   EXPECT_THAT(worth[1], ElementsAre(DoubleEq(10), DoubleEq(5)));
   EXPECT_EQ(WorthOf(kStrengths, {}), kStrengths);
 }
 
+TEST(OddsTest, WorthIsMovedByWhatIsDrawnForALayer) {
+  const double two = std::log(2.0);
+  const Strengths worth = WorthOf(kStrengths, {{4, 100, 3}, 0.5, {two, -two, 0}});
+  EXPECT_THAT(worth[0], ElementsAre(DoubleEq(1), DoubleEq(0.25), DoubleEq(0.5)));
+  EXPECT_THAT(worth[1], ElementsAre(DoubleEq(20), DoubleEq(10)));
+}
+
 TEST(OddsTest, WhatIsFreeIsAsStrongAsItIs) {
-  EXPECT_EQ(WorthOf(kStrengths, {{0, 0, 0}, 1}), kStrengths);
+  EXPECT_EQ(WorthOf(kStrengths, {{0, 0, 0}, 1, {}}), kStrengths);
 }
 
 // Of means 7/3 and 75, at prices 7/3 and 25: ρ is as 1 to 3, of mean 1.
 TEST(OddsTest, OfALayerAreMultiplied) {
   const auto odds = OddsOf(ThreeConvs(), kStrengths, Spec(v1::SynthesisSpec::LAYER, 0.5),
-                           {{7.0 / 3, 25, 1}, 1});
+                           {{7.0 / 3, 25, 1}, 1, {}});
   const double a = std::log(0.5), b = std::log(1.5);
   EXPECT_THAT(odds[0].log_probabilities,
               ElementsAre(DoubleNear(a, 1e-12), DoubleNear(a - 1.5, 1e-12),

@@ -5,6 +5,7 @@
 #include <functional>
 #include <limits>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -517,6 +518,57 @@ TEST(SynthesisTest, MultipliersMoveWhatIsLostToWhereItCosts) {
   job.mutable_synthesis()->mutable_multipliers()->set_share(v1::EnvironmentSpec::PARAMETERS);
   job.mutable_synthesis()->mutable_multipliers()->set_exponent(1);
   EXPECT_GT(filters_left(), before) << "expensive ones go first, so fewer have to";
+}
+
+// The first child is that of greedy pruning by the same worth; the others are drawn.
+TEST(SynthesisTest, FirstChildMayBeTheMostProbable) {
+  const Network parent = TrainedSqueezeNet(0.25);
+  v1::SynthesizeJob job = ChildJob(parent);
+  job.mutable_synthesis()->set_ranking(v1::SynthesisSpec::GLOBAL);
+  job.mutable_synthesis()->mutable_multipliers()->set_share(v1::EnvironmentSpec::PARAMETERS);
+  job.mutable_synthesis()->mutable_multipliers()->set_exponent(0.5);
+  job.set_target_budget(0.7 * CountParameters(parent.genome));
+  const auto digest_of = [&](int index) {
+    const auto child = SynthesizeChild(job, Key(1, index), parent);
+    EXPECT_TRUE(child.ok()) << child.status();
+    return child->network.genome.Digest();
+  };
+  const std::string drawn_first = digest_of(0), drawn_second = digest_of(1);
+  job.mutable_synthesis()->set_draw(v1::SynthesisSpec::FIRST_MOST_PROBABLE);
+  EXPECT_NE(digest_of(0), drawn_first);
+  EXPECT_EQ(digest_of(1), drawn_second);
+  const std::string most_probable = digest_of(0);
+  job.set_strategy(v1::ExperimentSpec::TAYLOR_PRUNE);
+  EXPECT_EQ(digest_of(0), most_probable);
+}
+
+TEST(SynthesisTest, MostProbableChildrenDifferByWhatIsDrawnForLayers) {
+  const Network parent = TrainedSqueezeNet(0.25);
+  v1::SynthesizeJob job = ChildJob(parent);
+  v1::SynthesisSpec& synthesis = *job.mutable_synthesis();
+  synthesis.set_ranking(v1::SynthesisSpec::GLOBAL);
+  synthesis.set_draw(v1::SynthesisSpec::MOST_PROBABLE);
+  synthesis.mutable_multipliers()->set_share(v1::EnvironmentSpec::PARAMETERS);
+  synthesis.mutable_multipliers()->set_exponent(0.5);
+  job.set_target_budget(0.7 * CountParameters(parent.genome));
+  const auto child_of = [&](int index) {
+    auto child = SynthesizeChild(job, Key(1, index), parent);
+    EXPECT_TRUE(child.ok()) << child.status();
+    return child->network.genome;
+  };
+  const std::string first = child_of(0).Digest();
+  EXPECT_EQ(child_of(1).Digest(), first);
+  synthesis.mutable_multipliers()->set_spread(0.5);
+  EXPECT_EQ(child_of(0).Digest(), first);
+  std::set<std::string> digests;
+  for (int index = 0; index < 4; ++index) {
+    const Genome child = child_of(index);
+    digests.insert(child.Digest());
+    EXPECT_LE(CountParameters(child), job.target_budget());
+    EXPECT_GT(CountParameters(child), 0.95 * job.target_budget());
+  }
+  EXPECT_EQ(digests.size(), 4u);
+  EXPECT_EQ(child_of(3).Digest(), child_of(3).Digest());
 }
 
 struct OtherExpected {
