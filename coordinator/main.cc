@@ -2,7 +2,7 @@
 //
 //   coordinator --population FILE [--listen HOST:PORT] [--metrics HOST:PORT]
 //               [--experiment FILE] [--exit-when-done] [--lease-seconds N]
-//               [--minimum-free-gigabytes X]
+//               [--minimum-free-gigabytes X] [--set-aside-after N] [--garbage-hours X]
 //   coordinator --population FILE --fsck
 //
 // Prints one line to stdout once it serves; everything else goes to stderr. Exit
@@ -47,6 +47,8 @@ struct Flags {
   bool exit_when_done = false;
   double lease_seconds = 30;
   double minimum_free_gigabytes = 1;
+  int set_aside_after = 5;
+  double garbage_hours = 6;
   bool fsck = false;
 };
 
@@ -84,6 +86,14 @@ void AddFlags(CLI::App& app, Flags& flags) {
       ->capture_default_str();
   app.add_option("--minimum-free-gigabytes", flags.minimum_free_gigabytes,
                  "With less free on the population's disk no new work is given out; 0 is off")
+      ->check(CLI::Range(0.0, 1e6))
+      ->capture_default_str();
+  app.add_option("--set-aside-after", flags.set_aside_after,
+                 "A runner that failed so many jobs in a row gets no work for a while; 0 is off")
+      ->check(CLI::Range(0, 1'000'000))
+      ->capture_default_str();
+  app.add_option("--garbage-hours", flags.garbage_hours,
+                 "Artifacts that nothing names for so long are removed; 0: none is")
       ->check(CLI::Range(0.0, 1e6))
       ->capture_default_str();
   app.add_flag("--fsck", flags.fsck,
@@ -172,6 +182,9 @@ absl::StatusOr<int> Run(const Flags& flags) {
   options.listen = flags.listen;
   options.metrics = flags.metrics;
   options.lease = absl::Seconds(flags.lease_seconds);
+  options.failures_until_aside = flags.set_aside_after;
+  options.garbage_term =
+      flags.garbage_hours > 0 ? absl::Hours(flags.garbage_hours) : absl::InfiniteDuration();
   options.minimum_free_bytes = static_cast<int64_t>(flags.minimum_free_gigabytes * 1e9);
   if (flags.exit_when_done) {
     options.on_all_ended = [&end](bool all_succeeded) { end.NoteDone(all_succeeded); };

@@ -100,8 +100,13 @@ absl::Status FillSimilarity(CoordinatorClient& client,
     for (const v1::Individual& individual : individuals) {
       const bool belongs = individual.name().generation() == one.generation;
       if (!belongs || individual.born_artifact().empty()) continue;
-      SQUISH_ASSIGN_OR_RETURN(Genome genome, FetchGenome(client, individual.born_artifact()));
-      genomes.push_back(std::move(genome));
+      absl::StatusOr<Genome> genome = FetchGenome(client, individual.born_artifact());
+      if (absl::IsNotFound(genome.status())) {  // Of a generation that is kept no longer.
+        genomes.clear();
+        break;
+      }
+      SQUISH_RETURN_IF_ERROR(genome.status());
+      genomes.push_back(*std::move(genome));
     }
     if (genomes.size() < 2) continue;
     SQUISH_ASSIGN_OR_RETURN(one.similarity, MeanArchitecturalSimilarity(genomes));

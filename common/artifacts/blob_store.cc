@@ -154,7 +154,7 @@ absl::StatusOr<std::string> BlobStore::Put(absl::string_view bytes) {
   const std::string digest = Sha256Hex(bytes);
   const auto size = static_cast<int64_t>(bytes.size());
   // A file of another size is a damaged one and is replaced.
-  if (const auto stored = SizeOf(digest); stored.ok() && *stored == size) {
+  if (const auto stored = SizeOf(digest); stored.ok() && *stored == size && Use(digest)) {
     // Another thread may have put it there and not yet synced its name.
     SQUISH_RETURN_IF_ERROR(SyncFolder(ShardOf(folder_, digest)));
     return digest;
@@ -239,6 +239,20 @@ absl::StatusOr<std::vector<std::string>> BlobStore::List() const {
 }
 
 bool BlobStore::Contains(absl::string_view digest) const { return SizeOf(digest).ok(); }
+
+bool BlobStore::Use(absl::string_view digest) const {
+  absl::MutexLock lock(&use_);
+  return Contains(digest) && ::utimensat(AT_FDCWD, PathOf(digest).c_str(), nullptr, 0) == 0;
+}
+
+absl::StatusOr<bool> BlobStore::RemoveUnused(absl::string_view digest, absl::Time since) {
+  absl::MutexLock lock(&use_);
+  struct stat info;
+  if (!IsSha256Hex(digest) || ::stat(PathOf(digest).c_str(), &info) != 0) return true;
+  if (absl::TimeFromTimespec(info.st_mtim) >= since) return false;
+  SQUISH_RETURN_IF_ERROR(Remove(digest));
+  return true;
+}
 
 std::string BlobStore::PathOf(absl::string_view digest) const {
   if (!IsSha256Hex(digest)) return "";

@@ -5,7 +5,8 @@
 //   Writer:  the same for bytes that arrive in chunks
 //
 // After OK a blob is on disk. A crash leaves at most a file in tmp/, which the next
-// Open removes (writers lock theirs, so those of a living process stay). Thread-safe;
+// Open removes (writers lock theirs, so those of a living process stay). A blob's time of
+// modification is when it was stored or last used. Thread-safe;
 // several processes may share a folder as readers.
 #ifndef SQUISH_COMMON_ARTIFACTS_BLOB_STORE_H_
 #define SQUISH_COMMON_ARTIFACTS_BLOB_STORE_H_
@@ -18,6 +19,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 
 namespace squish {
 
@@ -42,6 +45,9 @@ class BlobStore {
 
   bool Contains(absl::string_view digest) const;
 
+  // The same for whoever is about to rely on it: RemoveUnused leaves it for a while.
+  bool Use(absl::string_view digest) const;
+
   // The digests of all that lie here, ascending. Errors as ErrnoStatus.
   absl::StatusOr<std::vector<std::string>> List() const;
 
@@ -54,6 +60,10 @@ class BlobStore {
 
   // Forgets a blob. OK when it was not here.
   absl::Status Remove(absl::string_view digest);
+
+  // Forgets a blob that was neither stored nor used since `since`. False: it was. Errors as
+  // ErrnoStatus.
+  absl::StatusOr<bool> RemoveUnused(absl::string_view digest, absl::Time since);
 
   // A blob that arrives in pieces. Destroyed without Commit, it leaves nothing.
   class Writer {
@@ -80,6 +90,7 @@ class BlobStore {
  private:
   explicit BlobStore(std::string folder);
   const std::string folder_;
+  mutable absl::Mutex use_;  // A blob is used or removed, one after the other.
 };
 
 }  // namespace squish

@@ -517,6 +517,7 @@ std::optional<SpecProblem> FindProblem(const v1::ExperimentSpec& spec) {
   checker.Require(!spec.only_report_sizes() || !spec.report_megabytes().empty(),
                   "only_report_sizes", "leaves no champion: there is no report_megabytes");
   checker.Range(static_cast<double>(spec.maximum_images()), 0, 1e15, "maximum_images");
+  checker.Range(spec.retention().generations(), 1, 1000, "retention.generations");
   CheckExports(spec.exports(), checker);
   CheckFreeText(spec.data_terms(), "data_terms", checker);
   checker.Range(spec.retry().lost_runners(), 1, 1'000'000, "retry.lost_runners");

@@ -43,6 +43,10 @@ void CompleteOlder(v1::ExperimentSpec& spec) {
   }
   if (!spec.has_only_report_sizes()) spec.set_only_report_sizes(false);
   if (!spec.has_maximum_images()) spec.set_maximum_images(0);
+  if (!spec.has_retention()) {  // From before anything was removed.
+    spec.mutable_retention()->set_generations(2);
+    spec.mutable_retention()->set_everything(true);
+  }
   v1::SelectionSpec& selection = *spec.mutable_selection();
   if (!selection.has_method()) selection.set_method(v1::SelectionSpec::COMMA);
   if (!selection.has_stop_after()) selection.set_stop_after(0);

@@ -10,6 +10,7 @@
 #include "common/base/status_macros.h"
 #include "coordinator/evolution/champions.h"
 #include "coordinator/evolution/plan.h"
+#include "coordinator/evolution/retention.h"
 #include "coordinator/population/named_artifacts.h"
 #include "coordinator/service/ledger.h"
 #include "google/protobuf/util/message_differencer.h"
@@ -53,6 +54,7 @@ class Replay {
       : population_(population),
         stored_(stored),
         spec_(stored.experiment.spec()),
+        retention_(spec_, stored.summary),
         findings_(findings),
         report_(report),
         artifacts_(artifacts) {}
@@ -141,7 +143,9 @@ class Replay {
 
   void Apply(const v1::AttemptResult& fact, OpenGeneration& open) {
     ++report_.facts;
-    AddNamedArtifacts(fact, artifacts_);
+    if (retention_.Keeps(fact.key().generation(), fact.key().index())) {
+      AddNamedArtifacts(fact, artifacts_);
+    }
     const std::string where = Where(KeyText(fact.key()));
     if (fact.key().index() < 0 ||
         fact.key().index() >= static_cast<int>(open.individuals.size())) {
@@ -256,6 +260,7 @@ class Replay {
   Population& population_;
   const StoredExperiment& stored_;
   const v1::ExperimentSpec& spec_;
+  const Retention retention_;
   Findings& findings_;
   FsckReport& report_;
   std::set<std::string>& artifacts_;

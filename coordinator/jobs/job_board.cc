@@ -129,6 +129,17 @@ struct JobBoard::State {
     jobs.at(entry.attempt.job).running.insert(entry.attempt.id);
   }
 
+  // A new attempt at the job.
+  BoardAttempt Give(JobEntry& entry, const std::string& runner, uint64_t incarnation,
+                    const std::string& attempt_id, absl::Duration now) {
+    entry.attempts.push_back(attempt_id);
+    AttemptEntry& added = attempts[attempt_id];
+    added.attempt = {attempt_id, entry.job.id, runner, incarnation, AttemptState::kRunning};
+    StartAttempt(added, now + options.lease);
+    SetJobState(entry, JobState::kLeased);
+    return added.attempt;
+  }
+
   void EndAttempt(AttemptEntry& entry, AttemptState state) {
     if (entry.attempt.state == AttemptState::kRunning) {
       leases.erase({entry.deadline, entry.attempt.id});
@@ -157,6 +168,7 @@ struct JobBoard::State {
   // have ended that way.
   Verdict QueueAgain(JobEntry& entry, int tries, int limit) {
     const bool exhausted = tries >= limit;
+    if (!entry.running.empty()) return Verdict::kRetry;  // Its other copy goes on.
     SetJobState(entry, exhausted ? JobState::kExhausted : JobState::kQueued);
     return exhausted ? Verdict::kExhausted : Verdict::kRetry;
   }
@@ -287,15 +299,23 @@ std::optional<BoardAttempt> JobBoard::Lease(const std::string& runner, uint64_t 
     for (const QueuePlace& place : state_->experiments.at(experiment).queued) {
       State::JobEntry& entry = state_->jobs.at(place.id);
       if (!fits(entry.job)) continue;
-      entry.attempts.push_back(attempt_id);
-      State::AttemptEntry& added = state_->attempts[attempt_id];
-      added.attempt = {attempt_id, place.id, runner, incarnation, AttemptState::kRunning};
-      state_->StartAttempt(added, now + state_->options.lease);
-      state_->SetJobState(entry, JobState::kLeased);  // Changes what is iterated over.
-      return added.attempt;
+      return state_->Give(entry, runner, incarnation, attempt_id, now);  // Changes the queue.
     }
   }
   return std::nullopt;
+}
+
+std::optional<BoardAttempt> JobBoard::LeaseAgain(int64_t job, const std::string& runner,
+                                                 uint64_t incarnation,
+                                                 const std::string& attempt_id,
+                                                 absl::Duration now) {
+  const auto found = state_->jobs.find(job);
+  if (found == state_->jobs.end() || state_->attempts.contains(attempt_id)) return std::nullopt;
+  State::JobEntry& entry = found->second;
+  if (entry.job.state != JobState::kLeased || entry.running.size() != 1) return std::nullopt;
+  if (FindAttempt(*entry.running.begin())->runner == runner) return std::nullopt;
+  if (state_->experiments.at(entry.job.experiment).paused) return std::nullopt;
+  return state_->Give(entry, runner, incarnation, attempt_id, now);
 }
 
 std::vector<JobBoard::Lost> JobBoard::Renew(const std::string& runner, uint64_t incarnation,

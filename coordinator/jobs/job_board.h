@@ -16,6 +16,8 @@
 //     withdrawn job is REFUSED and costs the runner nothing;
 //   - an attempt belongs to one runner identity;
 //   - accepting a result or withdrawing a job stops its running attempts (STOPPED);
+//   - a job has one running attempt, or two where LeaseAgain gave a second runner a copy;
+//     it is queued, or out of retries, when the last of them has ended in vain;
 //   - leases decide who works; retries are capped, apart for lost runners and
 //     failures; the attempt that reaches a cap makes the job EXHAUSTED;
 //   - an attempt that has ended cannot fail again: a late or repeated failure changes
@@ -122,6 +124,11 @@ class JobBoard {
   std::optional<BoardAttempt> Lease(const std::string& runner, uint64_t incarnation,
                                     const std::string& attempt_id, absl::Duration now,
                                     const std::function<bool(const BoardJob&)>& fits);
+  // A second attempt of a LEASED job for another runner, the first going on. Nothing when the
+  // job is not LEASED, has two already, or this runner has it.
+  std::optional<BoardAttempt> LeaseAgain(int64_t job, const std::string& runner,
+                                         uint64_t incarnation, const std::string& attempt_id,
+                                         absl::Duration now);
   // Renews every running attempt of the runner. Attempts of an earlier incarnation of
   // it end as lost; they are returned as in Expire.
   struct Lost {

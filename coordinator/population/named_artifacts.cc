@@ -1,10 +1,12 @@
 #include "coordinator/population/named_artifacts.h"
 
 #include <memory>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
-#include "coordinator/population/sqlite.h"
+#include "common/spec/older.h"
+#include "coordinator/evolution/retention.h"
 
 namespace squish {
 namespace {
@@ -13,20 +15,23 @@ void Add(const std::string& digest, std::set<std::string>& digests) {
   if (!digest.empty()) digests.insert(digest);
 }
 
-// The first column of every row as a Message.
 template <typename Message>
-absl::Status AddAll(Database& database, absl::string_view sql, std::set<std::string>& digests) {
-  Query query = database.Prepare(sql);
+absl::StatusOr<Message> ParseRecord(absl::string_view bytes) {
+  Message message;
+  if (message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return message;
+  return absl::DataLossError(
+      absl::StrCat("a stored ", Message::descriptor()->name(), " cannot be read"));
+}
+
+// Of the facts that `query` gives, those that are kept.
+absl::Status AddFacts(Query query, const Retention& retention, std::set<std::string>& digests) {
   while (true) {
     SQUISH_ASSIGN_OR_RETURN(const bool row, query.Step());
     if (!row) return absl::OkStatus();
-    Message message;
-    const absl::string_view bytes = query.Text(0);
-    if (!message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
-      return absl::DataLossError(
-          absl::StrCat("a stored ", Message::descriptor()->name(), " cannot be read"));
+    SQUISH_ASSIGN_OR_RETURN(const auto fact, ParseRecord<v1::AttemptResult>(query.Text(0)));
+    if (retention.Keeps(fact.key().generation(), fact.key().index())) {
+      AddNamedArtifacts(fact, digests);
     }
-    AddNamedArtifacts(message, digests);
   }
 }
 
@@ -49,14 +54,39 @@ void AddNamedArtifacts(const v1::ExperimentSpec& spec, std::set<std::string>& di
   Add(ancestor.branch().ancestor_trained(), digests);
 }
 
+absl::Status AddNamedArtifacts(Database& database, int64_t experiment,
+                               const v1::ExperimentSpec& spec,
+                               const v1::EvolutionSummary& summary,
+                               std::set<std::string>& digests) {
+  AddNamedArtifacts(spec, digests);
+  const Retention retention(spec, summary);
+  Query whole = database.Prepare(
+      "SELECT content FROM facts WHERE experiment = ?1 AND generation >= ?2 AND kind = 'RESULT'");
+  whole.Bind(experiment, retention.whole_from());
+  SQUISH_RETURN_IF_ERROR(AddFacts(std::move(whole), retention, digests));
+  for (const int generation : retention.earlier()) {
+    Query one = database.Prepare(
+        "SELECT content FROM facts WHERE experiment = ?1 AND generation = ?2 AND kind = 'RESULT'");
+    one.Bind(experiment, generation);
+    SQUISH_RETURN_IF_ERROR(AddFacts(std::move(one), retention, digests));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::set<std::string>> NamedArtifacts(const std::string& path) {
   SQUISH_ASSIGN_OR_RETURN(const std::unique_ptr<Database> database, Database::Open(path));
   std::set<std::string> digests;
-  SQUISH_RETURN_IF_ERROR(
-      AddAll<v1::ExperimentSpec>(*database, "SELECT spec FROM experiments", digests));
-  SQUISH_RETURN_IF_ERROR(AddAll<v1::AttemptResult>(
-      *database, "SELECT content FROM facts WHERE kind = 'RESULT'", digests));
-  return digests;
+  Query experiments = database->Prepare("SELECT id, spec, summary FROM experiments");
+  while (true) {
+    SQUISH_ASSIGN_OR_RETURN(const bool row, experiments.Step());
+    if (!row) return digests;
+    SQUISH_ASSIGN_OR_RETURN(auto spec, ParseRecord<v1::ExperimentSpec>(experiments.Text(1)));
+    CompleteOlder(spec);
+    SQUISH_ASSIGN_OR_RETURN(const auto summary,
+                            ParseRecord<v1::EvolutionSummary>(experiments.Text(2)));
+    SQUISH_RETURN_IF_ERROR(AddNamedArtifacts(*database, experiments.Integer(0), spec, summary,
+                                             digests));
+  }
 }
 
 }  // namespace squish

@@ -2,10 +2,14 @@
 #ifndef SQUISH_COORDINATOR_POPULATION_NAMED_ARTIFACTS_H_
 #define SQUISH_COORDINATOR_POPULATION_NAMED_ARTIFACTS_H_
 
+#include <cstdint>
 #include <set>
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "coordinator/population/sqlite.h"
+#include "squish/v1/evolution.pb.h"
 #include "squish/v1/experiment.pb.h"
 #include "squish/v1/job.pb.h"
 #include "squish/v1/runner.pb.h"
@@ -16,8 +20,16 @@ namespace squish {
 void AddNamedArtifacts(const v1::AttemptResult& result, std::set<std::string>& digests);
 void AddNamedArtifacts(const v1::ExperimentSpec& spec, std::set<std::string>& digests);
 
-// Those that the database at `path` names, in its specs and facts. Nobody else may write to
-// it. Codes of Database::Execute; DATA_LOSS: a record cannot be read.
+// Adds those of a stored experiment: of its spec, and of the facts about everybody whom its
+// retention keeps. `spec` is complete. Codes of Database::Execute; DATA_LOSS: a record cannot
+// be read.
+absl::Status AddNamedArtifacts(Database& database, int64_t experiment,
+                               const v1::ExperimentSpec& spec,
+                               const v1::EvolutionSummary& summary,
+                               std::set<std::string>& digests);
+
+// Those of all experiments of the database at `path`. Nobody else may write to it. Codes as
+// above.
 absl::StatusOr<std::set<std::string>> NamedArtifacts(const std::string& path);
 
 }  // namespace squish

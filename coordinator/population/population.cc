@@ -16,6 +16,7 @@
 #include "common/base/status.h"
 #include "common/base/status_macros.h"
 #include "common/spec/older.h"
+#include "coordinator/population/named_artifacts.h"
 #include "coordinator/population/owner_lock.h"
 #include "coordinator/population/schema.h"
 #include "coordinator/population/sqlite.h"
@@ -471,6 +472,12 @@ absl::StatusOr<std::vector<std::string>> Population::FindDamage() {
                                   " refers to a row of ", references.Text(2),
                                   " that is not there"));
   }
+}
+
+absl::Status Population::AddNamedArtifacts(const StoredExperiment& experiment,
+                                           std::set<std::string>& digests) {
+  return squish::AddNamedArtifacts(*database_, experiment.row, experiment.experiment.spec(),
+                                   experiment.summary, digests);
 }
 
 absl::StatusOr<v1::Job> Population::Work(int64_t job) {

@@ -169,6 +169,10 @@ class Population {
   void AddResultFact(int64_t experiment, const v1::AttemptResult& result);
   absl::StatusOr<std::vector<v1::AttemptResult>> ResultFacts(int64_t experiment, int generation);
 
+  // Adds the digests of all artifacts that the experiment cannot do without (retention.h).
+  absl::Status AddNamedArtifacts(const StoredExperiment& experiment,
+                                 std::set<std::string>& digests);
+
   // --- The measurement cache. A key that is there keeps its first result.
   void CacheMeasurement(const MeasurementKey& key, const v1::MeasureResult& result);
   absl::StatusOr<std::optional<v1::MeasureResult>> FindMeasurement(const MeasurementKey& key);

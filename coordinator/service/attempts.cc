@@ -7,6 +7,7 @@
 #include "absl/strings/escaping.h"
 #include "common/base/ids.h"
 #include "common/spec/defaults.h"
+#include "coordinator/jobs/straggling.h"
 #include "coordinator/service/result_check.h"
 #include "spdlog/spdlog.h"
 
@@ -33,15 +34,68 @@ bool Attempts::Lease(const v1::RunnerInfo& runner, const Fits& fits) {
       runner.id(), runner.incarnation(), RandomHex(kAttemptIdBytes), ledger_.clock().Steady(),
       [&](const BoardJob& job) { return fits(ExperimentOf(job), job); });
   if (!attempt.has_value()) return false;
-  const BoardJob& job = *ledger_.board().FindJob(attempt->job);
-  LiveExperiment& experiment = ExperimentOf(job);
-  ledger_.RecordLease(experiment, *attempt);
-  spdlog::debug("{}: {} leased to {}", experiment.id(), JobName(experiment, job.key), runner.id());
+  RecordGiven(*attempt, "leased");
   return true;
 }
 
+bool Attempts::LeaseAgain(const v1::RunnerInfo& runner, const Fits& fits) {
+  for (const int64_t id : stragglers_) {
+    const BoardJob* const job = ledger_.board().FindJob(id);
+    if (job == nullptr || !fits(ExperimentOf(*job), *job)) continue;
+    const std::optional<BoardAttempt> attempt =
+        ledger_.board().LeaseAgain(id, runner.id(), runner.incarnation(),
+                                   RandomHex(kAttemptIdBytes), ledger_.clock().Steady());
+    if (!attempt.has_value()) continue;
+    RecordGiven(*attempt, "takes long and is leased as well");
+    return true;
+  }
+  return false;
+}
+
+void Attempts::LookForStragglers() {
+  const absl::Duration now = ledger_.clock().Steady();
+  if (now - looked_ < absl::Seconds(1)) return;
+  looked_ = now;
+  stragglers_.clear();
+  for (const auto& [row, experiment] : live_) {
+    for (const auto& [job, attempts] : experiment.running) {
+      if (attempts.size() == 1 && IsStraggler(experiment, job)) stragglers_.push_back(job);
+    }
+  }
+}
+
+bool Attempts::IsStraggler(const LiveExperiment& experiment, int64_t job) const {
+  const v1::JobKey& key = ledger_.board().FindJob(job)->key;
+  const auto done = experiment.durations.find({key.kind(), key.rung()});
+  if (done == experiment.durations.end()) return false;
+  const std::string& attempt = *experiment.running.at(job).begin();
+  const std::optional<absl::Duration> leased = experiment.attempts.at(attempt).leased;
+  if (!leased.has_value()) return false;
+  const absl::Duration elapsed = ledger_.clock().Steady() - *leased;
+  if (!IsStraggling(elapsed, done->second, 0)) return false;  // Nearly always.
+  const auto peers = std::count_if(
+      experiment.jobs.begin(), experiment.jobs.end(), [&key](const auto& entry) {
+        return std::get<2>(entry.first) == key.kind() && std::get<3>(entry.first) == key.rung();
+      });
+  return IsStraggling(elapsed, done->second, static_cast<int>(peers));
+}
+
+void Attempts::RecordGiven(const BoardAttempt& attempt, const char* how) {
+  const BoardJob& job = *ledger_.board().FindJob(attempt.job);
+  LiveExperiment& experiment = ExperimentOf(job);
+  ledger_.RecordLease(experiment, attempt);
+  spdlog::debug("{}: {} {} to {}", experiment.id(), JobName(experiment, job.key), how,
+                attempt.runner);
+}
+
 void Attempts::Renew(const v1::RunnerInfo& runner) {
-  RecordLost(ledger_.board().Renew(runner.id(), runner.incarnation(), ledger_.clock().Steady()));
+  const std::vector<JobBoard::Lost> lost =
+      ledger_.board().Renew(runner.id(), runner.incarnation(), ledger_.clock().Steady());
+  if (!lost.empty()) {
+    fleet_.NoteFailed(runner.id(), "it was started again while it had work",
+                      ledger_.clock().Steady());
+  }
+  RecordLost(lost);
 }
 
 void Attempts::NoteProgress(const std::string& runner, const v1::AttemptProgress& progress) {
@@ -81,12 +135,17 @@ void Attempts::Deliver(const std::string& runner, const v1::AttemptResult& resul
   const Verdict verdict = ledger_.board().Deliver(attempt->id, runner, report);
   switch (verdict) {
     case Verdict::kAccepted:
+      fleet_.NoteDone(runner);
       Accept(experiment, job, result);
       break;
     case Verdict::kRetry:
     case Verdict::kExhausted:
       spdlog::warn("{}: {} failed on {}: {}", experiment.id(), JobName(experiment, job.key), runner,
                    absl::Utf8SafeCEscape(report.error));  // One line, whoever wrote it.
+      // An INVALID measurement is about the board at that moment.
+      if (report.kind == Report::Kind::kFailure) {
+        fleet_.NoteFailed(runner, report.error, ledger_.clock().Steady());
+      }
       RecordFailure(experiment, job, attempt->id);
       break;
     case Verdict::kDuplicate:
@@ -109,7 +168,10 @@ void Attempts::Accept(LiveExperiment& experiment, const BoardJob& job,
   Changes::Acceptance& acceptance = ledger_.changes().accepted.emplace_back();
   acceptance.kind = job.key.kind();
   const std::optional<absl::Duration> leased = experiment.attempts[result.attempt_id()].leased;
-  if (leased.has_value()) acceptance.latency = ledger_.clock().Steady() - *leased;
+  if (leased.has_value()) {
+    acceptance.latency = ledger_.clock().Steady() - *leased;
+    experiment.durations[{job.key.kind(), job.key.rung()}].push_back(*acceptance.latency);
+  }
   // A synthetic answer costs nothing and may follow from a file that is in no key.
   if (result.measure().verdict() == v1::MeasureResult::VALID &&
       !result.measure().setting().synthetic()) {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "coordinator/jobs/job_board.h"
+#include "coordinator/service/fleet.h"
 #include "coordinator/service/ledger.h"
 #include "coordinator/service/live_experiment.h"
 #include "coordinator/service/planner.h"
@@ -25,12 +26,18 @@ using LiveExperiments = std::map<int64_t, LiveExperiment>;  // By row.
 class Attempts {
  public:
   // All outlive it.
-  Attempts(Ledger* ledger, Planner* planner, LiveExperiments* live)
-      : ledger_(*ledger), planner_(*planner), live_(*live) {}
+  Attempts(Ledger* ledger, Planner* planner, LiveExperiments* live, Fleet* fleet)
+      : ledger_(*ledger), planner_(*planner), live_(*live), fleet_(*fleet) {}
 
   // Leases the next job that fits to the runner. False: there is none.
   using Fits = std::function<bool(const LiveExperiment&, const BoardJob&)>;
   bool Lease(const v1::RunnerInfo& runner, const Fits& fits);
+
+  // A second copy of a job that takes far longer than its peers (straggling.h), for a runner
+  // that has nothing else to do. False: there is none.
+  bool LeaseAgain(const v1::RunnerInfo& runner, const Fits& fits);
+  // Finds those jobs; looks again after a second.
+  void LookForStragglers();
 
   // What the runner should be doing.
   std::vector<BoardAttempt> Running(const std::string& runner) const {
@@ -53,6 +60,8 @@ class Attempts {
  private:
   LiveExperiment& ExperimentOf(const BoardJob& job) { return live_.at(job.experiment); }
   v1::Job WorkOf(int64_t job);
+  bool IsStraggler(const LiveExperiment& experiment, int64_t job) const;
+  void RecordGiven(const BoardAttempt& attempt, const char* how);
   void RecordLost(const std::vector<JobBoard::Lost>& lost);
   void Accept(LiveExperiment& experiment, const BoardJob& job, const v1::AttemptResult& result);
   void RecordFailure(LiveExperiment& experiment, const BoardJob& job, const std::string& attempt);
@@ -62,6 +71,9 @@ class Attempts {
   Ledger& ledger_;
   Planner& planner_;
   LiveExperiments& live_;
+  Fleet& fleet_;
+  std::vector<int64_t> stragglers_;
+  absl::Duration looked_ = -absl::InfiniteDuration();
 };
 
 }  // namespace squish

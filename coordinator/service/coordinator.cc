@@ -27,8 +27,9 @@ absl::Status Stopping() { return absl::UnavailableError("the coordinator stops")
 Coordinator::Parts::Parts(Population* population, Clock* clock, const Options& options,
                           const DiskGuard* guard)
     : ledger(population, clock, options.lease),
+      fleet(options.failures_until_aside),
       planner(&ledger),
-      attempts(&ledger, &planner, &live),
+      attempts(&ledger, &planner, &live, &fleet),
       experiments(&ledger, &planner, &live),
       synchronizer({options.lease, std::min(options.park_limit, options.lease / 3)}, clock,
                    &experiments, &attempts, &fleet, guard) {}
@@ -45,6 +46,7 @@ Coordinator::Coordinator(Population* population, Clock* clock, CoordinatorMetric
                                      return population->FreeBytes();
                                    })),
       looked_(clock->Steady()),
+      gathered_(clock->Steady()),
       last_batch_(clock->Steady()) {
   guard_.Look();
 }
@@ -79,6 +81,7 @@ void Coordinator::RunBatch(std::vector<Task> tasks) {
   parts_->synchronizer.Settle();
   Finish(population_.Commit());
   StepCopies();
+  StepGathering();
 }
 
 void Coordinator::LookAtDisk() {
@@ -102,6 +105,35 @@ void Coordinator::StepCopies() {
   }
 }
 
+void Coordinator::StepGathering() {
+  if (!options_.on_named || stopping_) return;
+  const absl::Duration now = clock_.Steady();
+  if (!gathering_.has_value()) {
+    if (now - gathered_ < options_.gather_every) return;
+    gathered_ = now;
+    absl::StatusOr<std::vector<StoredExperiment>> all = population_.ListExperiments();
+    if (!all.ok()) {
+      spdlog::error("artifacts that are named cannot be gathered: {}", all.status().ToString());
+      return;
+    }
+    gathering_.emplace().left = *std::move(all);
+    return;
+  }
+  if (!gathering_->left.empty()) {
+    // A live one may have gone on since, and have left somebody behind: one time too many is
+    // no harm.
+    const absl::Status added =
+        population_.AddNamedArtifacts(gathering_->left.back(), gathering_->named);
+    gathering_->left.pop_back();
+    if (added.ok()) return;
+    spdlog::error("artifacts that are named cannot be gathered: {}", added.ToString());
+    gathering_.reset();  // Not knowing all is no ground for removing any.
+    return;
+  }
+  options_.on_named(std::move(gathering_->named));
+  gathering_.reset();
+}
+
 void Coordinator::Backup(const Caller&,
                          std::function<void(absl::StatusOr<DatabaseCopy>)> done) {
   if (stopping_) {
@@ -117,7 +149,7 @@ void Coordinator::Backup(const Caller&,
 }
 
 absl::Duration Coordinator::NextWake() const {
-  if (!copies_.empty()) return last_batch_;
+  if (!copies_.empty() || gathering_.has_value()) return last_batch_;
   return std::min(last_batch_ + Heartbeat(options_.lease), parts_->synchronizer.NextDeadline());
 }
 
@@ -253,7 +285,8 @@ absl::StatusOr<v1::ListChampionsResponse> Coordinator::ListChampions(
 
 absl::StatusOr<v1::ListRunnersResponse> Coordinator::ListRunners(const Caller&,
                                                                  const v1::ListRunnersRequest&) {
-  return DescribeRunners(parts_->fleet, parts_->ledger.board(), parts_->live);
+  return DescribeRunners(parts_->fleet, parts_->ledger.board(), parts_->live,
+                         clock_.Steady());
 }
 
 absl::StatusOr<v1::EstimateResponse> Coordinator::Estimate(const Caller&,

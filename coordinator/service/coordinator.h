@@ -20,6 +20,8 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -49,9 +51,14 @@ class Coordinator {
   struct Options {
     absl::Duration lease = absl::Seconds(30);
     absl::Duration park_limit = absl::Seconds(10);  // At most a third of the lease is used.
+    int failures_until_aside = 5;  // In a row (fleet.h). 0: nobody is set aside.
     // With less free on the disk no new work is given out (disk_guard.h). 0: always.
     int64_t minimum_free_bytes = 0;
     DiskGuard::FreeBytes free_bytes;  // Empty: the population's.
+    // Every so often all artifacts that something names are gathered, an experiment after each
+    // batch, and handed to `on_named`, in the loop. Empty: never.
+    absl::Duration gather_every = absl::Hours(1);
+    std::function<void(std::set<std::string> named)> on_named;
     // Told after a commit when the last live experiment has ended (or one was submitted
     // again that had): whether every one of these SUCCEEDED. May be empty.
     std::function<void(bool all_succeeded)> on_all_ended;
@@ -130,6 +137,7 @@ class Coordinator {
   void NoticeGap();
   void LookAtDisk();
   void StepCopies();
+  void StepGathering();
   void Finish(const absl::Status& committed);
   void Publish();
   void NoteEnded();
@@ -148,6 +156,14 @@ class Coordinator {
   WatchHub hub_;
   std::vector<std::function<void(const absl::Status&)>> after_commit_;
   std::deque<PendingCopy> copies_;  // The first is being made.
+  // Names of artifacts, while they are being gathered. What comes to be named meanwhile is in
+  // use (BlobStore::Use); what was named and is no longer is found the next time.
+  struct Gathering {
+    std::vector<StoredExperiment> left;
+    std::set<std::string> named;
+  };
+  std::optional<Gathering> gathering_;
+  absl::Duration gathered_;  // When the last one ended.
   absl::Duration last_batch_;
   bool stopping_ = false;
   bool all_succeeded_ = true;  // Of those that ended, or were asked for, since the start.

@@ -19,6 +19,9 @@ std::string KindName(v1::JobKey::Kind kind) { return v1::JobKey::Kind_Name(kind)
 CoordinatorMetrics::CoordinatorMetrics(Metrics* metrics)
     : jobs_(metrics->Gauges("squish_jobs", "Jobs of live experiments, by kind and state.")),
       runners_(metrics->Gauges("squish_runners", "Connected runners, by kind.")),
+      runners_set_aside_(metrics->Gauges(
+          "squish_runners_set_aside",
+          "Connected runners that get no work because they failed too many jobs in a row.")),
       experiments_(metrics->Gauges("squish_experiments", "Experiments on disk, by state.")),
       generation_(metrics->Gauges("squish_generation", "The open generation.")),
       best_accuracy_(metrics->Gauges(
@@ -40,6 +43,10 @@ CoordinatorMetrics::CoordinatorMetrics(Metrics* metrics)
           "Repeated results with another digest than the accepted one.")),
       lease_expiries_(metrics->Counters("squish_lease_expiries_total",
                                         "Attempts that were lost because their lease ran out.")),
+      artifacts_removed_(metrics->Counters(
+          "squish_artifacts_removed_total", "Artifacts removed because nothing named them.")),
+      artifact_bytes_removed_(
+          metrics->Counters("squish_artifact_bytes_removed_total", "The bytes of those.")),
       latency_(metrics->Histograms("squish_result_latency_seconds",
                                    "Time from a lease to its accepted result, by kind of job.",
                                    LatencyBounds())),
@@ -52,6 +59,12 @@ CoordinatorMetrics::CoordinatorMetrics(Metrics* metrics)
           "squish_runner_child_restarts",
           "Trainers or engines that a runner had to replace since its start.")) {
   lease_expiries_.Add({}, 0);  // There from the start.
+  CountRemoved(0, 0);
+}
+
+void CoordinatorMetrics::CountRemoved(int64_t artifacts, int64_t bytes) {
+  artifacts_removed_.Add({}, static_cast<double>(artifacts));
+  artifact_bytes_removed_.Add({}, static_cast<double>(bytes));
 }
 
 void CoordinatorMetrics::Count(const Changes& changes) {
@@ -104,10 +117,12 @@ void CoordinatorMetrics::ShowExperiment(const LiveExperiment& experiment) {
 void CoordinatorMetrics::ShowRunners(const Fleet& fleet) {
   std::map<v1::RunnerInfo::Kind, int> connected = {{v1::RunnerInfo::WORKER, 0},
                                                    {v1::RunnerInfo::AGENT, 0}};
+  std::map<v1::RunnerInfo::Kind, int> set_aside = connected;
   std::vector<std::pair<MetricLabels, double>> resident, steps, restarts;
   for (const auto& [id, runner] : fleet.runners()) {
     if (runner.draining) continue;
     ++connected[runner.info.kind()];
+    if (runner.streak.aside_until.has_value()) ++set_aside[runner.info.kind()];
     const MetricLabels labels = {{"runner", id},
                                  {"kind", v1::RunnerInfo::Kind_Name(runner.info.kind())}};
     const v1::RunnerMetrics& metrics = runner.info.metrics();
@@ -119,6 +134,7 @@ void CoordinatorMetrics::ShowRunners(const Fleet& fleet) {
   }
   for (const auto& [kind, count] : connected) {
     runners_.Set({{"kind", v1::RunnerInfo::Kind_Name(kind)}}, count);
+    runners_set_aside_.Set({{"kind", v1::RunnerInfo::Kind_Name(kind)}}, set_aside[kind]);
   }
   runner_resident_bytes_.Replace(resident);
   runner_step_seconds_.Replace(steps);

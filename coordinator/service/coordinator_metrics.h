@@ -20,6 +20,9 @@ class CoordinatorMetrics {
   // Counts what a committed batch did.
   void Count(const Changes& changes);
 
+  // Counts artifacts that were removed. In any thread.
+  void CountRemoved(int64_t artifacts, int64_t bytes);
+
   // Whether the gauges were last shown a second ago or more.
   bool IsDue(absl::Duration now) const { return now - shown_ >= absl::Seconds(1); }
   // Shows how things are.
@@ -33,6 +36,7 @@ class CoordinatorMetrics {
   absl::Duration shown_ = -absl::InfiniteDuration();
   GaugeFamily jobs_;
   GaugeFamily runners_;
+  GaugeFamily runners_set_aside_;
   GaugeFamily experiments_;
   GaugeFamily generation_;
   GaugeFamily best_accuracy_;
@@ -42,6 +46,8 @@ class CoordinatorMetrics {
   CounterFamily images_wasted_;
   CounterFamily nondeterministic_;
   CounterFamily lease_expiries_;
+  CounterFamily artifacts_removed_;
+  CounterFamily artifact_bytes_removed_;
   HistogramFamily latency_;
   GaugeTable runner_resident_bytes_;
   GaugeTable runner_step_seconds_;

@@ -66,11 +66,12 @@ absl::Status CheckSummary(const v1::DatasetSummary& summary) {
 // A file that an ancestor comes from.
 absl::StatusOr<std::string> ReadAncestorFile(const BlobStore& artifacts,
                                              const std::string& digest) {
-  const absl::StatusOr<int64_t> size = artifacts.SizeOf(digest);
-  if (!size.ok()) {
+  if (!artifacts.Use(digest)) {
     return absl::InvalidArgumentError(
         absl::StrCat("there is no artifact ", digest, " here; upload the file first"));
   }
+  const absl::StatusOr<int64_t> size = artifacts.SizeOf(digest);
+  SQUISH_RETURN_IF_ERROR(size.status());
   if (*size > kMaximumAncestorBytes) {
     return absl::InvalidArgumentError(absl::StrCat("the file has ", *size, " bytes; at most ",
                                                    kMaximumAncestorBytes, " are read"));
@@ -302,6 +303,11 @@ absl::Status Experiments::CheckAncestor(const v1::ExperimentSpec& spec) {
   }
   const std::string& digest = StartNetwork(spec);
   if (digest.empty()) return absl::OkStatus();
+  if (spec.ancestor().has_branch() && !artifacts.Contains(digest)) {
+    return absl::InvalidArgumentError(
+        "ancestor.branch: that individual's network is kept no longer (retention); choose one of "
+        "the archive, which 'squishctl champions' and the last generations are of");
+  }
   const absl::StatusOr<Network> network = ReadAncestor(artifacts, digest);
   SQUISH_RETURN_IF_ERROR(Annotate(network.status(), spec.ancestor().has_branch()
                                                         ? "ancestor.branch"

@@ -3,8 +3,10 @@
 #include <algorithm>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
+#include "spdlog/spdlog.h"
 
 namespace squish {
 namespace {
@@ -125,7 +127,43 @@ void Fleet::NoteDifference(const std::string& id, const v1::DatasetSpec& spec,
   runners_.at(id).datasets.at(DatasetKey(spec)).set_difference(difference);
 }
 
-void Fleet::Forget(absl::Duration now, absl::Duration silence) {
+void Fleet::NoteDone(const std::string& id) {
+  const auto found = runners_.find(id);
+  if (found == runners_.end()) return;
+  FailureStreak& streak = found->second.streak;
+  if (streak.aside_until.has_value()) aside_.erase({*streak.aside_until, id});
+  streak = {};
+}
+
+void Fleet::NoteFailed(const std::string& id, const std::string& error, absl::Duration now) {
+  const auto found = runners_.find(id);
+  if (found == runners_.end()) return;
+  FailureStreak& streak = found->second.streak;
+  ++streak.failures;
+  streak.last_error = error;
+  if (failures_until_aside_ == 0 || streak.aside_until.has_value()) return;
+  // One chance after each time aside.
+  if (streak.times_aside == 0 && streak.failures < failures_until_aside_) return;
+  absl::Duration term = kFirstAside;
+  for (int i = 0; i < streak.times_aside && term < kLongestAside; ++i) term *= 2;
+  ++streak.times_aside;
+  streak.aside_until = now + std::min(term, kLongestAside);
+  aside_.insert({*streak.aside_until, id});
+  spdlog::warn("runner {} failed {} jobs in a row and is set aside for {}; the last: {}", id,
+               streak.failures, absl::FormatDuration(std::min(term, kLongestAside)),
+               absl::Utf8SafeCEscape(error));
+}
+
+absl::Duration Fleet::NextChance() const {
+  return aside_.empty() ? absl::InfiniteDuration() : aside_.begin()->first;
+}
+
+void Fleet::Tend(absl::Duration now, absl::Duration silence) {
+  while (!aside_.empty() && aside_.begin()->first <= now) {
+    const auto found = runners_.find(aside_.begin()->second);
+    if (found != runners_.end()) found->second.streak.aside_until.reset();
+    aside_.erase(aside_.begin());
+  }
   for (auto it = runners_.begin(); it != runners_.end();) {
     it = now - it->second.heard > silence ? runners_.erase(it) : std::next(it);
   }

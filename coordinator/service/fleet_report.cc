@@ -89,7 +89,7 @@ const v1::DatasetSummary* FindSummary(const v1::DatasetSpec& spec, const Fleet& 
 }  // namespace
 
 v1::ListRunnersResponse DescribeRunners(const Fleet& fleet, const JobBoard& board,
-                                        const LiveExperiments& live) {
+                                        const LiveExperiments& live, absl::Duration now) {
   v1::ListRunnersResponse response;
   for (const v1::RunnerInfo::Kind kind : {v1::RunnerInfo::WORKER, v1::RunnerInfo::AGENT}) {
     for (const auto& [id, runner] : fleet.runners()) {
@@ -97,6 +97,12 @@ v1::ListRunnersResponse DescribeRunners(const Fleet& fleet, const JobBoard& boar
       v1::RunnerStatus& status = *response.add_runners();
       *status.mutable_info() = runner.info;
       status.set_draining(runner.draining);
+      if (runner.streak.aside_until.has_value()) {
+        v1::SetAside& aside = *status.mutable_set_aside();
+        aside.set_failures(runner.streak.failures);
+        aside.set_seconds(absl::ToDoubleSeconds(*runner.streak.aside_until - now));
+        aside.set_last_error(runner.streak.last_error);
+      }
       for (const BoardAttempt& attempt : board.Running(id)) {
         *status.add_work() = DescribeWork(attempt, board, live);
       }

@@ -15,7 +15,7 @@ namespace squish {
 
 // Every connected runner, workers first, then by id.
 v1::ListRunnersResponse DescribeRunners(const Fleet& fleet, const JobBoard& board,
-                                        const LiveExperiments& live);
+                                        const LiveExperiments& live, absl::Duration now);
 
 // The cost of a complete spec on the workers that are connected. Their speed is that of the
 // newest trainings in the population, on whatever they ran. `train_images` is used where

@@ -8,6 +8,7 @@ void LiveExperiment::Open(int generation) {
   open.individuals.assign(size, {});
   individuals.assign(finishing() ? 0 : size, {});
   champions.assign(finishing() ? size : 0, {});
+  durations.clear();
 }
 
 v1::Experiment Describe(const LiveExperiment& experiment) {

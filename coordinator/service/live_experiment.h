@@ -9,6 +9,7 @@
 #include <set>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -59,6 +60,9 @@ struct LiveExperiment {
 
   std::map<std::string, AttemptNote> attempts;
   std::map<int64_t, std::set<std::string>> running;  // Job to running attempts.
+  // How long jobs of the open generation took from lease to result, by kind and rung. In
+  // memory only.
+  std::map<std::pair<v1::JobKey::Kind, int>, std::vector<absl::Duration>> durations;
 
   // Makes `generation` the open one, with nothing known of it.
   void Open(int generation);

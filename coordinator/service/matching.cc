@@ -32,6 +32,31 @@ const std::string& WantedDeviceClass(const LiveExperiment& experiment, int rung)
   return setting != nullptr ? setting->device_class() : spec.device_class();
 }
 
+// CanDo, were it not for what it has failed before.
+bool IsOfUse(const ConnectedRunner& runner, const LiveExperiment& experiment,
+             const v1::JobKey& key) {
+  const bool is_worker = runner.info.kind() == v1::RunnerInfo::WORKER;
+  switch (key.kind()) {
+    case v1::JobKey::SYNTHESIZE:
+      return is_worker;
+    case v1::JobKey::EXPORT:
+      return is_worker && HoldsDataset(runner, experiment);
+    case v1::JobKey::TRAIN:
+    case v1::JobKey::EVALUATE:
+      return is_worker && HoldsDataset(runner, experiment) &&
+             (runner.info.cuda() ||
+              experiment.spec().training().device() != v1::TrainingSpec::CUDA);
+    case v1::JobKey::MEASURE: {
+      const std::string& wanted = WantedDeviceClass(experiment, key.rung());
+      const v1::MeasurementSetting* const setting = experiment.SettingOf(key.rung());
+      return !is_worker && (wanted.empty() || runner.info.device_class() == wanted) &&
+             (setting == nullptr || runner.info.engine() == setting->engine());
+    }
+    default:
+      return false;
+  }
+}
+
 bool AnyCanDo(const Fleet& fleet, const LiveExperiment& experiment, const v1::JobKey& key) {
   return std::any_of(fleet.runners().begin(), fleet.runners().end(), [&](const auto& entry) {
     return CanDo(entry.second, experiment, key);
@@ -102,6 +127,19 @@ std::string NoAgentReason(const Fleet& fleet, const LiveExperiment& experiment, 
       classes.empty() ? "" : absl::StrCat(" (there is ", absl::StrJoin(classes, ", "), ")"));
 }
 
+// When those who could do the job are set aside; else empty.
+std::string AsideReason(const Fleet& fleet, const LiveExperiment& experiment,
+                        const v1::JobKey& key) {
+  for (const auto& [id, runner] : fleet.runners()) {
+    if (runner.draining || !runner.streak.aside_until.has_value()) continue;
+    if (!IsOfUse(runner, experiment, key)) continue;
+    return absl::StrCat("runner ", id, " failed ", runner.streak.failures,
+                        " jobs in a row and is set aside for a while; the last: ",
+                        runner.streak.last_error);
+  }
+  return "";
+}
+
 // The reason of a measurement that was invalid as often as is allowed; else empty.
 std::string InvalidReason(const LiveExperiment& experiment, const JobBoard& board) {
   for (const BoardJob* job : board.Exhausted(experiment.row())) {
@@ -117,27 +155,8 @@ std::string InvalidReason(const LiveExperiment& experiment, const JobBoard& boar
 
 bool CanDo(const ConnectedRunner& runner, const LiveExperiment& experiment,
            const v1::JobKey& key) {
-  if (runner.draining) return false;
-  const bool is_worker = runner.info.kind() == v1::RunnerInfo::WORKER;
-  switch (key.kind()) {
-    case v1::JobKey::SYNTHESIZE:
-      return is_worker;
-    case v1::JobKey::EXPORT:
-      return is_worker && HoldsDataset(runner, experiment);
-    case v1::JobKey::TRAIN:
-    case v1::JobKey::EVALUATE:
-      return is_worker && HoldsDataset(runner, experiment) &&
-             (runner.info.cuda() ||
-              experiment.spec().training().device() != v1::TrainingSpec::CUDA);
-    case v1::JobKey::MEASURE: {
-      const std::string& wanted = WantedDeviceClass(experiment, key.rung());
-      const v1::MeasurementSetting* const setting = experiment.SettingOf(key.rung());
-      return !is_worker && (wanted.empty() || runner.info.device_class() == wanted) &&
-             (setting == nullptr || runner.info.engine() == setting->engine());
-    }
-    default:
-      return false;
-  }
+  return !runner.draining && !runner.streak.aside_until.has_value() &&
+         IsOfUse(runner, experiment, key);
 }
 
 void DescribeWaiting(const LiveExperiment& experiment, const JobBoard& board, const Fleet& fleet,
@@ -163,7 +182,11 @@ void DescribeWaiting(const LiveExperiment& experiment, const JobBoard& board, co
   }
   for (const auto& [what, key] : queued) {
     if (AnyCanDo(fleet, experiment, key)) continue;
-    if (key.kind() == v1::JobKey::MEASURE) {
+    if (const std::string aside = AsideReason(fleet, experiment, key); !aside.empty()) {
+      wait(key.kind() == v1::JobKey::MEASURE ? v1::Experiment::WAITING_FOR_DEVICE
+                                             : v1::Experiment::WAITING_FOR_WORKER,
+           aside);
+    } else if (key.kind() == v1::JobKey::MEASURE) {
       wait(v1::Experiment::WAITING_FOR_DEVICE, NoAgentReason(fleet, experiment, key.rung()));
     } else {
       wait(v1::Experiment::WAITING_FOR_WORKER, NoWorkerReason(fleet, experiment));

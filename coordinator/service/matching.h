@@ -16,7 +16,7 @@ namespace squish {
 //   TRAIN       a worker whose data has the pinned fingerprint; with CUDA if it asks for it
 //   MEASURE     an agent of the rung's device class (any while none is named); once the
 //               ancestor is measured there, with its engine
-// A draining runner gets nothing.
+// A runner that drains, or is set aside, gets nothing.
 bool CanDo(const ConnectedRunner& runner, const LiveExperiment& experiment,
            const v1::JobKey& key);
 

@@ -37,7 +37,7 @@ absl::Status CheckDigest(absl::string_view name, absl::string_view digest) {
 
 absl::Status CheckArtifact(absl::string_view digest, const BlobStore& artifacts) {
   SQUISH_RETURN_IF_ERROR(CheckDigest("artifact", digest));
-  if (artifacts.Contains(digest)) return absl::OkStatus();
+  if (artifacts.Use(digest)) return absl::OkStatus();
   return Bad(absl::StrCat("its artifact ", digest, " was not uploaded"));
 }
 
@@ -81,7 +81,7 @@ absl::Status CheckStrengths(const v1::TrainJob& work, const v1::TrainResult& res
     return Bad("it has strengths, which nobody wants of it");
   }
   SQUISH_RETURN_IF_ERROR(CheckDigest("strengths", result.strengths()));
-  if (artifacts.Contains(result.strengths())) return absl::OkStatus();
+  if (artifacts.Use(result.strengths())) return absl::OkStatus();
   return Bad(absl::StrCat("its strengths ", result.strengths(), " were not uploaded"));
 }
 

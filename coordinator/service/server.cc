@@ -1,5 +1,6 @@
 #include "coordinator/service/server.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <utility>
 
@@ -31,8 +32,18 @@ absl::StatusOr<std::unique_ptr<CoordinatorServer>> CoordinatorServer::Start(Opti
   Coordinator::Options coordinator_options;
   coordinator_options.lease = options.lease;
   coordinator_options.minimum_free_bytes = options.minimum_free_bytes;
+  coordinator_options.failures_until_aside = options.failures_until_aside;
   coordinator_options.on_all_ended = std::move(options.on_all_ended);
   coordinator_options.on_fatal = ExitNow;
+  if (options.garbage_term < absl::InfiniteDuration()) {
+    server->garbage_ = std::make_unique<GarbageCollector>(&server->population_->artifacts(),
+                                                          options.garbage_term);
+    server->garbage_thread_ = std::make_unique<IoThread>();
+    coordinator_options.gather_every = std::min(options.garbage_term / 4, absl::Hours(1));
+    coordinator_options.on_named = [raw = server.get()](std::set<std::string> named) {
+      raw->CollectGarbage(std::move(named));
+    };
+  }
   SQUISH_ASSIGN_OR_RETURN(
       server->coordinator_,
       Coordinator::Create(server->population_.get(), &Clock::System(),
@@ -61,6 +72,22 @@ CoordinatorServer::~CoordinatorServer() {
   loop_->Post([](Coordinator& coordinator) { coordinator.Stop(); });
   running_.server->Shutdown(absl::ToChronoTime(absl::Now() + kGrace));
   running_.server->Wait();
+}
+
+void CoordinatorServer::CollectGarbage(std::set<std::string> named) {
+  garbage_thread_->Post([this, named = std::move(named)] {
+    const auto collected = garbage_->Collect(named, Clock::System().Now());
+    if (!collected.ok()) {
+      spdlog::error("artifacts that nothing names cannot be removed: {}",
+                    collected.status().ToString());
+      return;
+    }
+    coordinator_metrics_.CountRemoved(collected->artifacts, collected->bytes);
+    if (collected->artifacts > 0) {
+      spdlog::info("{} artifacts that nothing names any more were removed, {} bytes",
+                   collected->artifacts, collected->bytes);
+    }
+  });
 }
 
 absl::StatusOr<v1::Experiment> CoordinatorServer::Submit(const v1::SubmitRequest& request) {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -16,6 +17,7 @@
 #include "coordinator/service/artifact_service.h"
 #include "coordinator/service/coordinator.h"
 #include "coordinator/service/experiment_service.h"
+#include "coordinator/service/garbage.h"
 #include "coordinator/service/io_thread.h"
 #include "coordinator/service/loop.h"
 #include "coordinator/service/maintenance_service.h"
@@ -30,7 +32,10 @@ class CoordinatorServer {
     std::string listen = "127.0.0.1:7461";   // Port 0 picks one.
     std::string metrics = "127.0.0.1:9461";  // Likewise; empty: not served.
     absl::Duration lease = absl::Seconds(30);
-    int64_t minimum_free_bytes = 0;          // See Coordinator::Options.
+    int64_t minimum_free_bytes = 0;          // See Coordinator::Options; so is the next.
+    int failures_until_aside = 5;
+    // Artifacts that nothing names for so long are removed (garbage.h). Infinite: never.
+    absl::Duration garbage_term = absl::Hours(6);
     // Called on the loop's thread; see Coordinator::Options. May be empty.
     std::function<void(bool all_succeeded)> on_all_ended;
   };
@@ -48,11 +53,14 @@ class CoordinatorServer {
 
  private:
   CoordinatorServer() = default;
+  void CollectGarbage(std::set<std::string> named);
 
   // In order of construction; destroyed the other way round.
   std::unique_ptr<Population> population_;
   Metrics metrics_;
   CoordinatorMetrics coordinator_metrics_{&metrics_};
+  std::unique_ptr<GarbageCollector> garbage_;  // Null: nothing is removed.
+  std::unique_ptr<IoThread> garbage_thread_;   // Its own: it may take minutes.
   std::unique_ptr<Coordinator> coordinator_;
   std::unique_ptr<Loop> loop_;
   std::unique_ptr<IoThread> io_;

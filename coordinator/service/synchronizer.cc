@@ -87,7 +87,8 @@ void Synchronizer::Abandon(uint64_t call) {
 
 void Synchronizer::Settle() {
   attempts_.Expire();
-  fleet_.Forget(clock_.Steady(), options_.lease);
+  attempts_.LookForStragglers();
+  fleet_.Tend(clock_.Steady(), options_.lease);
   const WantedDatasets wanted = experiments_.Wanted();
   waiting_.remove_if([&](Waiting& waiting) { return TryAnswer(wanted, waiting); });
 }
@@ -110,6 +111,9 @@ bool Synchronizer::TryAnswer(const WantedDatasets& wanted, Waiting& waiting) {
   std::vector<BoardAttempt> running = attempts_.Running(waiting.runner);
   const bool has_room = guard_ == nullptr || !guard_->closed();
   while (has_room && running.size() < slots && attempts_.Lease(runner->info, fits)) {
+    running = attempts_.Running(waiting.runner);
+  }
+  while (has_room && running.size() < slots && attempts_.LeaseAgain(runner->info, fits)) {
     running = attempts_.Running(waiting.runner);
   }
   std::set<std::string> ids;
@@ -144,7 +148,7 @@ void Synchronizer::FillAssignments(const std::vector<BoardAttempt>& running, Wai
 }
 
 absl::Duration Synchronizer::NextDeadline() const {
-  absl::Duration next = attempts_.NextExpiry();
+  absl::Duration next = std::min(attempts_.NextExpiry(), fleet_.NextChance());
   for (const Waiting& waiting : waiting_) next = std::min(next, waiting.deadline);
   return next;
 }

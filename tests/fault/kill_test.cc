@@ -114,7 +114,7 @@ class KillTest : public testing::Test {
     options.population = JoinPath(options.folder, "population.db");
     options.workers = workers;
     options.engine = engine;
-    options.coordinator_flags = {"--lease-seconds", "3"};
+    options.coordinator_flags = {"--lease-seconds", "3", "--set-aside-after", "0"};
     return options;
   }
 

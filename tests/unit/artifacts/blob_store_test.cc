@@ -1,13 +1,17 @@
 #include "common/artifacts/blob_store.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <filesystem>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "common/base/file.h"
 #include "common/base/ids.h"
 #include "common/base/sha256.h"
@@ -160,6 +164,21 @@ TEST_F(BlobStoreTest, PutFileRefusesWhatIsNoFile) {
   EXPECT_EQ(store_->PutFile(JoinPath(root_, "link")).status().code(),
             absl::StatusCode::kInvalidArgument);
   EXPECT_TRUE(fs::exists(JoinPath(root_, "file")));
+}
+
+TEST_F(BlobStoreTest, UnusedIsWhatWasNeitherStoredNorUsedSince) {
+  const absl::Time before = absl::Now() - absl::Minutes(1), after = absl::Now() + absl::Hours(1);
+  const std::string digest = *store_->Put("bytes");
+  EXPECT_FALSE(*store_->RemoveUnused(digest, before));
+  EXPECT_TRUE(store_->Contains(digest));
+  ASSERT_EQ(::utimensat(AT_FDCWD, store_->PathOf(digest).c_str(),
+                        std::array<timespec, 2>{}.data(), 0), 0);  // 1970
+  EXPECT_TRUE(store_->Use(digest));
+  EXPECT_FALSE(*store_->RemoveUnused(digest, before));
+  EXPECT_TRUE(*store_->RemoveUnused(digest, after));
+  EXPECT_FALSE(store_->Contains(digest));
+  EXPECT_FALSE(store_->Use(digest));
+  EXPECT_TRUE(*store_->RemoveUnused(digest, after)) << "it is gone already";
 }
 
 TEST_F(BlobStoreTest, OpenRemovesWhatACrashLeftAndSparesLivingWriters) {

@@ -75,7 +75,15 @@ struct Model {
     return best;
   }
 
+  int RunningOf(int64_t job) const {
+    return static_cast<int>(
+        std::count_if(attempts.begin(), attempts.end(), [job](const ModelAttempt& a) {
+          return a.attempt.job == job && a.attempt.state == AttemptState::kRunning;
+        }));
+  }
+
   Verdict Again(BoardJob& job, int tries, int limit) {
+    if (RunningOf(job.id) > 0) return Verdict::kRetry;
     job.state = tries >= limit ? JobState::kExhausted : JobState::kQueued;
     return tries >= limit ? Verdict::kExhausted : Verdict::kRetry;
   }
@@ -158,6 +166,22 @@ class JobBoardModelTest : public testing::TestWithParam<int> {
     model_.attempts.push_back({*leased, now_ + kLease});
   }
 
+  void LeaseAgain() {
+    if (model_.jobs.empty()) return;
+    const BoardJob& job = model_.jobs[Draw(static_cast<int>(model_.jobs.size()))];
+    const std::string runner = DrawRunner(), id = absl::StrCat("a", next_attempt_++);
+    const bool others = std::none_of(
+        model_.attempts.begin(), model_.attempts.end(), [&](const ModelAttempt& a) {
+          return a.attempt.job == job.id && a.attempt.state == AttemptState::kRunning &&
+                 a.attempt.runner == runner;
+        });
+    const bool expected = job.state == JobState::kLeased && model_.RunningOf(job.id) == 1 &&
+                          others && !model_.ExperimentOf(job).paused;
+    const auto leased = board_->LeaseAgain(job.id, runner, incarnations_[runner], id, now_);
+    ASSERT_EQ(leased.has_value(), expected);
+    if (expected) model_.attempts.push_back({*leased, now_ + kLease});
+  }
+
   void Deliver() {
     if (model_.attempts.empty()) return;
     const ModelAttempt& a = model_.attempts[Draw(static_cast<int>(model_.attempts.size()))];
@@ -211,8 +235,8 @@ class JobBoardModelTest : public testing::TestWithParam<int> {
   void Withdraw() {
     if (model_.jobs.empty()) return;
     BoardJob& job = model_.jobs[Draw(static_cast<int>(model_.jobs.size()))];
-    const size_t running = job.state == JobState::kLeased ? 1 : 0;
-    ASSERT_EQ(board_->Withdraw(job.id).size(), running);
+    const int running = model_.RunningOf(job.id);
+    ASSERT_EQ(board_->Withdraw(job.id).size(), static_cast<size_t>(running));
     if (job.state == JobState::kDone) return;
     model_.Stop(job.id);
     job.state = JobState::kWithdrawn;
@@ -263,7 +287,8 @@ class JobBoardModelTest : public testing::TestWithParam<int> {
   void Event() {
     const int event = Draw(100);
     if (event < 25) Add();
-    else if (event < 55) Lease();
+    else if (event < 50) Lease();
+    else if (event < 55) LeaseAgain();
     else if (event < 75) Deliver();
     else if (event < 84) Renew();
     else if (event < 91) Expire();

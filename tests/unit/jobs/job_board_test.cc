@@ -236,6 +236,36 @@ TEST_F(JobBoardTest, LateFailureDoesNotDisturbTheSecondAttempt) {
   EXPECT_EQ(board_.FindJob(kJob)->failed, 0);
 }
 
+TEST_F(JobBoardTest, SecondCopyIsForAnotherRunnerOnly) {
+  EXPECT_FALSE(board_.LeaseAgain(kJob, "w2", 1, "b", absl::ZeroDuration())) << "it is QUEUED";
+  ASSERT_TRUE(Lease("a", "w1"));
+  EXPECT_FALSE(board_.LeaseAgain(kJob, "w1", 1, "b", absl::ZeroDuration()));
+  EXPECT_FALSE(board_.LeaseAgain(kJob, "w2", 1, "a", absl::ZeroDuration())) << "a used id";
+  ASSERT_TRUE(board_.LeaseAgain(kJob, "w2", 1, "b", absl::ZeroDuration()));
+  EXPECT_FALSE(board_.LeaseAgain(kJob, "w3", 1, "c", absl::ZeroDuration())) << "two are enough";
+  EXPECT_FALSE(board_.LeaseAgain(99, "w3", 1, "c", absl::ZeroDuration()));
+}
+
+TEST_F(JobBoardTest, FirstResultOfTwoCopiesStopsTheOther) {
+  ASSERT_TRUE(Lease("a", "w1"));
+  ASSERT_TRUE(board_.LeaseAgain(kJob, "w2", 1, "b", absl::ZeroDuration()));
+  EXPECT_EQ(board_.Deliver("b", "w2", Result("x")), Verdict::kAccepted);
+  EXPECT_EQ(StateOf(), JobState::kDone);
+  EXPECT_EQ(AttemptStateOf("a"), AttemptState::kStopped);
+  EXPECT_EQ(board_.Deliver("a", "w1", Result("x")), Verdict::kDuplicate);
+}
+
+TEST_F(JobBoardTest, JobOfTwoCopiesIsQueuedWhenBothHaveEnded) {
+  ASSERT_TRUE(Lease("a", "w1"));
+  ASSERT_TRUE(board_.LeaseAgain(kJob, "w2", 1, "b", absl::ZeroDuration()));
+  EXPECT_EQ(board_.Deliver("a", "w1", Failure()), Verdict::kRetry);
+  EXPECT_EQ(StateOf(), JobState::kLeased);
+  EXPECT_EQ(AttemptStateOf("b"), AttemptState::kRunning);
+  // Two failures are allowed: this is the second.
+  EXPECT_EQ(board_.Deliver("b", "w2", Failure()), Verdict::kExhausted);
+  EXPECT_EQ(StateOf(), JobState::kExhausted);
+}
+
 TEST_F(JobBoardTest, RepeatedFailureCountsOnce) {
   ASSERT_TRUE(Lease("a").has_value());
   EXPECT_EQ(board_.Deliver("a", "w1", Failure("no disk")), Verdict::kRetry);

@@ -478,6 +478,156 @@ TEST_F(SynchronizeTest, WhileTheDiskIsNearlyFullNoNewWorkIsGivenOut) {
   EXPECT_NE(Get(id).state(), v1::Experiment::WAITING_FOR_WORKER);
 }
 
+// --- Runners that fail ------------------------------------------------------------------
+
+class SetAsideTest : public SynchronizeTest {
+ protected:
+  SetAsideTest() {
+    options_.failures_until_aside = 3;
+    Restart();
+    spec_.mutable_retry()->set_failures(100);
+    id_ = SubmitAndPin();
+  }
+
+  // Lets the runner fail what it holds.
+  void Fail(FakeRunner& runner) {
+    ASSERT_EQ(runner.attempts.size(), 1u);
+    runner.Finish(FailureAnswer("no such device"));
+    Exchange(runner);
+  }
+
+  std::string id_;
+};
+
+TEST_F(SetAsideTest, WhoFailsTooOftenInARowGetsNoWorkForAWhile) {
+  FakeRunner broken = BusyWorker("broken");
+  for (int i = 0; i < 3; ++i) Fail(broken);
+  EXPECT_TRUE(broken.attempts.empty());
+  if (!broken.waiting) Exchange(broken);
+  EXPECT_TRUE(broken.waiting);
+  EXPECT_EQ(Get(id_).state(), v1::Experiment::WAITING_FOR_WORKER);
+  EXPECT_THAT(Get(id_).reason(), HasSubstr("broken failed 3 jobs in a row"));
+  EXPECT_THAT(Get(id_).reason(), HasSubstr("no such device"));
+  const auto runners = Ask(&Coordinator::ListRunners, v1::ListRunnersRequest());
+  EXPECT_EQ(runners->runners(0).set_aside().failures(), 3);
+  Pass(absl::Seconds(1));  // Gauges follow within a second.
+  EXPECT_THAT(metrics_.Text(), HasSubstr("squish_runners_set_aside{kind=\"WORKER\"} 1"));
+
+  FakeRunner sound = BusyWorker("sound");  // Another one is not kept from it.
+  EXPECT_NE(Get(id_).state(), v1::Experiment::WAITING_FOR_WORKER);
+}
+
+TEST_F(SetAsideTest, EachChanceThatIsMissedDoublesTheTime) {
+  FakeRunner broken = BusyWorker("broken");
+  for (int i = 0; i < 3; ++i) Fail(broken);
+  for (const int seconds : {60, 120}) {
+    for (int passed = 1; passed < seconds; ++passed) {
+      if (!broken.waiting) Exchange(broken);
+      Pass(absl::Seconds(1));
+      ASSERT_TRUE(broken.attempts.empty()) << passed << " of " << seconds;
+    }
+    if (!broken.waiting) Exchange(broken);
+    Pass(absl::Seconds(1));
+    Fail(broken);  // It was given one without calling again.
+    EXPECT_TRUE(broken.attempts.empty());
+  }
+}
+
+TEST_F(SetAsideTest, AJobThatIsDoneClearsIt) {
+  FakeRunner worker = BusyWorker("worker-1");
+  for (int round = 0; round < 2; ++round) {  // Born, and trained.
+    Fail(worker);
+    Fail(worker);
+    ASSERT_TRUE(worker.FinishOne(artifacts()));
+    Exchange(worker);
+    EXPECT_FALSE(Ask(&Coordinator::ListRunners, v1::ListRunnersRequest())->runners(0).has_set_aside());
+  }
+}
+
+TEST_F(SetAsideTest, DyingWithWorkInHandIsFailing) {
+  FakeRunner worker = BusyWorker("worker-1");
+  for (int i = 0; i < 3; ++i) {
+    worker.Crash();
+    Exchange(worker);
+  }
+  EXPECT_TRUE(worker.attempts.empty());
+}
+
+TEST_F(SetAsideTest, NobodyIsWhereItIsOff) {
+  options_.failures_until_aside = 0;
+  Restart();
+  FakeRunner worker = BusyWorker("worker-1");
+  for (int i = 0; i < 50; ++i) Fail(worker);
+  EXPECT_EQ(worker.attempts.size(), 1u);
+}
+
+// --- Stragglers -------------------------------------------------------------------------
+
+class StragglerTest : public SynchronizeTest {
+ protected:
+  // Generation 1 has four offspring. One worker holds the training of one of them and goes on
+  // calling; all others are trained by the other, within two seconds each.
+  void TrainAllButOne() {
+    spec_.set_offspring(4);
+    id_ = Submit(spec_)->id();
+    FakeRunner agent = FakeAgent("agent-1");
+    while (Get(id_).generation() < 1) {
+      Step(quick_);
+      Step(agent);
+    }
+    const auto training = [this](const FakeRunner& runner) {
+      return runner.attempts.size() == 1 && runner.attempts.begin()->second.has_train();
+    };
+    for (int i = 0; i < 20 && !training(slow_); ++i) {
+      if (!slow_.waiting) Exchange(slow_);
+      if (!training(slow_)) Step(slow_);
+    }
+    ASSERT_TRUE(training(slow_));
+    kept_ = OnlyAttempt(slow_);
+    for (int i = 0; i < 40 && !(quick_.waiting && quick_.attempts.empty()); ++i) {
+      if (!quick_.waiting) Exchange(quick_);
+      Pass(absl::Seconds(2));
+      if (quick_.FinishOne(artifacts())) Exchange(quick_);
+      Exchange(slow_);
+    }
+    ASSERT_TRUE(slow_.attempts.contains(kept_));
+  }
+
+  void Wait(int seconds) {
+    for (int i = 0; i < seconds; ++i) {
+      Pass(absl::Seconds(1));
+      if (i % 5 == 0) Exchange(slow_);
+      if (!quick_.waiting) Exchange(quick_);
+    }
+  }
+
+  FakeRunner quick_ = FakeWorker("quick"), slow_ = FakeWorker("slow");
+  std::string id_, kept_;
+};
+
+TEST_F(StragglerTest, GetsASecondCopyWhoseResultStopsTheFirst) {
+  TrainAllButOne();
+  Wait(60);
+  ASSERT_EQ(quick_.attempts.size(), 1u) << "the slow one's";
+  EXPECT_TRUE(quick_.attempts.begin()->second.has_train());
+  EXPECT_TRUE(slow_.attempts.contains(kept_)) << "and it goes on";
+  ASSERT_TRUE(quick_.FinishOne(artifacts()));
+  Exchange(quick_);
+  Exchange(slow_);
+  EXPECT_FALSE(slow_.attempts.contains(kept_));
+}
+
+TEST_F(StragglerTest, FirstCopyMayStillWin) {
+  TrainAllButOne();
+  Wait(60);
+  ASSERT_EQ(quick_.attempts.size(), 1u);
+  const std::string second = OnlyAttempt(quick_);
+  ASSERT_TRUE(slow_.FinishOne(artifacts()));
+  Exchange(slow_);
+  Exchange(quick_);
+  EXPECT_FALSE(quick_.attempts.contains(second));
+}
+
 // --- Leases and deliveries ------------------------------------------------------------
 
 TEST_F(SynchronizeTest, SilentRunnerLosesItsAttemptToAnother) {
