@@ -49,6 +49,10 @@ void AddNamedArtifacts(const v1::ExperimentSpec& spec, std::set<std::string>& di
   Add(ancestor.branch().ancestor_trained(), digests);
 }
 
+void AddNamedArtifacts(const v1::Checkpoint& checkpoint, std::set<std::string>& digests) {
+  Add(checkpoint.artifact(), digests);
+}
+
 absl::StatusOr<std::set<std::string>> NamedArtifacts(const std::string& path) {
   SQUISH_ASSIGN_OR_RETURN(const std::unique_ptr<Database> database, Database::Open(path));
   std::set<std::string> digests;
@@ -56,7 +60,14 @@ absl::StatusOr<std::set<std::string>> NamedArtifacts(const std::string& path) {
       AddAll<v1::ExperimentSpec>(*database, "SELECT spec FROM experiments", digests));
   SQUISH_RETURN_IF_ERROR(AddAll<v1::AttemptResult>(
       *database, "SELECT content FROM facts WHERE kind = 'RESULT'", digests));
+  SQUISH_RETURN_IF_ERROR(
+      AddAll<v1::Checkpoint>(*database, "SELECT record FROM checkpoints", digests));
   return digests;
+}
+
+absl::Status ForgetCheckpoints(const std::string& path) {
+  SQUISH_ASSIGN_OR_RETURN(const std::unique_ptr<Database> database, Database::Open(path));
+  return database->Execute("DELETE FROM checkpoints");
 }
 
 }  // namespace squish

@@ -5,6 +5,7 @@
 #include <set>
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "squish/v1/experiment.pb.h"
 #include "squish/v1/job.pb.h"
@@ -12,13 +13,18 @@
 
 namespace squish {
 
-// Adds the digests that a result, or a spec, names.
+// Adds the digests that a result, a spec, or a checkpoint names.
 void AddNamedArtifacts(const v1::AttemptResult& result, std::set<std::string>& digests);
 void AddNamedArtifacts(const v1::ExperimentSpec& spec, std::set<std::string>& digests);
+void AddNamedArtifacts(const v1::Checkpoint& checkpoint, std::set<std::string>& digests);
 
-// Those that the database at `path` names, in its specs and facts. Nobody else may write to
-// it. Codes of Database::Execute; DATA_LOSS: a record cannot be read.
+// Those that the database at `path` names, in its specs, facts and checkpoints. Nobody else
+// may write to it. Codes of Database::Execute; DATA_LOSS: a record cannot be read.
 absl::StatusOr<std::set<std::string>> NamedArtifacts(const std::string& path);
+
+// Makes a copy of a database forget its checkpoints, whose artifacts go while others are
+// fetched. As NamedArtifacts.
+absl::Status ForgetCheckpoints(const std::string& path);
 
 }  // namespace squish
 
