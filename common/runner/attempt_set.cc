@@ -183,7 +183,10 @@ std::vector<v1::AttemptProgress> AttemptSet::GiveUp(absl::Duration limit) {
   }
   std::vector<v1::AttemptProgress> progress;
   for (const auto& attempt : attempts) {
-    if (!spool_->Contains(attempt->id())) progress.push_back(attempt->Snapshot());
+    v1::AttemptProgress last = attempt->Snapshot();
+    if (last.has_checkpoint() && !spool_->Contains(attempt->id())) {
+      progress.push_back(std::move(last));
+    }
   }
   return progress;
 }

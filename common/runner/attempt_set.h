@@ -57,7 +57,7 @@ class AttemptSet {
   bool Full() const ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Stops all (RunnerAttempt::Stop), waits for their ends for so long at most, and returns how
-  // far those are that did not finish. No other is adopted any more.
+  // far those are that did not finish and have a checkpoint. No other is adopted any more.
   std::vector<v1::AttemptProgress> GiveUp(absl::Duration limit) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Cancels all and waits for their ends; nothing is adopted any more.

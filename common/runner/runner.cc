@@ -106,7 +106,7 @@ class RunnerImpl : public Runner {
                             const v1::SynchronizeResponse& response, absl::Duration call_took);
   void Wait(absl::Duration duration, bool for_stop_only) ABSL_LOCKS_EXCLUDED(mutex_);
   void NoteOutcome(const absl::Status& status);
-  // Says goodbye, and how far those attempts are that are given up.
+  // Says goodbye, and from where others can go on with what is given up.
   void Drain(const std::vector<v1::AttemptProgress>& given_up);
   void Wake() ABSL_LOCKS_EXCLUDED(mutex_) {
     absl::MutexLock lock(&mutex_);

@@ -123,7 +123,7 @@ absl::StatusOr<v1::TrainerEvent> TrainerSlot::Converse(const v1::TrainerRequest&
         return absl::InternalError(absl::StrCat(kWho, " failed: ", event.failed().message()));
       default:
         if (event.event_case() != Answering(request.task_case())) {
-          return Babbled(kWho, "none of what may follow such a request");
+          return Babbled(kWho, "neither `progress`, `checkpoint`, what was asked for nor `failed`");
         }
         CountSteps(event.done().step_seconds());  // 0 where nothing was trained.
         return event;
