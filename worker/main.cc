@@ -41,6 +41,7 @@ struct Flags {
   std::string decoder = JoinPath(ExecutableFolder(), "squish-decoder");
   std::string exporter = JoinPath(ExecutableFolder(), "squish-exporter");
   double child_silence_seconds = 120;
+  double checkpoint_seconds = 60;
 };
 
 // NAME=DIR of every --data.
@@ -117,6 +118,7 @@ absl::StatusOr<std::unique_ptr<WorkerExecutor>> MakeExecutor(const Flags& flags)
   options.state_folder = flags.state;
   options.trainer.command = {flags.trainer};
   options.trainer.silence_limit = absl::Seconds(flags.child_silence_seconds);
+  options.checkpoint_interval = absl::Seconds(flags.checkpoint_seconds);
   options.datasets.decoder_command = {flags.decoder};
   options.datasets.cache_folder = flags.cache;
   options.datasets.silence_limit = absl::Seconds(flags.child_silence_seconds);
@@ -161,6 +163,11 @@ int Main(int argc, char** argv) {
   app.add_option("--child-silence-seconds", flags.child_silence_seconds,
                  "A trainer, decoder or exporter that says nothing for so long is ended")
       ->check(CLI::Range(0.1, 86400.0))
+      ->capture_default_str();
+  app.add_option("--checkpoint-seconds", flags.checkpoint_seconds,
+                 "A training saves after so long each what another worker can go on from, and when "
+                 "this one is stopped; 0: never")
+      ->check(CLI::Range(0.0, 86400.0))
       ->capture_default_str();
   CLI11_PARSE(app, argc, argv);
 

@@ -78,7 +78,7 @@ class Steps {
   double Seconds(const std::string& mode, int steps) {
     const absl::Duration start = Clock::System().Steady();
     if (mode == "cache" || mode == "full") {
-      Feed feed(train_, MakeRecipe(batch_, mode == "full"), kSeed, steps);
+      Feed feed(train_, MakeRecipe(batch_, mode == "full"), kSeed, /*first=*/0, steps);
       Take(steps, /*bf16=*/false, [&](int) { return feed.Next(); });
     } else {
       Take(steps, mode == "bf16", [&](int step) { return memory_[step % kBatchesInMemory]; });

@@ -1,5 +1,6 @@
 #include "common/runner/artifact_client.h"
 
+#include <algorithm>
 #include <fstream>
 #include <functional>
 
@@ -13,15 +14,21 @@ namespace {
 
 constexpr size_t kChunkBytes = 1 << 20;  // The protocol's limit.
 
+bool SendStart(grpc::ClientWriter<v1::UploadRequest>& stream, absl::string_view digest,
+               int64_t size) {
+  v1::UploadRequest request;
+  request.mutable_start()->set_digest(std::string(digest));
+  request.mutable_start()->set_size(size);
+  return stream.Write(request);
+}
+
 // Sends everything; stops early when the server has answered already.
 absl::Status SendFile(grpc::ClientWriter<v1::UploadRequest>& stream, absl::string_view digest,
                       const std::string& path) {
   std::ifstream file(path, std::ios::binary | std::ios::ate);
   if (!file) return absl::NotFoundError(absl::StrCat("cannot open ", path));
+  if (!SendStart(stream, digest, static_cast<int64_t>(file.tellg()))) return absl::OkStatus();
   v1::UploadRequest request;
-  request.mutable_start()->set_digest(std::string(digest));
-  request.mutable_start()->set_size(static_cast<int64_t>(file.tellg()));
-  if (!stream.Write(request)) return absl::OkStatus();
   file.seekg(0);
   std::string chunk(kChunkBytes, '\0');
   while (file) {
@@ -34,6 +41,18 @@ absl::Status SendFile(grpc::ClientWriter<v1::UploadRequest>& stream, absl::strin
   if (file.bad()) return absl::InternalError(absl::StrCat("cannot read ", path));
   stream.WritesDone();
   return absl::OkStatus();
+}
+
+void SendBytes(grpc::ClientWriter<v1::UploadRequest>& stream, absl::string_view digest,
+               absl::string_view bytes) {
+  if (!SendStart(stream, digest, static_cast<int64_t>(bytes.size()))) return;
+  v1::UploadRequest request;
+  for (; !bytes.empty(); bytes.remove_prefix(std::min(bytes.size(), kChunkBytes))) {
+    const absl::string_view chunk = bytes.substr(0, kChunkBytes);
+    request.set_chunk(chunk.data(), chunk.size());
+    if (!stream.Write(request)) return;
+  }
+  stream.WritesDone();
 }
 
 // Receives everything: `begin` gets the announced size, `append` each chunk. An error
@@ -104,6 +123,14 @@ absl::Status ArtifactClient::Upload(grpc::ClientContext& context, absl::string_v
   if (!sent.ok()) context.TryCancel();
   const absl::Status answered = FromGrpc(stream->Finish());
   return sent.ok() ? answered : sent;
+}
+
+absl::Status ArtifactClient::Put(grpc::ClientContext& context, absl::string_view digest,
+                                 absl::string_view bytes) {
+  v1::UploadResponse response;
+  const auto stream = stub_->Upload(&context, &response);
+  SendBytes(*stream, digest, bytes);
+  return FromGrpc(stream->Finish());
 }
 
 }  // namespace squish

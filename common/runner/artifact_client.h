@@ -33,6 +33,10 @@ class ArtifactClient {
   absl::Status Upload(grpc::ClientContext& context, absl::string_view digest,
                       const std::string& path);
 
+  // The same of bytes in memory.
+  absl::Status Put(grpc::ClientContext& context, absl::string_view digest,
+                   absl::string_view bytes);
+
  private:
   const std::unique_ptr<v1::ArtifactService::Stub> stub_;
 };

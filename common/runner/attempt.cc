@@ -42,6 +42,8 @@ bool IsBreakage(const absl::Status& status) {
   }
 }
 
+double Fraction(double said) { return std::isfinite(said) ? std::clamp(said, 0.0, 1.0) : 0.0; }
+
 double Jitter() { return static_cast<double>(RandomUint64() >> 11) * 0x1p-53; }
 
 }  // namespace
@@ -59,12 +61,16 @@ std::string CleanText(absl::string_view text, size_t maximum_bytes) {
 }
 
 RunnerAttempt::RunnerAttempt(v1::Assignment assignment, ArtifactCache* cache,
-                             ArtifactClient* client)
-    : assignment_(std::move(assignment)), cache_(cache), client_(client) {
+                             ArtifactClient* client, std::function<void()> on_news)
+    : assignment_(std::move(assignment)),
+      cache_(cache),
+      client_(client),
+      on_news_(std::move(on_news)) {
   progress_.set_attempt_id(id());
 }
 
 RunnerAttempt::~RunnerAttempt() {
+  EndCheckpoints();
   absl::MutexLock lock(&mutex_);
   for (const std::string& digest : held_) cache_->Unpin(digest);
 }
@@ -75,9 +81,55 @@ void RunnerAttempt::OnCancel(std::function<void()> callback) {
   if (cancelled_ && on_cancel_) on_cancel_();
 }
 
+void RunnerAttempt::OnStop(std::function<void()> callback) {
+  absl::MutexLock lock(&mutex_);
+  on_stop_ = std::move(callback);
+  if (stopped_ && on_stop_) on_stop_();
+}
+
+void RunnerAttempt::ResumedAt(double fraction) {
+  absl::MutexLock lock(&mutex_);
+  progress_.set_resumed_at(Fraction(fraction));
+}
+
+void RunnerAttempt::Checkpoint(std::string file, const v1::Checkpoint& what) {
+  absl::MutexLock lock(&mutex_);
+  if (cancelled_) return;
+  if (sender_ == nullptr) {
+    sender_ = std::make_unique<CheckpointSender>(client_, [this](const v1::Checkpoint& named) {
+      {
+        absl::MutexLock named_lock(&mutex_);
+        *progress_.mutable_checkpoint() = named;
+      }
+      on_news_();
+    });
+  }
+  sender_->Send(std::move(file), what);
+}
+
+void RunnerAttempt::EndCheckpoints() {
+  CheckpointSender* sender = nullptr;
+  {
+    absl::MutexLock lock(&mutex_);
+    sender = sender_.get();
+  }
+  if (sender == nullptr) return;
+  if (stopped_ && !cancelled_) sender->Flush();  // Cancel ends it.
+  sender->End();
+}
+
+void RunnerAttempt::Stop() {
+  {
+    absl::MutexLock lock(&mutex_);
+    stopped_ = true;
+    if (on_stop_) return on_stop_();
+  }
+  Cancel();
+}
+
 void RunnerAttempt::Progress(double fraction, std::string note) {
   absl::MutexLock lock(&mutex_);
-  progress_.set_fraction(std::isfinite(fraction) ? std::clamp(fraction, 0.0, 1.0) : 0.0);
+  progress_.set_fraction(Fraction(fraction));
   progress_.set_note(CleanText(note, kMaximumNoteBytes));
 }
 
@@ -90,6 +142,7 @@ void RunnerAttempt::Cancel() {
   absl::MutexLock lock(&mutex_);
   if (cancelled_.exchange(true)) return;
   for (grpc::ClientContext* transfer : transfers_) transfer->TryCancel();
+  if (sender_ != nullptr) sender_->End();
   if (on_cancel_) on_cancel_();
 }
 

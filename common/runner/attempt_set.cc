@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <exception>
 #include <utility>
 
@@ -26,13 +27,13 @@ void SetFailure(v1::AttemptResult& result, absl::string_view message) {
 }  // namespace
 
 AttemptSet::AttemptSet(int slots, JobExecutor* executor, Spool* spool, ArtifactCache* cache,
-                       ArtifactClient* client, std::function<void()> on_finished)
+                       ArtifactClient* client, std::function<void()> on_news)
     : slots_(slots),
       executor_(executor),
       spool_(spool),
       cache_(cache),
       client_(client),
-      on_finished_(std::move(on_finished)) {}
+      on_news_(std::move(on_news)) {}
 
 AttemptSet::~AttemptSet() { EndAll(); }
 
@@ -49,7 +50,7 @@ void AttemptSet::Adopt(const v1::Assignment& assignment) {
     return;
   }
   held_[assignment.attempt_id()].attempt =
-      std::make_shared<RunnerAttempt>(assignment, cache_, client_);
+      std::make_shared<RunnerAttempt>(assignment, cache_, client_, on_news_);
 }
 
 void AttemptSet::CancelUnwanted(const std::set<std::string>& named,
@@ -112,18 +113,19 @@ bool AttemptSet::Full() const {
 
 void AttemptSet::Work(RunnerAttempt& attempt) {
   const v1::AttemptResult result = Execute(attempt);
-  if (result.has_failure() && !attempt.cancelled()) {
+  attempt.EndCheckpoints();
+  if (result.has_failure() && !attempt.given_up()) {
     spdlog::warn("attempt {} failed: {}", attempt.id(),
                  CleanText(result.failure().message(), kLoggedBytes));
   }
   // What a cancelled attempt has finished all the same may still be the first result of
   // its job: a lease that ran out cancels as well.
-  if (!result.has_failure() || !attempt.cancelled()) SpoolResult(result, attempt);
+  if (!result.has_failure() || !attempt.given_up()) SpoolResult(result, attempt);
   {
     absl::MutexLock lock(&mutex_);
     held_.at(attempt.id()).finished = true;
   }
-  on_finished_();
+  on_news_();
 }
 
 v1::AttemptResult AttemptSet::Execute(RunnerAttempt& attempt) {
@@ -157,6 +159,36 @@ void AttemptSet::SpoolResult(const v1::AttemptResult& result, const RunnerAttemp
                   std::string(status.message()));
     attempt.Pause(DelayAfter(kSpoolTrouble, failures, Jitter()));
   }
+}
+
+bool AttemptSet::AllEnded() const {
+  return std::all_of(held_.begin(), held_.end(), [](const auto& entry) {
+    return entry.second.finished || !entry.second.thread.joinable();
+  });
+}
+
+std::vector<v1::AttemptProgress> AttemptSet::GiveUp(absl::Duration limit) {
+  std::vector<std::shared_ptr<RunnerAttempt>> attempts;
+  {
+    absl::MutexLock lock(&mutex_);
+    ending_ = true;
+    for (const auto& [id, held] : held_) {
+      if (!held.finished) attempts.push_back(held.attempt);
+    }
+  }
+  for (const auto& attempt : attempts) attempt->Stop();
+  {
+    absl::MutexLock lock(&mutex_);
+    mutex_.AwaitWithTimeout(absl::Condition(this, &AttemptSet::AllEnded), limit);
+  }
+  std::vector<v1::AttemptProgress> progress;
+  for (const auto& attempt : attempts) {
+    v1::AttemptProgress last = attempt->Snapshot();
+    if (last.has_checkpoint() && !spool_->Contains(attempt->id())) {
+      progress.push_back(std::move(last));
+    }
+  }
+  return progress;
 }
 
 void AttemptSet::EndAll() {

@@ -3,6 +3,7 @@
 //
 //   Adopt ─► waits for a slot ─► runs ─► result spooled ─► reaped
 //                    └── Cancel ──┴────► failure dropped ──┘
+//                        GiveUp
 //
 // Thread-safe, but for StartAndReap and EndAll, which are for one thread.
 #ifndef SQUISH_COMMON_RUNNER_ATTEMPT_SET_H_
@@ -18,6 +19,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 #include "common/runner/artifact_cache.h"
 #include "common/runner/artifact_client.h"
 #include "common/runner/attempt.h"
@@ -29,9 +31,10 @@ namespace squish {
 
 class AttemptSet {
  public:
-  // All outlive it. `on_finished` is called after each attempt's end, by its thread.
+  // All outlive it. `on_news` is called, by any thread, after each attempt's end and when one
+  // has something new to tell of a checkpoint.
   AttemptSet(int slots, JobExecutor* executor, Spool* spool, ArtifactCache* cache,
-             ArtifactClient* client, std::function<void()> on_finished);
+             ArtifactClient* client, std::function<void()> on_news);
   ~AttemptSet();  // EndAll.
   AttemptSet(const AttemptSet&) = delete;
   AttemptSet& operator=(const AttemptSet&) = delete;
@@ -53,6 +56,10 @@ class AttemptSet {
   // Whether no further attempt could start.
   bool Full() const ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // Stops all (RunnerAttempt::Stop), waits for their ends for so long at most, and returns how
+  // far those are that did not finish and have a checkpoint. No other is adopted any more.
+  std::vector<v1::AttemptProgress> GiveUp(absl::Duration limit) ABSL_LOCKS_EXCLUDED(mutex_);
+
   // Cancels all and waits for their ends; nothing is adopted any more.
   void EndAll() ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -64,6 +71,7 @@ class AttemptSet {
   };
   void Work(RunnerAttempt& attempt) ABSL_LOCKS_EXCLUDED(mutex_);
   v1::AttemptResult Execute(RunnerAttempt& attempt);
+  bool AllEnded() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void SpoolResult(const v1::AttemptResult& result, const RunnerAttempt& attempt);
 
   const int slots_;
@@ -71,7 +79,7 @@ class AttemptSet {
   Spool* const spool_;
   ArtifactCache* const cache_;
   ArtifactClient* const client_;
-  const std::function<void()> on_finished_;
+  const std::function<void()> on_news_;
 
   mutable absl::Mutex mutex_;
   bool ending_ ABSL_GUARDED_BY(mutex_) = false;

@@ -106,7 +106,8 @@ class RunnerImpl : public Runner {
                             const v1::SynchronizeResponse& response, absl::Duration call_took);
   void Wait(absl::Duration duration, bool for_stop_only) ABSL_LOCKS_EXCLUDED(mutex_);
   void NoteOutcome(const absl::Status& status);
-  void Drain();
+  // Says goodbye, and from where others can go on with what is given up.
+  void Drain(const std::vector<v1::AttemptProgress>& given_up);
   void Wake() ABSL_LOCKS_EXCLUDED(mutex_) {
     absl::MutexLock lock(&mutex_);
     wake_ = true;
@@ -171,8 +172,9 @@ absl::Status RunnerImpl::Run() {
       Wait(DelayAfter(kAbsence, ++failures, Jitter()), /*for_stop_only=*/true);
     }
   }
+  const std::vector<v1::AttemptProgress> given_up = attempts_.GiveUp(options_.stop_limit);
   attempts_.EndAll();
-  Drain();
+  Drain(given_up);
   return absl::OkStatus();
 }
 
@@ -284,8 +286,9 @@ void RunnerImpl::NoteOutcome(const absl::Status& status) {
                options_.coordinator, status.ToString());
 }
 
-void RunnerImpl::Drain() {
-  const v1::SynchronizeRequest request = MakeRequest(/*draining=*/true);
+void RunnerImpl::Drain(const std::vector<v1::AttemptProgress>& given_up) {
+  v1::SynchronizeRequest request = MakeRequest(/*draining=*/true);
+  *request.mutable_attempts() = {given_up.begin(), given_up.end()};
   v1::SynchronizeResponse response;
   const absl::Status status = Call(request, &response);
   if (!status.ok()) {

@@ -26,6 +26,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "common/artifacts/blob_store.h"
 #include "squish/v1/runner.pb.h"
 
@@ -45,6 +46,16 @@ class Attempt {
   virtual bool cancelled() const = 0;
   virtual void OnCancel(std::function<void()> callback) = 0;
   virtual void Progress(double fraction, std::string note) = 0;
+  // The runner stops and gives the attempt up: a last chance to send a checkpoint. The
+  // attempt is cancelled some seconds later, or when its work is over and what it sent is
+  // there; its failure is dropped. Without a callback it is cancelled at once. Otherwise as
+  // OnCancel.
+  virtual void OnStop(std::function<void()> callback) = 0;
+  // A checkpoint of it, to be sent while work goes on. `what` has all but the artifact. Of
+  // several on their way the latest is sent; the coordinator is told when it has it.
+  virtual void Checkpoint(std::string file, const v1::Checkpoint& what) = 0;
+  // At which fraction its work began, having gone on from the job's checkpoint.
+  virtual void ResumedAt(double fraction) = 0;
   // A local file with the artifact's bytes, downloaded if need be; it stays until the
   // attempt ends. Waits for an absent coordinator; CANCELLED ends that. NOT_FOUND: the
   // coordinator has no such artifact. DATA_LOSS: its bytes are damaged there.
@@ -83,6 +94,8 @@ struct RunnerOptions {
   v1::RunnerInfo info;
   // Networks that no attempt uses are forgotten, the longest unused first, above this.
   int64_t artifact_cache_bytes = int64_t{2} << 30;
+  // For last checkpoints. Those who start runners may kill them after ten seconds.
+  absl::Duration stop_limit = absl::Seconds(7);
 };
 
 class Runner {
@@ -97,7 +110,8 @@ class Runner {
   // coordinator refuses this version for good.
   virtual absl::Status Run() = 0;
 
-  // Asks Run to end: cancels attempts, drains. Safe in any thread; not in a signal handler.
+  // Asks Run to end: gives up attempts (Attempt::OnStop), cancels those that are left after
+  // `stop_limit`, drains. Safe in any thread; not in a signal handler.
   virtual void Stop() = 0;
 };
 

@@ -103,6 +103,8 @@ class Replay {
       jobs_[place] = {std::move(job)};
     }
     SQUISH_ASSIGN_OR_RETURN(attempts_, population_.Attempts(stored_.row, 0));
+    SQUISH_ASSIGN_OR_RETURN(checkpoints_, population_.Checkpoints(stored_.row));
+    for (const auto& [job, checkpoint] : checkpoints_) AddNamedArtifacts(checkpoint, artifacts_);
     return absl::OkStatus();
   }
 
@@ -254,6 +256,9 @@ class Replay {
       const bool is_open = state != JobState::kDone && state != JobState::kWithdrawn;
       findings_.Require(!is_open || (row.wanted && !ended), where,
                         "the job is open, and nobody wants it");
+      findings_.Require(is_open || checkpoints_.count(row.job.id) == 0, where,
+                        absl::StrCat("there is a checkpoint, and the job is ",
+                                     JobStateName(state)));
     }
   }
 
@@ -270,6 +275,7 @@ class Replay {
   std::map<JobPlace, Row> jobs_;
   std::map<int64_t, JobPlace> by_id_;
   std::vector<StoredAttempt> attempts_;
+  std::map<int64_t, v1::Checkpoint> checkpoints_;  // By job.
 
   v1::EvolutionSummary summary_;  // As replayed.
   bool finished_ = false;

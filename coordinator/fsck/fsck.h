@@ -7,7 +7,8 @@
 //   - a job is DONE exactly when its fact is there, and a fact is there once; every wanted job
 //     is there, and no other that is still open
 //   - an attempt runs only for a job that is LEASED; images planned and wasted add up
-//   - artifacts: every one that a fact or a spec names is there, with its digest
+//   - a job that is over has no checkpoint
+//   - artifacts: every one that a fact, a spec or a checkpoint names is there, with its digest
 #ifndef SQUISH_COORDINATOR_FSCK_FSCK_H_
 #define SQUISH_COORDINATOR_FSCK_FSCK_H_
 

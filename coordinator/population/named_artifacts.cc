@@ -70,7 +70,19 @@ absl::Status AddNamedArtifacts(Database& database, int64_t experiment,
     one.Bind(experiment, generation);
     SQUISH_RETURN_IF_ERROR(AddFacts(std::move(one), retention, digests));
   }
-  return absl::OkStatus();
+  Query checkpoints = database.Prepare(
+      "SELECT artifact FROM checkpoints CROSS JOIN jobs ON jobs.id = checkpoints.job "
+      "WHERE experiment = ?1");
+  checkpoints.Bind(experiment);
+  while (true) {
+    SQUISH_ASSIGN_OR_RETURN(const bool row, checkpoints.Step());
+    if (!row) return absl::OkStatus();
+    Add(std::string(checkpoints.Text(0)), digests);
+  }
+}
+
+void AddNamedArtifacts(const v1::Checkpoint& checkpoint, std::set<std::string>& digests) {
+  Add(checkpoint.artifact(), digests);
 }
 
 absl::StatusOr<std::set<std::string>> NamedArtifacts(const std::string& path) {
@@ -87,6 +99,11 @@ absl::StatusOr<std::set<std::string>> NamedArtifacts(const std::string& path) {
     SQUISH_RETURN_IF_ERROR(AddNamedArtifacts(*database, experiments.Integer(0), spec, summary,
                                              digests));
   }
+}
+
+absl::Status ForgetCheckpoints(const std::string& path) {
+  SQUISH_ASSIGN_OR_RETURN(const std::unique_ptr<Database> database, Database::Open(path));
+  return database->Execute("DELETE FROM checkpoints");
 }
 
 }  // namespace squish

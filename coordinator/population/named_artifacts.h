@@ -16,12 +16,13 @@
 
 namespace squish {
 
-// Adds the digests that a result, or a spec, names.
+// Adds the digests that a result, a spec, or a checkpoint names.
 void AddNamedArtifacts(const v1::AttemptResult& result, std::set<std::string>& digests);
 void AddNamedArtifacts(const v1::ExperimentSpec& spec, std::set<std::string>& digests);
+void AddNamedArtifacts(const v1::Checkpoint& checkpoint, std::set<std::string>& digests);
 
-// Adds those of a stored experiment: of its spec, and of the facts about everybody whom its
-// retention keeps. `spec` is complete. Codes of Database::Execute; DATA_LOSS: a record cannot
+// Adds those of a stored experiment: of its spec, its checkpoints, and of the facts about
+// everybody whom its retention keeps. `spec` is complete. Codes of Database::Execute; DATA_LOSS: a record cannot
 // be read.
 absl::Status AddNamedArtifacts(Database& database, int64_t experiment,
                                const v1::ExperimentSpec& spec,
@@ -31,6 +32,10 @@ absl::Status AddNamedArtifacts(Database& database, int64_t experiment,
 // Those of all experiments of the database at `path`. Nobody else may write to it. Codes as
 // above.
 absl::StatusOr<std::set<std::string>> NamedArtifacts(const std::string& path);
+
+// Makes a copy of a database forget its checkpoints, whose artifacts go while others are
+// fetched. As NamedArtifacts.
+absl::Status ForgetCheckpoints(const std::string& path);
 
 }  // namespace squish
 

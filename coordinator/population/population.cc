@@ -509,6 +509,47 @@ absl::StatusOr<std::vector<StoredAttempt>> Population::Attempts(int64_t experime
   return ReadAll(std::move(query), ReadAttempt);
 }
 
+void Population::PutCheckpoint(int64_t job, const v1::Checkpoint& checkpoint) {
+  Write("a checkpoint",
+        "INSERT INTO checkpoints (job, artifact, record) VALUES (?1, ?2, ?3) ON CONFLICT (job) "
+        "DO UPDATE SET artifact = excluded.artifact, record = excluded.record",
+        job, checkpoint.artifact(), Blob{Serialise(checkpoint)});
+}
+
+void Population::RemoveCheckpoint(int64_t job) {
+  Write("the end of a checkpoint", "DELETE FROM checkpoints WHERE job = ?1", job);
+}
+
+absl::StatusOr<std::optional<v1::Checkpoint>> Population::FindCheckpoint(int64_t job) {
+  Query query = database_->Prepare("SELECT record FROM checkpoints WHERE job = ?1");
+  query.Bind(job);
+  SQUISH_ASSIGN_OR_RETURN(const bool row, query.Step());
+  if (!row) return std::nullopt;
+  v1::Checkpoint checkpoint;
+  SQUISH_RETURN_IF_ERROR(Parse(query.Text(0), "checkpoint", &checkpoint));
+  return checkpoint;
+}
+
+absl::StatusOr<std::map<int64_t, v1::Checkpoint>> Population::Checkpoints(int64_t experiment) {
+  Query query = database_->Prepare(
+      "SELECT checkpoints.job, record FROM checkpoints JOIN jobs ON jobs.id = checkpoints.job "
+      "WHERE experiment = ?1");
+  query.Bind(experiment);
+  std::map<int64_t, v1::Checkpoint> checkpoints;
+  while (true) {
+    SQUISH_ASSIGN_OR_RETURN(const bool row, query.Step());
+    if (!row) return checkpoints;
+    SQUISH_RETURN_IF_ERROR(
+        Parse(query.Text(1), "checkpoint", &checkpoints[query.Integer(0)]));
+  }
+}
+
+absl::StatusOr<bool> Population::IsCheckpoint(absl::string_view artifact) {
+  Query query = database_->Prepare("SELECT 1 FROM checkpoints WHERE artifact = ?1");
+  query.Bind(artifact);
+  return query.Step();
+}
+
 void Population::AddDatasetFact(int64_t experiment, const v1::DatasetSummary& dataset) {
   Write("a fact", "INSERT INTO facts (experiment, kind, content) VALUES (?1, 'DATASET', ?2)",
         experiment, Blob{Serialise(dataset)});

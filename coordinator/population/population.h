@@ -164,6 +164,15 @@ class Population {
   absl::StatusOr<std::vector<BoardJob>> Jobs(int64_t experiment, int from_generation);
   absl::StatusOr<std::vector<StoredAttempt>> Attempts(int64_t experiment, int from_generation);
 
+  // --- Checkpoints: of an open training the latest. Added, or replaced; removed before the job
+  // is over. FAILED_PRECONDITION: the job is over already, or no training.
+  void PutCheckpoint(int64_t job, const v1::Checkpoint& checkpoint);
+  void RemoveCheckpoint(int64_t job);
+  absl::StatusOr<std::optional<v1::Checkpoint>> FindCheckpoint(int64_t job);
+  absl::StatusOr<std::map<int64_t, v1::Checkpoint>> Checkpoints(int64_t experiment);  // By job.
+  // Whether some job's is this artifact.
+  absl::StatusOr<bool> IsCheckpoint(absl::string_view artifact);
+
   // --- Facts, in the order of acceptance.
   void AddDatasetFact(int64_t experiment, const v1::DatasetSummary& dataset);
   void AddResultFact(int64_t experiment, const v1::AttemptResult& result);

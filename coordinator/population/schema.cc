@@ -185,8 +185,29 @@ DROP TABLE individuals;
 ALTER TABLE individuals_of_version_3 RENAME TO individuals;
 )sql";
 
+// Version 4: checkpoints of trainings. Only the latest of a job counts, and only while the job
+// is open.
+constexpr char kVersion4[] = R"sql(
+CREATE TABLE checkpoints (
+  job      INTEGER PRIMARY KEY REFERENCES jobs(id),
+  artifact TEXT NOT NULL CHECK (length(artifact) = 64),
+  record   BLOB NOT NULL                      -- Checkpoint
+) STRICT;
+CREATE INDEX checkpoints_by_artifact ON checkpoints(artifact);
+
+CREATE TRIGGER checkpoints_of_open_trainings BEFORE INSERT ON checkpoints
+WHEN NOT EXISTS (SELECT 1 FROM jobs WHERE id = new.job AND kind = 'TRAIN' AND
+                 state NOT IN ('DONE','WITHDRAWN'))
+BEGIN SELECT RAISE(ABORT, 'only a training that is not over has a checkpoint'); END;
+
+CREATE TRIGGER jobs_end_without_checkpoint BEFORE UPDATE OF state ON jobs
+WHEN new.state IN ('DONE','WITHDRAWN') AND
+     EXISTS (SELECT 1 FROM checkpoints WHERE job = new.id)
+BEGIN SELECT RAISE(ABORT, 'a job that is over has no checkpoint'); END;
+)sql";
+
 // kMigrations[v] leads from version v to version v + 1.
-constexpr const char* kMigrations[] = {kVersion1, kVersion2, kVersion3};
+constexpr const char* kMigrations[] = {kVersion1, kVersion2, kVersion3, kVersion4};
 static_assert(std::size(kMigrations) == kSchemaVersion);
 
 absl::Status NotAPopulation(absl::string_view path, absl::string_view what) {

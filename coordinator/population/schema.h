@@ -12,7 +12,7 @@ namespace squish {
 inline constexpr int kApplicationId = 0x53717368;
 
 // The version that this program reads and writes; in the header as user_version.
-inline constexpr int kSchemaVersion = 3;
+inline constexpr int kSchemaVersion = 4;
 
 // Makes a new file a population, and brings an older one up to kSchemaVersion, each
 // version in one transaction. INVALID_ARGUMENT: the file is something else.

@@ -7,6 +7,7 @@
 #include "absl/strings/escaping.h"
 #include "common/base/ids.h"
 #include "common/spec/defaults.h"
+#include "coordinator/service/checkpoint_check.h"
 #include "coordinator/jobs/straggling.h"
 #include "coordinator/service/result_check.h"
 #include "spdlog/spdlog.h"
@@ -27,6 +28,18 @@ v1::Job Attempts::WorkOf(int64_t job) {
   }
   ledger_.population().Fail(work.status());
   return {};
+}
+
+v1::Job Attempts::WorkOf(const BoardAttempt& attempt) {
+  v1::Job work = WorkOf(attempt.job);
+  if (!work.has_train()) return work;
+  auto checkpoint = ledger_.population().FindCheckpoint(attempt.job);
+  if (!checkpoint.ok()) {
+    ledger_.population().Fail(checkpoint.status());
+  } else if (checkpoint->has_value()) {
+    *work.mutable_train()->mutable_checkpoint() = **std::move(checkpoint);
+  }
+  return work;
 }
 
 bool Attempts::Lease(const v1::RunnerInfo& runner, const Fits& fits) {
@@ -105,6 +118,23 @@ void Attempts::NoteProgress(const std::string& runner, const v1::AttemptProgress
   AttemptNote& note = experiment.attempts[attempt->id];
   note.fraction = std::clamp(progress.fraction(), 0.0, 1.0);
   note.note = progress.note();
+  if (std::isfinite(progress.resumed_at())) {
+    note.saved = std::clamp(progress.resumed_at(), note.saved, 1.0);
+  }
+  if (progress.has_checkpoint() && progress.checkpoint().artifact() != note.checkpoint) {
+    NoteCheckpoint(note, *attempt, progress.checkpoint());
+  }
+}
+
+// Of an attempt that has ended another one may have gone further meanwhile.
+void Attempts::NoteCheckpoint(AttemptNote& note, const BoardAttempt& attempt,
+                              const v1::Checkpoint& checkpoint) {
+  const BoardJob& job = *ledger_.board().FindJob(attempt.job);
+  if (attempt.state != AttemptState::kRunning || job.key.kind() != v1::JobKey::TRAIN) return;
+  if (!IsUsable(checkpoint, ledger_.population().artifacts())) return;
+  ledger_.RecordCheckpoint(job.id, checkpoint);
+  note.checkpoint = checkpoint.artifact();
+  note.saved = std::max(note.saved, checkpoint.fraction());
 }
 
 void Attempts::Expire() {
@@ -162,6 +192,7 @@ void Attempts::Deliver(const std::string& runner, const v1::AttemptResult& resul
 
 void Attempts::Accept(LiveExperiment& experiment, const BoardJob& job,
                       const v1::AttemptResult& result) {
+  if (result.has_train()) ledger_.ForgetCheckpoint(job.id);
   ledger_.population().UpdateJob(job);
   ledger_.RecordEnd(experiment, result.attempt_id(), 0);
   ledger_.RecordStopped(experiment, job.id);
@@ -196,11 +227,10 @@ void Attempts::RecordFailure(LiveExperiment& experiment, const BoardJob& job,
 void Attempts::RecordLate(LiveExperiment& experiment, const v1::AttemptResult& result,
                           bool nondeterministic) {
   AttemptNote& note = experiment.attempts[result.attempt_id()];
-  const bool again = result.has_train() && note.images_wasted == result.train().images_seen();
-  if (again) return;
-  if (result.has_train()) {
-    ledger_.RecordEnd(experiment, result.attempt_id(), result.train().images_seen());
-  }
+  const int64_t wasted =
+      std::llround((1 - note.saved) * static_cast<double>(result.train().images_seen()));
+  if (result.has_train() && note.images_wasted == wasted) return;  // Said again.
+  if (result.has_train()) ledger_.RecordEnd(experiment, result.attempt_id(), wasted);
   if (nondeterministic) {
     ++experiment.stored.nondeterministic;
     const BoardJob& job = *ledger_.board().FindJob(note.job);

@@ -43,11 +43,12 @@ class Attempts {
   std::vector<BoardAttempt> Running(const std::string& runner) const {
     return ledger_.board().Running(runner);
   }
-  v1::Job WorkOf(const BoardAttempt& attempt) { return WorkOf(attempt.job); }
+  // The job as its runner is given it: with the latest checkpoint.
+  v1::Job WorkOf(const BoardAttempt& attempt);
 
   // Renews the leases of this incarnation; attempts of an earlier one are lost.
   void Renew(const v1::RunnerInfo& runner);
-  // How far the runner says its attempts are.
+  // How far the runner says its attempts are, and from where others could go on.
   void NoteProgress(const std::string& runner, const v1::AttemptProgress& progress);
   // Attempts whose lease ran out are lost.
   void Expire();
@@ -62,6 +63,8 @@ class Attempts {
   v1::Job WorkOf(int64_t job);
   bool IsStraggler(const LiveExperiment& experiment, int64_t job) const;
   void RecordGiven(const BoardAttempt& attempt, const char* how);
+  void NoteCheckpoint(AttemptNote& note, const BoardAttempt& attempt,
+                      const v1::Checkpoint& checkpoint);
   void RecordLost(const std::vector<JobBoard::Lost>& lost);
   void Accept(LiveExperiment& experiment, const BoardJob& job, const v1::AttemptResult& result);
   void RecordFailure(LiveExperiment& experiment, const BoardJob& job, const std::string& attempt);

@@ -1,5 +1,5 @@
 // What one batch of the coordinator changed, for those who are told once it is on disk:
-// watchers and metrics. A batch that could not be committed changed nothing.
+// watchers, metrics, the store of artifacts. A batch that could not be committed changed nothing.
 #ifndef SQUISH_COORDINATOR_SERVICE_CHANGES_H_
 #define SQUISH_COORDINATOR_SERVICE_CHANGES_H_
 
@@ -37,6 +37,9 @@ struct Changes {
   std::vector<std::string> ended;
 
   int64_t lease_expiries = 0;
+
+  // Artifacts of checkpoints that are no job's latest any more.
+  std::vector<std::string> obsolete_checkpoints;
 };
 
 }  // namespace squish

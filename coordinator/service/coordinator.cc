@@ -194,11 +194,23 @@ void Coordinator::Publish() {
     if (hub_.IsWatched(experiment.id())) hub_.Tell(DescribeNow(experiment));
   }
   metrics_.Count(changes);
+  RemoveCheckpoints(changes.obsolete_checkpoints);
   const absl::Duration now = clock_.Steady();
   if (metrics_.IsDue(now) || !changes.ended.empty()) {
     metrics_.Show(now, parts_->ledger.board(), parts_->fleet, parts_->live, population_);
   }
   if (!changes.ended.empty()) NoteEnded();
+}
+
+// Nothing else names a checkpoint, and at one a minute they would fill the disk. One that a
+// crash leaves behind does no harm.
+void Coordinator::RemoveCheckpoints(const std::vector<std::string>& artifacts) {
+  for (const std::string& artifact : artifacts) {
+    // Attempts that trained alike made the same one.
+    if (population_.IsCheckpoint(artifact).value_or(true)) continue;
+    const absl::Status removed = population_.artifacts().Remove(artifact);
+    if (!removed.ok()) spdlog::warn("checkpoint {} stays: {}", artifact, removed.ToString());
+  }
 }
 
 void Coordinator::NoteEnded() {

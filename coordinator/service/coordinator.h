@@ -141,6 +141,7 @@ class Coordinator {
   void Finish(const absl::Status& committed);
   void Publish();
   void NoteEnded();
+  void RemoveCheckpoints(const std::vector<std::string>& artifacts);
   void CheckAllEnded();
   absl::StatusOr<v1::Experiment> DescribeFor(absl::string_view id);
   v1::Experiment DescribeNow(const LiveExperiment& experiment);

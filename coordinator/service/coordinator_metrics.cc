@@ -57,7 +57,13 @@ CoordinatorMetrics::CoordinatorMetrics(Metrics* metrics)
           "Wall time that a worker's trainers spent inside training steps since its start.")),
       runner_child_restarts_(metrics->Gauges(
           "squish_runner_child_restarts",
-          "Trainers or engines that a runner had to replace since its start.")) {
+          "Trainers or engines that a runner had to replace since its start.")),
+      runner_checkpoints_(metrics->Gauges(
+          "squish_runner_checkpoints",
+          "Checkpoints that a worker's trainers made since its start.")),
+      runner_resumed_(metrics->Gauges(
+          "squish_runner_resumed_trainings",
+          "Trainings of a worker that went on from a checkpoint since its start.")) {
   lease_expiries_.Add({}, 0);  // There from the start.
   CountRemoved(0, 0);
 }
@@ -118,7 +124,8 @@ void CoordinatorMetrics::ShowRunners(const Fleet& fleet) {
   std::map<v1::RunnerInfo::Kind, int> connected = {{v1::RunnerInfo::WORKER, 0},
                                                    {v1::RunnerInfo::AGENT, 0}};
   std::map<v1::RunnerInfo::Kind, int> set_aside = connected;
-  std::vector<std::pair<MetricLabels, double>> resident, steps, restarts;
+  std::vector<std::pair<MetricLabels, double>> resident, steps, restarts, checkpoints,
+      resumed;
   for (const auto& [id, runner] : fleet.runners()) {
     if (runner.draining) continue;
     ++connected[runner.info.kind()];
@@ -130,6 +137,8 @@ void CoordinatorMetrics::ShowRunners(const Fleet& fleet) {
     restarts.emplace_back(labels, static_cast<double>(metrics.child_restarts()));
     if (runner.info.kind() == v1::RunnerInfo::WORKER) {
       steps.emplace_back(labels, metrics.step_seconds());
+      checkpoints.emplace_back(labels, static_cast<double>(metrics.checkpoints()));
+      resumed.emplace_back(labels, static_cast<double>(metrics.resumed()));
     }
   }
   for (const auto& [kind, count] : connected) {
@@ -139,6 +148,8 @@ void CoordinatorMetrics::ShowRunners(const Fleet& fleet) {
   runner_resident_bytes_.Replace(resident);
   runner_step_seconds_.Replace(steps);
   runner_child_restarts_.Replace(restarts);
+  runner_checkpoints_.Replace(checkpoints);
+  runner_resumed_.Replace(resumed);
 }
 
 }  // namespace squish

@@ -52,6 +52,8 @@ class CoordinatorMetrics {
   GaugeTable runner_resident_bytes_;
   GaugeTable runner_step_seconds_;
   GaugeTable runner_child_restarts_;
+  GaugeTable runner_checkpoints_;
+  GaugeTable runner_resumed_;
 };
 
 }  // namespace squish

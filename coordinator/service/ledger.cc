@@ -200,6 +200,7 @@ void Ledger::Withdraw(LiveExperiment& experiment, int64_t id) {
   const BoardJob* job = board_.FindJob(id);
   if (job->state == JobState::kDone || job->state == JobState::kWithdrawn) return;
   board_.Withdraw(id);
+  ForgetCheckpoint(id);
   population_.UpdateJob(*job);
   RecordStopped(experiment, id);
 }
@@ -237,7 +238,8 @@ void Ledger::RecordEnd(LiveExperiment& experiment, const std::string& id,
   const BoardAttempt& attempt = *board_.FindAttempt(id);
   const BoardJob& job = *board_.FindJob(attempt.job);
   if (!images_wasted.has_value() && job.key.kind() == v1::JobKey::TRAIN) {
-    images_wasted = std::llround(note.fraction * PlannedImages(experiment, job.key));
+    images_wasted = std::llround(std::max(0.0, note.fraction - note.saved) *
+                                 PlannedImages(experiment, job.key));
   }
   const int64_t wasted = images_wasted.value_or(0);
   v1::Experiment& stored = experiment.stored.experiment;
@@ -248,6 +250,23 @@ void Ledger::RecordEnd(LiveExperiment& experiment, const std::string& id,
   if (running == experiment.running.end()) return;
   running->second.erase(id);
   if (running->second.empty()) experiment.running.erase(running);
+}
+
+bool Ledger::NoteObsolete(int64_t job) {
+  const auto earlier = population_.FindCheckpoint(job);
+  if (!earlier.ok()) population_.Fail(earlier.status());
+  if (!earlier.ok() || !earlier->has_value()) return false;
+  changes_.obsolete_checkpoints.push_back((*earlier)->artifact());
+  return true;
+}
+
+void Ledger::RecordCheckpoint(int64_t job, const v1::Checkpoint& checkpoint) {
+  NoteObsolete(job);
+  population_.PutCheckpoint(job, checkpoint);
+}
+
+void Ledger::ForgetCheckpoint(int64_t job) {
+  if (NoteObsolete(job)) population_.RemoveCheckpoint(job);
 }
 
 void Ledger::RecordStopped(LiveExperiment& experiment, int64_t job) {

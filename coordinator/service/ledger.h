@@ -73,10 +73,17 @@ class Ledger {
   // its progress says.
   void RecordEnd(LiveExperiment& experiment, const std::string& attempt,
                  std::optional<int64_t> images_wasted = std::nullopt);
+  // Another checkpoint is the training's latest; or it needs none any more, which is to be said
+  // before the population hears that it is over.
+  void RecordCheckpoint(int64_t job, const v1::Checkpoint& checkpoint);
+  void ForgetCheckpoint(int64_t job);
+
   // Other running attempts of a job that is done, or those of a withdrawn one.
   void RecordStopped(LiveExperiment& experiment, int64_t job);
 
  private:
+  // The job's checkpoint is about to go; false: it has none.
+  bool NoteObsolete(int64_t job);
   void RefreshIndividual(LiveExperiment& experiment, int index);
   void RefreshChampion(LiveExperiment& experiment, int index);
 

@@ -32,6 +32,10 @@ struct AttemptNote {
   std::optional<absl::Duration> leased;  // Steady; unknown after a restart.
   double fraction = 0;                   // As the runner last said; so is the note.
   std::string note;
+  // Up to which fraction its work is not lost with it: what it went on from, or its latest
+  // checkpoint. Counted so whether or not somebody comes to go on from there.
+  double saved = 0;
+  std::string checkpoint;                // Artifact of the latest that it named.
   int64_t images_wasted = 0;             // Trained in vain by this attempt.
 };
 

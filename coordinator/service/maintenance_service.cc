@@ -14,6 +14,7 @@
 namespace squish {
 absl::StatusOr<v1::BackupResponse> MaintenanceServiceAdapter::StoreCopy(const std::string& path) {
   RemoveLast();
+  SQUISH_RETURN_IF_ERROR(ForgetCheckpoints(path));
   SQUISH_ASSIGN_OR_RETURN(const std::set<std::string> named, NamedArtifacts(path));
   last_.set_artifacts(static_cast<int64_t>(named.size()));
   SQUISH_ASSIGN_OR_RETURN(

@@ -2,6 +2,7 @@
 // there are, an experiment ends with the same population.
 #include <signal.h>
 
+#include <algorithm>
 #include <functional>
 #include <iostream>
 #include <map>
@@ -16,10 +17,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "common/artifacts/blob_store.h"
 #include "common/base/await.h"
 #include "common/base/file.h"
 #include "common/base/ids.h"
 #include "common/spec/experiment_spec.h"
+#include "common/weights/checkpoint.h"
 #include "coordinator/fsck/fsck.h"
 #include "coordinator/population/population.h"
 #include "ctl/coordinator_client.h"
@@ -53,6 +56,29 @@ training {
   final { epochs: 3 batch: 32 distillation { teacher: ANCESTOR } }
 }
 report_megabytes: [0.06]
+retry { lost_runners: 1000 failures: 1000 }
+)";
+
+// Little beside an ancestor that trains for long, in steps that are soon done.
+constexpr char kLongTrainingSpec[] = R"(
+name: "resume-test"
+seed: 7
+dataset {
+  name: "shapes"
+  input_size: 32
+  built_in { seed: 3 train_images: 300 val_images: 100 }
+}
+ancestor { squeezenet_v1_1 { width: 0.15 } }
+generations: 1
+offspring: 1
+parents: 1
+environment { resource_factor: 0.9 }
+measurement { fitness: ESTIMATED }
+training {
+  ancestor { epochs: 40 batch: 32 }
+  offspring { epochs: 1 batch: 32 }
+  final { epochs: 1 batch: 32 }
+}
 retry { lost_runners: 1000 failures: 1000 }
 )";
 
@@ -119,15 +145,17 @@ class KillTest : public testing::Test {
   }
 
   // Runs the experiment to its end. `disturb` is called after each birth, training,
-  // measurement and step of a champion that became durable; a coordinator that it killed and started is found again.
+  // measurement and step of a champion that became durable; a coordinator that it killed and
+  // started is found again.
   Outcome Run(const LocalClusterOptions& options,
-              const std::function<void(const Scene&)>& disturb = nullptr) {
+              const std::function<void(const Scene&)>& disturb = nullptr,
+              const char* text = kSpec) {
     LocalCluster cluster(options);
     const absl::Status started = cluster.StartAll();
     EXPECT_TRUE(started.ok()) << started;
     if (!started.ok()) return {};
     CoordinatorClient client(cluster.address());
-    const auto spec = ParseExperimentSpec(kSpec, "kill_test");
+    const auto spec = ParseExperimentSpec(text, "kill_test");
     EXPECT_TRUE(spec.ok()) << spec.status();
     const auto submitted = client.Submit(*spec);
     EXPECT_TRUE(submitted.ok()) << submitted.status();
@@ -180,6 +208,39 @@ struct Caught {
   ProcessInfo child;
 };
 
+bool IsProgram(const ProcessInfo& process, const std::string& program) {
+  return !process.name.empty() && absl::StartsWith(program, process.name);
+}
+
+// A trainer that was seen to say `lines` lines. Its first may be that it is ready, the
+// next that a training starts, the third that an epoch of it is done.
+std::optional<Caught> CatchTraining(LocalCluster& cluster, int lines) {
+  struct Seen {
+    int64_t bytes = 0;
+    int lines = 0;
+  };
+  std::map<pid_t, Seen> trainers;
+  std::optional<Caught> caught;
+  AwaitCondition(kCatchLimit, [&] {
+    for (const char* role : {"worker-1", "worker-2"}) {
+      for (const ProcessInfo& child : cluster.ChildrenOf(role)) {
+        if (!IsProgram(child, "squish-trainer")) continue;
+        const int64_t bytes = BytesWritten(child.pid);
+        const auto entry = trainers.try_emplace(child.pid, Seen{bytes, 0}).first;
+        if (entry->second.bytes == bytes) continue;
+        entry->second.bytes = bytes;
+        if (++entry->second.lines < lines) continue;
+        ::kill(child.pid, SIGSTOP);
+        caught = Caught{role, child};
+        return true;
+      }
+    }
+    return false;
+  });
+  EXPECT_TRUE(caught.has_value()) << "no training was seen";
+  return caught;
+}
+
 // First a worker and a trainer in the midst of the ancestor's training, whose planned
 // images are then wasted; after that the victims in turn. Each is started again at once.
 class Killer {
@@ -227,35 +288,6 @@ class Killer {
     EXPECT_TRUE(experiment.ok()) << experiment.status();
     return experiment.ok() && !HasEnded(*experiment) &&
            experiment->generation() < kLastGeneration;
-  }
-
-  // A trainer that was seen to say `lines` lines. Its first may be that it is ready, the
-  // next that a training starts, the third that an epoch of it is done.
-  static std::optional<Caught> CatchTraining(LocalCluster& cluster, int lines) {
-    struct Seen {
-      int64_t bytes = 0;
-      int lines = 0;
-    };
-    std::map<pid_t, Seen> trainers;
-    std::optional<Caught> caught;
-    AwaitCondition(kCatchLimit, [&] {
-      for (const char* role : {"worker-1", "worker-2"}) {
-        for (const ProcessInfo& child : cluster.ChildrenOf(role)) {
-          if (!IsProgram(child, "squish-trainer")) continue;
-          const int64_t bytes = BytesWritten(child.pid);
-          const auto entry = trainers.try_emplace(child.pid, Seen{bytes, 0}).first;
-          if (entry->second.bytes == bytes) continue;
-          entry->second.bytes = bytes;
-          if (++entry->second.lines < lines) continue;
-          ::kill(child.pid, SIGSTOP);
-          caught = Caught{role, child};
-          return true;
-        }
-      }
-      return false;
-    });
-    EXPECT_TRUE(caught.has_value()) << "no training was seen";
-    return caught;
   }
 
   // The agent's engine, asked for something that it does not come to answer.
@@ -344,10 +376,6 @@ class Killer {
         if (IsProgram(child, program)) KillChild({role, child});
       }
     }
-  }
-
-  static bool IsProgram(const ProcessInfo& process, const std::string& program) {
-    return !process.name.empty() && absl::StartsWith(program, process.name);
   }
 
   bool struck_ancestor_ = false;
@@ -439,6 +467,121 @@ TEST_F(KillTest, PopulationIsTheSameWhoeverDiesAndHoweverManyWork) {
     EXPECT_GE((attempts[{kind, AttemptState::kFailed}]), 1) << name << ": with the child";
     EXPECT_GE((attempts[{kind, AttemptState::kDelivered}]), 13) << name;
   }
+}
+
+// --- Checkpoints -------------------------------------------------------------------
+
+// Strikes a worker once, in the midst of the ancestor's training, and starts it again.
+class Striker {
+ public:
+  struct How {
+    std::string name;
+    std::string checkpoint_seconds;  // Of the worker.
+    bool kill = true;                // SIGKILL, else SIGTERM.
+    bool has_checkpoint = true;      // Then there is one from before it is struck.
+    bool is_resumed = true;          // Afterwards.
+  };
+  Striker(const How& how, std::string artifacts) : how_(how), artifacts_(std::move(artifacts)) {}
+
+  void operator()(const Scene& scene) {
+    if (std::exchange(struck_, true)) return;
+    if (how_.has_checkpoint) {
+      EXPECT_TRUE(AwaitCondition(kCatchLimit, [&] { return ACheckpointWasReplaced(); }))
+          << "no checkpoint was seen";
+    }
+    const std::optional<Caught> caught = CatchTraining(scene.cluster, 6);
+    if (!caught.has_value()) return;
+    EXPECT_TRUE(AwaitCondition(kCatchLimit, [&] { return ToldFraction(scene.client) > 0; }));
+    if (how_.kill) ::kill(scene.cluster.Pid(caught->role), SIGSTOP);
+    ::kill(caught->child.pid, SIGCONT);
+    if (how_.kill) {
+      scene.cluster.Kill(caught->role);
+    } else {
+      EXPECT_EQ(scene.cluster.Stop(caught->role), "exit status 0");
+    }
+    const absl::Status started = scene.cluster.Start(caught->role);
+    EXPECT_TRUE(started.ok()) << started;
+    struck_in_time_ = true;
+    if (!how_.is_resumed) return;
+    EXPECT_TRUE(AwaitCondition(kCatchLimit, [&] {
+      return ShownMetric(scene.cluster.metrics_address(), "squish_runner_resumed_trainings") > 0;
+    })) << "nobody went on from the checkpoint";
+  }
+
+  bool struck_in_time() const { return struck_in_time_; }
+
+ private:
+  // The coordinator removes one when it has recorded the next: then it has one.
+  bool ACheckpointWasReplaced() {
+    const auto store = BlobStore::Open(artifacts_);
+    if (!store.ok()) return false;
+    std::set<std::string> here;
+    for (const std::string& digest : (*store)->List().value_or(std::vector<std::string>{})) {
+      if (BeginsAsCheckpoint(ReadFile((*store)->PathOf(digest)).value_or(""))) here.insert(digest);
+    }
+    const bool replaced = std::any_of(seen_.begin(), seen_.end(), [&](const std::string& digest) {
+      return here.count(digest) == 0;
+    });
+    seen_.insert(here.begin(), here.end());
+    return replaced;
+  }
+
+  static double ToldFraction(CoordinatorClient& client) {
+    double fraction = 0;
+    const auto runners = client.Runners();
+    if (!runners.ok()) return 0;
+    for (const auto& runner : runners->runners()) {
+      for (const auto& work : runner.work()) fraction = std::max(fraction, work.fraction());
+    }
+    return fraction;
+  }
+
+  const How how_;
+  const std::string artifacts_;
+  bool struck_ = false;
+  bool struck_in_time_ = false;
+  std::set<std::string> seen_;
+};
+
+TEST_F(KillTest, ATrainingThatIsInterruptedIsGoneOnWithAndWastesLess) {
+  const auto options = [this](const std::string& name, const std::string& checkpoint_seconds) {
+    LocalClusterOptions options = Options(name, 1, /*engine=*/"");
+    options.worker_flags = {"--checkpoint-seconds", checkpoint_seconds};
+    return options;
+  };
+  const Outcome calm = Run(options("undisturbed", "0"), nullptr, kLongTrainingSpec);
+  ASSERT_FALSE(calm.population_digest.empty());
+  EXPECT_EQ(calm.images_wasted, 0);
+
+  std::map<std::string, int64_t> wasted;
+  for (const Striker::How& how : {
+           Striker::How{.name = "without",
+                        .checkpoint_seconds = "0",
+                        .has_checkpoint = false,
+                        .is_resumed = false},
+           Striker::How{.name = "killed", .checkpoint_seconds = "0.001"},
+           // None but the one that it is asked for.
+           Striker::How{.name = "stopped",
+                        .checkpoint_seconds = "3600",
+                        .kill = false,
+                        .has_checkpoint = false},
+       }) {
+    SCOPED_TRACE(how.name);
+    const LocalClusterOptions struck = options(how.name, how.checkpoint_seconds);
+    Striker striker(how, struck.population + ".artifacts");
+    const Outcome outcome =
+        Run(struck, [&](const Scene& scene) { striker(scene); }, kLongTrainingSpec);
+    EXPECT_TRUE(striker.struck_in_time());
+    EXPECT_EQ(outcome.population_digest, calm.population_digest);
+    EXPECT_EQ(outcome.champions, calm.champions);
+    Attempts attempts = CountAttempts(struck.population);
+    EXPECT_GE((attempts[{v1::JobKey::TRAIN, AttemptState::kLost}]), 1);
+    wasted[how.name] = outcome.images_wasted;
+    std::cout << how.name << ": " << outcome.images_wasted << " images wasted\n";
+  }
+  EXPECT_GT(wasted["without"], 0);
+  EXPECT_LT(wasted["killed"], wasted["without"]);
+  EXPECT_LT(wasted["stopped"], wasted["without"]);
 }
 
 }  // namespace

@@ -1,10 +1,11 @@
-// Files of tensors: networks, strengths, somebody's SqueezeNet.
+// Files of tensors: networks, strengths, checkpoints, somebody's SqueezeNet.
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <string>
 
 #include "common/genome/genome.h"
+#include "common/weights/checkpoint.h"
 #include "common/weights/network.h"
 #include "common/weights/safetensors.h"
 #include "common/weights/strengths.h"
@@ -63,6 +64,15 @@ void ExamineStrengths(absl::string_view file) {
   Require(*again == *strengths, "a file of strengths is read as others");
 }
 
+void ExamineCheckpoint(absl::string_view file) {
+  const absl::StatusOr<TrainingState> state = ReadCheckpoint(file);
+  if (!state.ok()) return;
+  const absl::StatusOr<TrainingState> again = ReadCheckpoint(SerializeCheckpoint(*state));
+  Require(again.status(), "a checkpoint that we wrote is refused");
+  Require(again->step == state->step && again->losses.size() == state->losses.size(),
+          "a checkpoint is read as another one");
+}
+
 }  // namespace
 }  // namespace squish
 
@@ -71,6 +81,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   squish::ExamineView(file);
   squish::ExamineNetwork(file);
   squish::ExamineStrengths(file);
+  squish::ExamineCheckpoint(file);
   (void)squish::ImportTorchvisionSqueezeNet(file);
   return 0;
 }

@@ -14,7 +14,7 @@
 #include "common/base/sha256.h"
 #include "common/base/status_macros.h"
 #include "common/base/text.h"
-#include "worker/daemon/cancel_hook.h"
+#include "worker/daemon/attempt_hook.h"
 #include "worker/daemon/child_events.h"
 
 namespace squish {

@@ -8,7 +8,7 @@
 #include "common/base/status_macros.h"
 #include "common/child/child.h"
 #include "worker/daemon/advance_watch.h"
-#include "worker/daemon/cancel_hook.h"
+#include "worker/daemon/attempt_hook.h"
 #include "worker/daemon/child_events.h"
 
 namespace squish {

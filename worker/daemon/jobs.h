@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "absl/time/time.h"
 #include "common/base/clock.h"
 #include "common/runner/runner.h"
 #include "worker/daemon/dataset_shelf.h"
@@ -16,10 +17,17 @@ namespace squish {
 // SYNTHESIZE. `output_path` is where the network may lie on its way; it is removed.
 v1::AttemptResult RunSynthesize(Attempt& attempt, const std::string& output_path);
 
-// TRAIN. `output_path` and `strengths_path` are where the network and its filters' strengths
-// may lie on their way; they are removed.
-v1::AttemptResult RunTrain(Attempt& attempt, const std::string& output_path,
-                           const std::string& strengths_path, DatasetShelf& datasets,
+// Where what a training makes may lie on its way: the network, its filters' strengths, and,
+// unless `checkpoint_interval` is zero, after so long each its checkpoints.
+struct TrainFiles {
+  std::string output_path;
+  std::string strengths_path;
+  std::string checkpoint_folder;
+  absl::Duration checkpoint_interval;
+};
+
+// TRAIN, from the job's checkpoint on where that can be had. `files` are removed.
+v1::AttemptResult RunTrain(Attempt& attempt, const TrainFiles& files, DatasetShelf& datasets,
                            TrainerPool& trainers);
 
 // EVALUATE. `output_path` is where the predictions may lie on their way; it is removed.

@@ -1,5 +1,8 @@
+#include <spdlog/spdlog.h>
+
 #include <utility>
 
+#include "common/base/file.h"
 #include "worker/daemon/attempt_step.h"
 #include "worker/daemon/check_training.h"
 #include "worker/daemon/child_events.h"
@@ -7,12 +10,24 @@
 #include "worker/daemon/jobs.h"
 
 namespace squish {
+namespace {
 
-v1::AttemptResult RunTrain(Attempt& attempt, const std::string& output_path,
-                           const std::string& strengths_path, DatasetShelf& datasets,
+// Without it the training begins anew; that it fails is for its other files to say.
+std::string FetchCheckpoint(Attempt& attempt, const v1::Checkpoint& checkpoint) {
+  absl::StatusOr<std::string> path = attempt.Fetch(checkpoint.artifact());
+  if (path.ok()) return *std::move(path);
+  spdlog::warn("the checkpoint of step {} cannot be had: {}", checkpoint.step(),
+               path.status().ToString());
+  return "";
+}
+
+}  // namespace
+
+v1::AttemptResult RunTrain(Attempt& attempt, const TrainFiles& files, DatasetShelf& datasets,
                            TrainerPool& trainers) {
-  const TemporaryFile output(output_path);
-  const TemporaryFile strengths(strengths_path);
+  const TemporaryFile output(files.output_path);
+  const TemporaryFile strengths(files.strengths_path);
+  const TemporaryFolder checkpoints(files.checkpoint_folder);
   v1::TrainerRequest request;
   *request.mutable_job() = attempt.job().train();
   const v1::TrainJob& job = request.job();
@@ -27,6 +42,16 @@ v1::AttemptResult RunTrain(Attempt& attempt, const std::string& output_path,
     SQUISH_ASSIGN_OR_FAIL(std::string teacher_path,
                           FetchFile(attempt, job.teacher(), "the teacher"));
     request.set_teacher_path(std::move(teacher_path));
+  }
+  if (job.has_checkpoint()) {
+    request.set_resume_path(FetchCheckpoint(attempt, job.checkpoint()));
+  }
+  if (files.checkpoint_interval > absl::ZeroDuration()) {
+    if (const absl::Status made = MakeFolder(checkpoints.path()); !made.ok()) {
+      return FailedAttempt(MakeFailure(v1::Failure::LOCAL_RESOURCES, made.message()));
+    }
+    request.set_checkpoint_path(JoinPath(checkpoints.path(), "latest"));
+    request.set_checkpoint_seconds(absl::ToDoubleSeconds(files.checkpoint_interval));
   }
   request.set_output_path(output.path());
   const bool with_strengths = job.strength_images() > 0;

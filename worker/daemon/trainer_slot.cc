@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <atomic>
 #include <cmath>
 #include <utility>
 
@@ -10,7 +11,7 @@
 #include "common/base/file.h"
 #include "common/base/status_macros.h"
 #include "worker/daemon/advance_watch.h"
-#include "worker/daemon/cancel_hook.h"
+#include "worker/daemon/attempt_hook.h"
 #include "worker/daemon/child_events.h"
 
 namespace squish {
@@ -73,9 +74,22 @@ absl::StatusOr<v1::TrainerEvent> TrainerSlot::Ask(const v1::TrainerRequest& requ
                                                   Attempt& attempt, double share) {
   SQUISH_RETURN_IF_ERROR(Prepare(threads));
   absl::StatusOr<v1::TrainerEvent> answer;
+  std::atomic<bool> terminated = false;
   {
     const CancelHook hook(attempt, [child = child_.get()] { child->Kill(); });
-    answer = Converse(request, attempt, share);
+    if (request.checkpoint_path().empty()) {
+      answer = Converse(request, attempt, share);
+    } else {
+      const StopHook stop(attempt, [&] {
+        terminated = true;
+        child_->Terminate();
+      });
+      answer = Converse(request, attempt, share);
+    }
+  }
+  if (terminated) {
+    child_.reset();
+    if (!answer.ok()) return absl::CancelledError("the attempt was given up");
   }
   if (attempt.cancelled()) {
     // Not the trainer's fault, but it is dead or deep in a job that nobody wants.
@@ -91,26 +105,52 @@ absl::StatusOr<v1::TrainerEvent> TrainerSlot::Converse(const v1::TrainerRequest&
   SQUISH_RETURN_IF_ERROR(AwaitReady().status());
   SQUISH_RETURN_IF_ERROR(WriteRequest(*child_, kWho, request));
   counted_step_seconds_ = 0;
+  counted_resumed_ = false;
   AdvanceWatch watch(kWho, options_.silence_limit, Clock::System());
   v1::TrainerEvent event;
   while (true) {
     SQUISH_RETURN_IF_ERROR(ReadEvent(*child_, kWho, options_.silence_limit, event));
     switch (event.event_case()) {
       case v1::TrainerEvent::kProgress:
-        CountSteps(event.progress().step_seconds());
-        attempt.Progress(share * event.progress().fraction(), event.progress().note());
+        TakeProgress(event.progress(), attempt, share);
         SQUISH_RETURN_IF_ERROR(watch.See(event.progress().fraction()));
+        break;
+      case v1::TrainerEvent::kCheckpoint:
+        if (request.checkpoint_path().empty()) return Babbled(kWho, "an unwanted checkpoint");
+        TakeCheckpoint(request.checkpoint_path(), event.checkpoint(), attempt);
         break;
       case v1::TrainerEvent::kFailed:
         return absl::InternalError(absl::StrCat(kWho, " failed: ", event.failed().message()));
       default:
         if (event.event_case() != Answering(request.task_case())) {
-          return Babbled(kWho, "neither `progress`, what was asked for nor `failed`");
+          return Babbled(kWho, "neither `progress`, `checkpoint`, what was asked for nor `failed`");
         }
         CountSteps(event.done().step_seconds());  // 0 where nothing was trained.
         return event;
     }
   }
+}
+
+void TrainerSlot::TakeProgress(const v1::TrainerEvent::Progress& progress, Attempt& attempt,
+                               double share) {
+  CountSteps(progress.step_seconds());
+  if (progress.resumed_at() > 0 && !counted_resumed_) {
+    counted_resumed_ = true;
+    ++counters_.resumed;
+    attempt.ResumedAt(progress.resumed_at());
+  }
+  attempt.Progress(share * progress.fraction(), progress.note());
+}
+
+void TrainerSlot::TakeCheckpoint(const std::string& path, const v1::Checkpoint& what,
+                                 Attempt& attempt) {
+  absl::StatusOr<std::string> file = ReadFile(path);
+  if (!file.ok()) {
+    spdlog::warn("a checkpoint cannot be read: {}", file.status().ToString());
+    return;
+  }
+  ++counters_.checkpoints;
+  attempt.Checkpoint(*std::move(file), what);
 }
 
 void TrainerSlot::CountSteps(double step_seconds) {

@@ -41,6 +41,8 @@ struct TrainerOptions {
 struct TrainerCounters {
   std::atomic<int64_t> restarts = 0;           // Trainers that had to be replaced.
   std::atomic<int64_t> step_microseconds = 0;  // Inside training steps.
+  std::atomic<int64_t> checkpoints = 0;        // That were made.
+  std::atomic<int64_t> resumed = 0;            // Trainings that went on from one.
 };
 
 class TrainerSlot {
@@ -60,7 +62,10 @@ class TrainerSlot {
   // `share` times the trainer's progress. DEADLINE_EXCEEDED: the trainer hung. ABORTED: it
   // died. INVALID_ARGUMENT, RESOURCE_EXHAUSTED: it babbled. NOT_FOUND, PERMISSION_DENIED:
   // it cannot be started. CANCELLED: the attempt was. In all these cases it is replaced.
-  // INTERNAL: the trainer says why it could not do the job; it stays.
+  // INTERNAL: the trainer says why it could not do the job; it stays. Checkpoints go to the
+  // attempt as they come; when the attempt is given up, a training that makes some is asked
+  // for a last one, after which the trainer ends: CANCELLED too, and there is no next one
+  // before it is needed.
   absl::StatusOr<v1::TrainerEvent> Ask(const v1::TrainerRequest& request, int threads,
                                        Attempt& attempt, double share = 1.0);
 
@@ -74,6 +79,8 @@ class TrainerSlot {
   absl::Status Prepare(int threads);
   absl::StatusOr<v1::TrainerEvent> Converse(const v1::TrainerRequest& request, Attempt& attempt,
                                             double share);
+  void TakeProgress(const v1::TrainerEvent::Progress& progress, Attempt& attempt, double share);
+  void TakeCheckpoint(const std::string& path, const v1::Checkpoint& what, Attempt& attempt);
   void CountSteps(double step_seconds);
   void StartNext();
 
@@ -84,6 +91,7 @@ class TrainerSlot {
   bool ready_ = false;
   v1::TrainerEvent::Ready greeting_;
   double counted_step_seconds_ = 0;  // Of the job that is running.
+  bool counted_resumed_ = false;     // Likewise.
   std::unique_ptr<Child> child_;     // Null: none could be started.
 };
 

@@ -16,11 +16,12 @@
 namespace squish {
 namespace {
 
-// What attempts make on its way: a network, its filters' strengths, predictions, a folder of
-// exported files.
+// What attempts make on its way: a network, its filters' strengths, predictions, folders of
+// checkpoints and of exported files.
 constexpr char kNetwork[] = ".safetensors";
 constexpr char kStrengths[] = ".strengths";
 constexpr char kPredictions[] = ".csv";
+constexpr char kCheckpoints[] = ".checkpoints";
 constexpr char kExport[] = ".export";
 
 // What an earlier daemon was killed over. What cannot be removed does no harm: a file is
@@ -29,7 +30,7 @@ void RemoveLeftovers(const std::string& folder) {
   std::error_code error;
   std::vector<std::filesystem::path> leftovers;
   for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
-    for (const char* extension : {kNetwork, kStrengths, kPredictions, kExport}) {
+    for (const char* extension : {kNetwork, kStrengths, kPredictions, kCheckpoints, kExport}) {
       if (entry.path().extension() == extension) leftovers.push_back(entry.path());
     }
   }
@@ -43,6 +44,7 @@ WorkerExecutor::WorkerExecutor(const WorkerOptions& options, FolderLock lock,
     : clock_(clock),
       lock_(std::move(lock)),
       work_folder_(std::move(work_folder)),
+      checkpoint_interval_(options.checkpoint_interval),
       exporter_(options.exporter),
       trainers_(options.trainer, options.slots),
       datasets_(options.datasets, clock) {}
@@ -93,7 +95,10 @@ v1::AttemptResult WorkerExecutor::Run(Attempt& attempt) {
     case v1::Job::kSynthesize:
       return RunSynthesize(attempt, output + kNetwork);
     case v1::Job::kTrain:
-      return RunTrain(attempt, output + kNetwork, output + kStrengths, datasets_, trainers_);
+      return RunTrain(
+          attempt,
+          {output + kNetwork, output + kStrengths, output + kCheckpoints, checkpoint_interval_},
+          datasets_, trainers_);
     case v1::Job::kEvaluate:
       return RunEvaluate(attempt, output + kPredictions, datasets_, trainers_);
     case v1::Job::kExportFiles:
@@ -115,6 +120,8 @@ void WorkerExecutor::OnDatasetsChanged(std::function<void()> changed) {
 
 void WorkerExecutor::FillMetrics(v1::RunnerMetrics& metrics) {
   metrics.set_child_restarts(trainers_.counters().restarts);
+  metrics.set_checkpoints(trainers_.counters().checkpoints);
+  metrics.set_resumed(trainers_.counters().resumed);
   metrics.set_step_seconds(static_cast<double>(trainers_.counters().step_microseconds) * 1e-6);
 }
 

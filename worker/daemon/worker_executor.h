@@ -2,6 +2,7 @@
 //
 //   SYNTHESIZE ──► fetch parents ──► Synthesize (here) ─────────────► store ──► result
 //   TRAIN ──► data set ──► fetch network, teacher ──► trainer child ──► check ──► store ──► result
+//                          and checkpoint                  └─► checkpoints, sent meanwhile
 //   EVALUATE ──► data set ──► fetch network ──► trainer child ──► check ──► store ──► result
 //   EXPORT ──► data set ──► fetch network ──► trainer child, exporter child ──► … as above
 //
@@ -16,6 +17,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "common/base/clock.h"
 #include "common/runner/runner.h"
 #include "common/runner/state_folder.h"
@@ -28,6 +30,7 @@ namespace squish {
 struct WorkerOptions {
   int slots = 1;
   TrainerOptions trainer;   // log_folder is set by Create.
+  absl::Duration checkpoint_interval = absl::Minutes(1);  // Zero: trainings make none.
   // Create sets stderr_path, and cache_folder where it is empty.
   DatasetOptions datasets;
   ExporterOptions exporter;  // stderr_path is set by Create.
@@ -63,6 +66,7 @@ class WorkerExecutor : public JobExecutor {
   Clock& clock_;
   const FolderLock lock_;  // Of work_folder_.
   const std::string work_folder_;
+  const absl::Duration checkpoint_interval_;
   const ExporterOptions exporter_;
   TrainerPool trainers_;
   DatasetShelf datasets_;

@@ -18,6 +18,8 @@
 namespace squish {
 namespace {
 
+constexpr char kUnreadable[] = "unreadable";
+
 absl::StatusOr<Network> ReadNetwork(const std::string& path) {
   SQUISH_ASSIGN_OR_RETURN(const std::string file, ReadFile(path));
   absl::StatusOr<Network> network = Network::FromSafetensors(file);
@@ -52,25 +54,38 @@ struct Work {
   std::unique_ptr<DatasetCache> data;
   Clock& clock;
   const ProgressReporter& report;
+  const CheckpointHooks& hooks;
   const absl::Duration start;
 
   double WallSeconds() const { return absl::ToDoubleSeconds(clock.Steady() - start); }
 };
 
 absl::StatusOr<v1::TrainerEvent> AnswerTraining(Work work) {
-  TrainingTask task{work.request.job(), std::move(work.network), std::nullopt};
-  if (!work.request.teacher_path().empty()) {
-    SQUISH_ASSIGN_OR_RETURN(task.teacher, ReadNetwork(work.request.teacher_path()));
+  const v1::TrainerRequest& request = work.request;
+  TrainingTask task{request.job(), std::move(work.network), std::nullopt};
+  if (!request.teacher_path().empty()) {
+    SQUISH_ASSIGN_OR_RETURN(task.teacher, ReadNetwork(request.teacher_path()));
   }
-  SQUISH_ASSIGN_OR_RETURN(Trained trained, RunTraining(task, *work.data, work.clock, work.report));
+  // One that cannot be read is as good as a damaged one.
+  if (!request.resume_path().empty()) {
+    task.checkpoint = ReadFile(request.resume_path()).value_or(kUnreadable);
+  }
+  std::optional<CheckpointFile> checkpoints;
+  if (!request.checkpoint_path().empty()) {
+    checkpoints.emplace(request.checkpoint_path(), absl::Seconds(request.checkpoint_seconds()),
+                        work.clock, work.hooks);
+  }
+  SQUISH_ASSIGN_OR_RETURN(Trained trained,
+                          RunTraining(task, *work.data, work.clock, work.report,
+                                      checkpoints.has_value() ? &*checkpoints : nullptr));
   if (trained.network.has_value()) {
     const std::string file = trained.network->ToSafetensors();
-    SQUISH_RETURN_IF_ERROR(WriteFileDurably(work.request.output_path(), file));
+    SQUISH_RETURN_IF_ERROR(WriteFileDurably(request.output_path(), file));
     trained.result.set_artifact(Sha256Hex(file));
   }
   if (trained.strengths.has_value()) {
     const std::string file = SerializeStrengths(*trained.strengths);
-    SQUISH_RETURN_IF_ERROR(WriteFileDurably(work.request.strengths_path(), file));
+    SQUISH_RETURN_IF_ERROR(WriteFileDurably(request.strengths_path(), file));
     trained.result.set_strengths(Sha256Hex(file));
   }
   trained.result.set_wall_seconds(work.WallSeconds());
@@ -104,20 +119,21 @@ absl::StatusOr<v1::TrainerEvent> AnswerExport(const Work& work) {
 
 absl::StatusOr<v1::TrainerEvent> Answer(const v1::TrainerRequest& request, Clock& clock,
                                         const CacheOpener& open_cache,
-                                        const ProgressReporter& report) {
+                                        const ProgressReporter& report,
+                                        const CheckpointHooks& hooks) {
   const absl::Duration start = clock.Steady();
   SQUISH_RETURN_IF_ERROR(CheckPaths(request));
   SQUISH_ASSIGN_OR_RETURN(Network network, ReadNetwork(request.network_path()));
   SQUISH_ASSIGN_OR_RETURN(std::unique_ptr<DatasetCache> data,
                           open_cache(request.dataset_cache_path()));
-  Work work{request, std::move(network), std::move(data), clock, report, start};
+  Work work{request, std::move(network), std::move(data), clock, report, hooks, start};
   if (request.has_evaluate()) return AnswerEvaluation(work);
   if (request.has_export_files()) return AnswerExport(work);
   return AnswerTraining(std::move(work));
 }
 
 v1::TrainerEvent AnswerLine(const std::string& line, Clock& clock, const CacheOpener& open_cache,
-                            const ProgressReporter& report) {
+                            const ProgressReporter& report, const CheckpointHooks& hooks) {
   v1::TrainerEvent event;
   v1::TrainerRequest request;
   const auto parsed = google::protobuf::util::JsonStringToMessage(line, &request);
@@ -128,7 +144,7 @@ v1::TrainerEvent AnswerLine(const std::string& line, Clock& clock, const CacheOp
                                                      problem.substr(0, problem.find('\n'))));
     return event;
   }
-  absl::StatusOr<v1::TrainerEvent> answer = Answer(request, clock, open_cache, report);
+  absl::StatusOr<v1::TrainerEvent> answer = Answer(request, clock, open_cache, report, hooks);
   if (answer.ok()) return *std::move(answer);
   // LibTorch points at places in sources on several lines.
   event.mutable_failed()->set_message(

@@ -10,6 +10,7 @@
 #include "common/base/clock.h"
 #include "common/dataset/cache.h"
 #include "squish/v1/trainer.pb.h"
+#include "worker/trainer/checkpoint_file.h"
 #include "worker/trainer/training.h"
 
 namespace squish {
@@ -19,8 +20,10 @@ using CacheOpener =
 
 // What the request asks for, and for what: the last event of its conversation.
 //
-//   job           trains; the network goes to output_path, unless it diverged,   done
-//                 and its filters' strengths, where wanted, to strengths_path
+//   job           trains, from resume_path on if that fits; the network goes to  done
+//                 output_path, unless it diverged, and its filters' strengths,
+//                 where wanted, to strengths_path; checkpoints, where wanted, go
+//                 to checkpoint_path on the way, and `hooks` are told
 //   evaluate      the predictions go to output_path                              evaluated
 //   export_files  TorchScript goes to output_path, the reference to its path     exported
 //
@@ -29,12 +32,13 @@ using CacheOpener =
 // each one sentence for people.
 absl::StatusOr<v1::TrainerEvent> Answer(const v1::TrainerRequest& request, Clock& clock,
                                         const CacheOpener& open_cache,
-                                        const ProgressReporter& report);
+                                        const ProgressReporter& report,
+                                        const CheckpointHooks& hooks);
 
 // The same for a request as it comes: one line of JSON. INVALID JSON fails too: always an
 // event that ends the conversation.
 v1::TrainerEvent AnswerLine(const std::string& line, Clock& clock, const CacheOpener& open_cache,
-                            const ProgressReporter& report);
+                            const ProgressReporter& report, const CheckpointHooks& hooks);
 
 }  // namespace squish
 

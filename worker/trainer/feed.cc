@@ -19,14 +19,16 @@ std::array<Batch, WorkAhead::kSlots> Stages(const Batches& train, const v1::Reci
 
 }  // namespace
 
-Feed::Feed(const Batches& train, const v1::Recipe& recipe, uint64_t seed, int64_t steps)
+Feed::Feed(const Batches& train, const v1::Recipe& recipe, uint64_t seed, int64_t first,
+           int64_t steps)
     : train_(train),
       recipe_(recipe),
       seed_(seed),
       order_(seed, train.Labels()),
       staged_(Stages(train, recipe)),
-      ahead_(steps, [this](int64_t step, int slot) { train_.Fill(Choices(step), staged_[slot]); }) {
-}
+      ahead_(steps - first, [this, first](int64_t step, int slot) {
+        train_.Fill(Choices(first + step), staged_[slot]);
+      }) {}
 
 std::vector<Choice> Feed::Choices(int64_t step) {
   std::vector<Choice> choices(recipe_.batch());

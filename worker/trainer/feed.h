@@ -1,8 +1,8 @@
 // The batches that a training learns from, in order, each made while the step before it
 // computes. Includes LibTorch.
 //
-//   Feed feed(train, recipe, seed, steps);
-//   for (int64_t step = 0; step < steps; ++step) Train(feed.Next());
+//   Feed feed(train, recipe, seed, first, steps);
+//   for (int64_t step = first; step < steps; ++step) Train(feed.Next());
 #ifndef SQUISH_WORKER_TRAINER_FEED_H_
 #define SQUISH_WORKER_TRAINER_FEED_H_
 
@@ -24,11 +24,13 @@ namespace squish {
 // job says. Not thread-safe.
 class Feed {
  public:
-  // Of recipe.batch() pictures a step. `train` must outlive this, and has a picture.
-  Feed(const Batches& train, const v1::Recipe& recipe, uint64_t seed, int64_t steps);
+  // Of recipe.batch() pictures a step, for the steps from `first` to `steps` - 1. `train`
+  // must outlive this, and has a picture.
+  Feed(const Batches& train, const v1::Recipe& recipe, uint64_t seed, int64_t first,
+       int64_t steps);
 
   // The next step's batch, valid until the next call. Throws c10::Error and what reading
-  // the cache threw. To be called `steps` times at most.
+  // the cache threw. To be called once for each step at most.
   Batch Next();
 
  private:

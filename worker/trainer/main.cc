@@ -2,7 +2,8 @@
 // to TorchScript, so that LibTorch is in no process that serves others. Reads a
 // TrainerRequest a line on stdin and answers each with `progress` lines and one `done`,
 // `evaluated`, `exported` or `failed` (TrainerEvent, JSON); see
-// proto/squish/v1/trainer.proto. Its first line is `ready`; it ends with its input.
+// proto/squish/v1/trainer.proto. Its first line is `ready`; it ends with its input. SIGTERM
+// asks a training that makes checkpoints for a last one, and then ends it too.
 #include <cstdlib>
 #include <iostream>
 #include <string>
@@ -13,6 +14,7 @@
 #include "common/torch/numerics.h"
 #include "google/protobuf/util/json_util.h"
 #include "worker/trainer/answer.h"
+#include "worker/trainer/stop_signal.h"
 
 namespace squish {
 namespace {
@@ -35,8 +37,19 @@ void Serve(ProtocolOutput& output) {
     *event.mutable_progress() = progress;
     Say(output, event);
   };
+  const CheckpointHooks hooks = {
+      .begin = [] { SetPatience(true); },
+      .stopping = StopRaised,
+      .kept =
+          [&](const v1::Checkpoint& checkpoint) {
+            v1::TrainerEvent event;
+            *event.mutable_checkpoint() = checkpoint;
+            Say(output, event);
+            if (StopRaised()) EndByStopSignal();
+          }};
   for (std::string line; std::getline(std::cin, line);) {
-    Say(output, AnswerLine(line, Clock::System(), open_cache, report));
+    Say(output, AnswerLine(line, Clock::System(), open_cache, report, hooks));
+    SetPatience(false);  // What is done has been said.
   }
 }
 
@@ -50,6 +63,7 @@ int main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
   squish::PrepareTorchProcess();
   squish::EndWithParent();
+  squish::CatchStopSignal();
   squish::ProtocolOutput output;
   squish::Serve(output);
 }

@@ -7,6 +7,19 @@
 #include <cmath>
 
 namespace squish {
+namespace {
+
+std::vector<float> Copy(const at::Tensor& tensor) {
+  const at::Tensor values = tensor.detach().to(at::kCPU).contiguous();
+  return {values.data_ptr<float>(), values.data_ptr<float>() + values.numel()};
+}
+
+void Fill(at::Tensor& tensor, const std::vector<float>& values) {
+  // LibTorch has no view of memory that it may not write to.
+  tensor.copy_(at::from_blob(const_cast<float*>(values.data()), tensor.sizes(), at::kFloat));
+}
+
+}  // namespace
 
 Sgd::Sgd(TorchNetwork& network, const v1::Recipe& recipe, bool keep_zeros)
     : network_(network),
@@ -34,6 +47,17 @@ double Sgd::Step(const std::vector<at::Tensor>& gradients, double learning_rate)
   velocity_.mul_(momentum_).add_(gradient_);
   parameters_.add_(velocity_, -learning_rate);
   return norm;
+}
+
+Sgd::State Sgd::Save() const { return {Copy(parameters_), Copy(velocity_)}; }
+
+bool Sgd::Restore(const State& state) {
+  const auto elements = static_cast<size_t>(parameters_.numel());
+  if (state.parameters.size() != elements || state.velocity.size() != elements) return false;
+  const c10::NoGradGuard no_gradients;
+  Fill(parameters_, state.parameters);
+  Fill(velocity_, state.velocity);
+  return true;
 }
 
 }  // namespace squish

@@ -27,6 +27,17 @@ class Sgd {
   // clipping; when that is not finite nothing is changed.
   double Step(const std::vector<at::Tensor>& gradients, double learning_rate);
 
+  // All that the next step depends on beside its gradients: w and b, in the order of
+  // network.flat(), and v. To be put into one that was made of the same network: what
+  // `keep_zeros` keeps is what was 0 at the beginning, not what is 0 now.
+  struct State {
+    std::vector<float> parameters;
+    std::vector<float> velocity;
+  };
+  State Save() const;
+  // False, and nothing is changed, when it is of a network of another size.
+  bool Restore(const State& state);
+
  private:
   TorchNetwork& network_;
   const double momentum_;

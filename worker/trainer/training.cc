@@ -14,10 +14,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/base/random.h"
+#include "common/base/sha256.h"
 #include "common/base/status_macros.h"
 #include "common/torch/numerics.h"
 #include "common/torch/torch_network.h"
 #include "common/torch/torch_status.h"
+#include "common/weights/checkpoint.h"
 #include "worker/trainer/batches.h"
 #include "worker/trainer/evaluation.h"
 #include "worker/trainer/feed.h"
@@ -56,13 +58,28 @@ Answers AnswersOf(const TorchNetwork& network, const at::Tensor& pictures, Forwa
   return answers;
 }
 
+// Tells the job from every other, whoever is given it with whatever checkpoint.
+std::string TaskDigest(v1::TrainJob job) {
+  job.clear_checkpoint();
+  return Sha256Hex(job.SerializeAsString());
+}
+
 class Training {
  public:
+  // Of one training, what is around it. All outlive it; `keeper` may be null.
+  struct Surroundings {
+    Clock& clock;
+    const ProgressReporter& report;
+    CheckpointKeeper* keeper;
+  };
+
   Training(const TrainingTask& task, const DatasetCache& data, const at::Device& device,
-           TorchNetwork student, std::optional<TorchNetwork> teacher, Clock& clock,
-           const ProgressReporter& report)
+           std::string numerics_class, TorchNetwork student, std::optional<TorchNetwork> teacher,
+           const Surroundings& around)
       : recipe_(task.job.recipe()),
         seed_(task.job.seed()),
+        task_(TaskDigest(task.job)),
+        numerics_class_(std::move(numerics_class)),
         student_(std::move(student)),
         teacher_(std::move(teacher)),
         train_(data, v1::TRAIN, task.network.preprocessing, device),
@@ -70,12 +87,12 @@ class Training {
         schedule_(recipe_, train_.count()),
         sgd_(student_, recipe_, task.job.keep_zeros()),
         strength_images_(std::min(task.job.strength_images(), train_.count())),
-        clock_(clock),
-        report_(report) {}
+        around_(around) {}
 
-  // Fills `result`; false when the network diverged.
-  bool Run(v1::TrainResult& result) {
-    Report("starting");
+  // From the checkpoint on, if it has one that fits. Fills `result`; false when the network
+  // diverged.
+  bool Run(const std::string& checkpoint, v1::TrainResult& result) {
+    Report(checkpoint.empty() ? "starting" : GoOnFrom(checkpoint));
     if (schedule_.steps() > 0 && !TakeSteps(result)) return false;
     return EvaluateInto(result) && (strength_images_ == 0 || FindStrengths());
   }
@@ -97,6 +114,8 @@ class Training {
       for (const double loss : losses_) sum += loss;
       return sum / static_cast<double>(losses_.size());
     }
+    std::vector<double> All() const { return {losses_.begin(), losses_.end()}; }
+    void Restore(const std::vector<double>& losses) { losses_ = {losses.begin(), losses.end()}; }
 
    private:
     std::deque<double> losses_;
@@ -104,17 +123,49 @@ class Training {
 
   // As Run, all but the evaluation.
   bool TakeSteps(v1::TrainResult& result) {
-    Feed feed(train_, recipe_, seed_, schedule_.steps());
-    for (int64_t step = 0; step < schedule_.steps(); ++step) {
-      const absl::Duration start = clock_.Steady();
-      const double loss = Step(step, feed.Next());
-      step_seconds_ += absl::ToDoubleSeconds(clock_.Steady() - start);
+    Feed feed(train_, recipe_, seed_, steps_done_, schedule_.steps());
+    while (steps_done_ < schedule_.steps()) {
+      const absl::Duration start = around_.clock.Steady();
+      const double loss = Step(steps_done_, feed.Next());
+      step_seconds_ += absl::ToDoubleSeconds(around_.clock.Steady() - start);
       result.set_step_seconds(step_seconds_);
       if (!std::isfinite(loss)) return false;
-      KeepTrack(step, loss);
+      KeepTrack(steps_done_++, loss);
+      KeepCheckpointInTime();
     }
     result.set_final_training_loss(epoch_losses_.Mean());
     return true;
+  }
+
+  // Takes up what the checkpoint holds, unless it does not fit; says which, for people.
+  std::string GoOnFrom(const std::string& checkpoint) {
+    const absl::StatusOr<TrainingState> state = ReadCheckpoint(checkpoint);
+    if (!state.ok()) return absl::StrCat("starting anew: ", state.status().message());
+    if (state->task != task_) return "starting anew: the checkpoint is of another task";
+    if (state->numerics_class != numerics_class_) {
+      return "starting anew: the checkpoint is of another numerics class";
+    }
+    if (state->step > schedule_.steps() || !sgd_.Restore({state->parameters, state->velocity})) {
+      return "starting anew: the checkpoint is of another network";
+    }
+    steps_done_ = state->step;
+    epoch_losses_.Restore(state->losses);
+    work_done_ = WorkOfSteps();
+    resumed_at_ = work_done_ / AllWork();
+    return absl::StrCat("going on from step ", steps_done_, " of ", schedule_.steps());
+  }
+
+  void KeepCheckpointInTime() {
+    if (around_.keeper == nullptr || steps_done_ == 0 || !around_.keeper->IsDue()) return;
+    Sgd::State state = sgd_.Save();
+    v1::Checkpoint what;
+    what.set_step(steps_done_);
+    what.set_fraction(WorkOfSteps() / AllWork());
+    what.set_numerics_class(numerics_class_);
+    around_.keeper->Keep(
+        SerializeCheckpoint({task_, numerics_class_, steps_done_, std::move(state.parameters),
+                             std::move(state.velocity), epoch_losses_.All()}),
+        what);
   }
 
   bool Bf16() const { return recipe_.precision() == v1::Recipe::BF16; }
@@ -161,7 +212,7 @@ class Training {
     epoch_losses_.Add(loss, keep);
     work_done_ += kStepWeight * recipe_.batch();
     const bool epoch_ends = std::floor(Epoch(step)) != std::floor(Epoch(step + 1));
-    if (!epoch_ends && clock_.Steady() - reported_ < kReportInterval) return;
+    if (!epoch_ends && around_.clock.Steady() - reported_ < kReportInterval) return;
     Report(absl::StrFormat("epoch %d of %d, loss %.3f", static_cast<int>(Epoch(step)) + 1,
                            static_cast<int>(std::ceil(recipe_.epochs())), epoch_losses_.Mean()));
   }
@@ -187,26 +238,34 @@ class Training {
     return strengths_.has_value();
   }
 
+  double WorkOfSteps() const {
+    return kStepWeight * static_cast<double>(steps_done_) * recipe_.batch();
+  }
+
   double AllWork() const {
     return kStepWeight * static_cast<double>(schedule_.images()) + selection_.count() +
            kStrengthWeight * strength_images_;
   }
 
   void ReportInTime(std::string note) {
-    if (clock_.Steady() - reported_ >= kReportInterval) Report(std::move(note));
+    if (around_.clock.Steady() - reported_ >= kReportInterval) Report(std::move(note));
+    KeepCheckpointInTime();
   }
 
   void Report(std::string note) {
-    reported_ = clock_.Steady();
+    reported_ = around_.clock.Steady();
     v1::TrainerEvent::Progress progress;
     progress.set_fraction(work_done_ / AllWork());
     progress.set_note(std::move(note));
     progress.set_step_seconds(step_seconds_);
-    report_(progress);
+    progress.set_resumed_at(resumed_at_);
+    around_.report(progress);
   }
 
   const v1::Recipe recipe_;
   const uint64_t seed_;
+  const std::string task_;
+  const std::string numerics_class_;
   TorchNetwork student_;
   const std::optional<TorchNetwork> teacher_;
   const Batches train_;
@@ -214,18 +273,19 @@ class Training {
   const Schedule schedule_;
   Sgd sgd_;
   const int strength_images_;  // So many are looked at.
-  Clock& clock_;
-  const ProgressReporter& report_;
+  const Surroundings around_;
 
+  int64_t steps_done_ = 0;
   RecentLosses epoch_losses_;
   std::optional<TensorMap> strengths_;
   double step_seconds_ = 0;
   double work_done_ = 0;  // In forward passes of one picture.
+  double resumed_at_ = 0;  // A fraction.
   absl::Duration reported_;
 };
 
-absl::StatusOr<Trained> Train(const TrainingTask& task, const DatasetCache& data, Clock& clock,
-                              const ProgressReporter& report) {
+absl::StatusOr<Trained> Train(const TrainingTask& task, const DatasetCache& data,
+                              const Training::Surroundings& around) {
   const bool cuda = task.job.device() == v1::TrainingSpec::CUDA;
   const at::Device device(cuda ? at::kCUDA : at::kCPU);
   SetTorchThreads(task.job.threads());
@@ -237,13 +297,15 @@ absl::StatusOr<Trained> Train(const TrainingTask& task, const DatasetCache& data
     SQUISH_ASSIGN_OR_RETURN(
         teacher, TorchNetwork::Create(task.teacher->genome, task.teacher->weights, device));
   }
-  Training training(task, data, device, std::move(student), std::move(teacher), clock, report);
+  const std::string numerics_class =
+      NumericsClass(task.job.threads(), cuda, task.job.recipe().precision());
+  Training training(task, data, device, numerics_class, std::move(student), std::move(teacher),
+                    around);
   Trained trained;
-  const bool converged = training.Run(trained.result);
+  const bool converged = training.Run(task.checkpoint, trained.result);
   const Schedule schedule(task.job.recipe(), data.Count(v1::TRAIN));
   trained.result.set_images_seen(schedule.images());
-  trained.result.set_numerics_class(NumericsClass(
-      task.job.threads(), cuda, task.job.recipe().precision()));
+  trained.result.set_numerics_class(numerics_class);
   trained.result.set_outcome(converged ? v1::TrainResult::TRAINED : v1::TrainResult::DIVERGED);
   if (!converged) {
     trained.result.clear_selection_accuracy();
@@ -262,9 +324,10 @@ absl::StatusOr<Trained> Train(const TrainingTask& task, const DatasetCache& data
 }  // namespace
 
 absl::StatusOr<Trained> RunTraining(const TrainingTask& task, const DatasetCache& data,
-                                    Clock& clock, const ProgressReporter& report) {
+                                    Clock& clock, const ProgressReporter& report,
+                                    CheckpointKeeper* keeper) {
   SQUISH_RETURN_IF_ERROR(CheckTask(task, data));
-  return CatchTorchErrors([&] { return Train(task, data, clock, report); });
+  return CatchTorchErrors([&] { return Train(task, data, {clock, report, keeper}); });
 }
 
 }  // namespace squish

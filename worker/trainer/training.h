@@ -1,4 +1,4 @@
-// One training, from network to trained network. No LibTorch in this header.
+// One training, from network or checkpoint to trained network. No LibTorch in this header.
 //
 //   picture order ─► cropped, varied batch ─► batch ─► ...        (one thread, ahead)
 //                             │ Next()
@@ -9,12 +9,13 @@
 //   then: selection split ─► accuracy and log-loss; pictures ─► strengths of filters
 //
 // A function of the task and the numerics class alone: on the CPU two runs give
-// equal bits.
+// equal bits, and so does one that goes on from a checkpoint of the other.
 #ifndef SQUISH_WORKER_TRAINER_TRAINING_H_
 #define SQUISH_WORKER_TRAINER_TRAINING_H_
 
 #include <functional>
 #include <optional>
+#include <string>
 
 #include "absl/status/statusor.h"
 #include "common/base/clock.h"
@@ -29,6 +30,18 @@ struct TrainingTask {
   v1::TrainJob job;  // Passed CheckTask.
   Network network;
   std::optional<Network> teacher;  // Set exactly when the recipe distils.
+  // A file of an earlier run to go on from (common/weights/checkpoint.h), or empty.
+  std::string checkpoint = {};
+};
+
+// Where a training leaves its checkpoints. Asked and told by the training's own thread.
+class CheckpointKeeper {
+ public:
+  virtual ~CheckpointKeeper() = default;
+  // Whether one is wanted now. Asked after every step, and now and then later.
+  virtual bool IsDue() = 0;
+  // `what` has all but the artifact.
+  virtual void Keep(const std::string& file, const v1::Checkpoint& what) = 0;
 };
 
 struct Trained {
@@ -50,9 +63,12 @@ absl::Status CheckTask(const TrainingTask& task, const DatasetCache& data);
 // job wants them, computes the filters' strengths (strengths.h) on the training split.
 // Reports progress at the start, at every epoch and at least every two seconds while
 // steps are shorter than that. Diverged is a result, not an error: a loss, gradient,
-// logit or strength was not finite. As CheckTask, and as CatchTorchErrors.
+// logit or strength was not finite. A checkpoint that is damaged, of another task or of
+// another numerics class is no error either: a note says so, and the training begins anew.
+// `keeper` may be null. As CheckTask, and as CatchTorchErrors.
 absl::StatusOr<Trained> RunTraining(const TrainingTask& task, const DatasetCache& data,
-                                    Clock& clock, const ProgressReporter& report);
+                                    Clock& clock, const ProgressReporter& report,
+                                    CheckpointKeeper* keeper = nullptr);
 
 }  // namespace squish
 

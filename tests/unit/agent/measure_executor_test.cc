@@ -46,6 +46,11 @@ class FakeAttempt : public Attempt {
     EXPECT_LE(fraction, 1);
     if (!progressed_.HasBeenNotified()) progressed_.Notify();
   }
+  void OnStop(std::function<void()>) override {}
+  void Checkpoint(std::string, const v1::Checkpoint&) override {
+    ADD_FAILURE() << "a measurement has none";
+  }
+  void ResumedAt(double) override { ADD_FAILURE() << "a measurement begins at its beginning"; }
   absl::StatusOr<std::string> Fetch(absl::string_view digest) override {
     const auto found = files_.find(std::string(digest));
     if (found == files_.end()) return absl::NotFoundError(absl::StrCat("no artifact ", digest));

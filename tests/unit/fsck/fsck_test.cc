@@ -6,6 +6,7 @@
 #include <string>
 
 #include "common/base/file.h"
+#include "common/weights/checkpoint.h"
 #include "coordinator/population/sqlite.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -41,7 +42,7 @@ class FsckTest : public CoordinatorFixture {
       const auto database = Database::Open(path);
       ASSERT_TRUE(database.ok()) << database.status();
       for (const char* trigger : {"jobs_end_once", "experiments_end_once", "jobs_exhausted",
-                                  "attempts_deliver_once"}) {
+                                  "attempts_deliver_once", "checkpoints_of_open_trainings"}) {
         ASSERT_TRUE((*database)->Execute(std::string("DROP TRIGGER IF EXISTS ") + trigger).ok());
       }
       const absl::Status done = (*database)->Execute(sql);
@@ -110,9 +111,30 @@ TEST_F(FsckTest, AMissingAndADamagedArtifactAreNamed) {
   EXPECT_THAT(report.problems, Contains(HasSubstr(damaged + " no longer have that digest")));
 }
 
+TEST_F(FsckTest, ACheckpointIsNamedWhileItsTrainingIsOpen) {
+  FakeRunner worker = FakeWorker("worker-1");
+  Submit(SmallSpec()).IgnoreError();
+  while (worker.attempts.empty() || !worker.attempts.begin()->second.has_train()) Step(worker);
+  v1::SynchronizeRequest request = worker.Request();
+  v1::Checkpoint& checkpoint = *request.mutable_attempts(0)->mutable_checkpoint();
+  checkpoint.set_artifact(
+      artifacts().Put(SerializeCheckpoint({"task", "class", 4, {}, {}, {}})).value());
+  checkpoint.set_step(4);
+  checkpoint.set_numerics_class("class");
+  const int64_t before = Check().artifacts;
+  Call(request);
+  FsckReport report = Check();
+  EXPECT_THAT(report.problems, IsEmpty());
+  EXPECT_EQ(report.artifacts, before + 1);
+  EXPECT_EQ(report.unreferenced, 0);
+  ASSERT_TRUE(artifacts().Remove(checkpoint.artifact()).ok());
+  EXPECT_THAT(Check().problems,
+              Contains(HasSubstr("there is no artifact " + checkpoint.artifact())));
+}
+
 struct Damage {
   const char* what;
-  const char* sql;
+  std::string sql;
   const char* problem;
 };
 
@@ -146,6 +168,10 @@ TEST_F(FsckTest, EveryKindOfWrongRecordIsFound) {
        "the population digest"},
       {"another count", "UPDATE experiments SET images_planned = 1", "images planned are 1"},
       {"another waste", "UPDATE experiments SET images_wasted = 7", "images wasted are 7"},
+      {"a checkpoint of the past",
+       "INSERT INTO checkpoints SELECT id, '" + std::string(64, 'a') +
+           "', x'' FROM jobs WHERE kind = 'TRAIN' AND generation = 1 AND idx = 0",
+       "TRAIN of 1:0: there is a checkpoint, and the job is DONE"},
       {"an end that is none",
        "UPDATE experiments SET state = 'RUNNING', finished_ms = NULL", "has not SUCCEEDED"},
       {"a record that is none",

@@ -566,6 +566,10 @@ TEST_F(PopulationTest, EveryEarlierSchemaIsUpgraded) {
                     return champion;
                   }());
                 }).ok());
+    v1::Checkpoint checkpoint;
+    checkpoint.set_artifact(std::string(64, 'a'));
+    EXPECT_TRUE(Committed(*population, [&] { population->PutCheckpoint(7, checkpoint); }).ok());
+    EXPECT_EQ(population->Checkpoints(1)->size(), 1u);
     BoardJob undone = (*jobs)[1];
     undone.state = JobState::kQueued;
     EXPECT_FALSE(Committed(*population, [&] { population->UpdateJob(undone); }).ok())

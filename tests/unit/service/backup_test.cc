@@ -8,7 +8,9 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/file.h"
 #include "common/base/ids.h"
+#include "common/weights/checkpoint.h"
 #include "coordinator/fsck/fsck.h"
+#include "coordinator/population/named_artifacts.h"
 #include "coordinator/population/sqlite.h"
 #include "coordinator/service/server.h"
 #include "gmock/gmock.h"
@@ -52,6 +54,26 @@ TEST_F(CopyTest, IsWholeAndSoundWhateverIsWrittenMeanwhile) {
   EXPECT_THAT(report->problems, IsEmpty());
   EXPECT_EQ(report->experiments, 1);
   EXPECT_GT(report->facts, 3);
+}
+
+TEST_F(CopyTest, ABackupNamesNoCheckpoints) {
+  FakeRunner worker = FakeWorker("worker-1");
+  const std::string id = Submit(SmallSpec())->id();
+  while (worker.attempts.empty() || !worker.attempts.begin()->second.has_train()) Step(worker);
+  v1::SynchronizeRequest request = worker.Request();
+  v1::Checkpoint& checkpoint = *request.mutable_attempts(0)->mutable_checkpoint();
+  checkpoint.set_artifact(
+      artifacts().Put(SerializeCheckpoint({"task", "class", 4, {}, {}, {}})).value());
+  checkpoint.set_step(4);
+  checkpoint.set_numerics_class("class");
+  Call(request);
+  ASSERT_EQ(population_->Checkpoints(population_->FindExperiment(id)->row)->size(), 1u);
+  auto copy = population_->StartCopy();
+  ASSERT_TRUE(copy.ok()) << copy.status();
+  for (bool whole = false; !whole;) whole = (*copy)->Step(100).value();
+  EXPECT_EQ(NamedArtifacts((*copy)->path())->count(checkpoint.artifact()), 1u);
+  ASSERT_TRUE(ForgetCheckpoints((*copy)->path()).ok());
+  EXPECT_EQ(NamedArtifacts((*copy)->path())->count(checkpoint.artifact()), 0u);
 }
 
 TEST_F(CopyTest, WhatADeadProcessLeftIsRemoved) {

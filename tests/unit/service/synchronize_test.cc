@@ -1,8 +1,12 @@
 // The protocol with runners: who is refused, who waits, who gets what, what is lost.
+#include <algorithm>
+#include <cmath>
 #include <functional>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "common/base/sha256.h"
+#include "common/weights/checkpoint.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/unit/service/coordinator_fixture.h"
@@ -763,6 +767,177 @@ TEST_F(SynchronizeTest, SecondResultIsWasteAndADifferentOneIsCounted) {
   EXPECT_EQ(Get(id).images_wasted(), 100);
   EXPECT_EQ(Get(id).images_planned(), 100);
   EXPECT_EQ(population_->FindExperiment(id)->nondeterministic, 1);
+}
+
+// --- Checkpoints -------------------------------------------------------------------
+
+class CheckpointTest : public SynchronizeTest {
+ protected:
+  // A worker that holds the first training, of 100 images in two epochs of 80.
+  FakeRunner TrainingWorker(const std::string& name) {
+    FakeRunner worker = BusyWorker(name);
+    worker.FinishOne(artifacts());
+    Exchange(worker);
+    Exchange(worker);
+    EXPECT_TRUE(worker.attempts.begin()->second.has_train());
+    return worker;
+  }
+
+  // Another worker, which is given what is lost.
+  FakeRunner NextWorker(const std::string& id) {
+    FakeRunner worker = FakeWorker("next");
+    worker.datasets = {ReadyReport(Get(id).spec().dataset())};
+    Exchange(worker);
+    EXPECT_EQ(worker.attempts.size(), 1u);
+    return worker;
+  }
+
+  v1::Checkpoint Uploaded(int64_t step) {
+    v1::Checkpoint checkpoint;
+    checkpoint.set_artifact(
+        artifacts().Put(SerializeCheckpoint({"task", "class", step, {}, {}, {}})).value());
+    checkpoint.set_step(step);
+    checkpoint.set_fraction(0.1 * static_cast<double>(step));
+    checkpoint.set_numerics_class("class");
+    return checkpoint;
+  }
+
+  // The runner says of its attempt that it is so far, and names the checkpoint.
+  void Report(const FakeRunner& runner, double fraction, const v1::Checkpoint& checkpoint) {
+    v1::SynchronizeRequest request = runner.Request();
+    request.mutable_attempts(0)->set_fraction(fraction);
+    *request.mutable_attempts(0)->mutable_checkpoint() = checkpoint;
+    Call(request);
+  }
+
+  static std::string Given(const FakeRunner& runner) {
+    return runner.attempts.begin()->second.train().checkpoint().ShortDebugString();
+  }
+};
+
+TEST_F(CheckpointTest, TheNextAttemptIsGivenTheLatestAlsoAfterARestart) {
+  const std::string id = SubmitAndPin();
+  FakeRunner worker = TrainingWorker("worker-1");
+  EXPECT_EQ(Given(worker), "");
+  const v1::Checkpoint first = Uploaded(2), latest = Uploaded(4);
+  Report(worker, 0.3, first);
+  Report(worker, 0.5, latest);
+  EXPECT_FALSE(artifacts().Contains(first.artifact())) << "it is out of date";
+  Restart();
+  Report(worker, 0.5, latest);
+  Pass(absl::Seconds(31));
+  FakeRunner next = NextWorker(id);
+  EXPECT_EQ(Given(next), latest.ShortDebugString());
+  EXPECT_TRUE(artifacts().Contains(latest.artifact()));
+}
+
+TEST_F(CheckpointTest, OnlyWhatIsBehindItIsWasted) {
+  const std::string id = SubmitAndPin();
+  FakeRunner worker = TrainingWorker("worker-1");
+  Report(worker, 0.5, Uploaded(4));
+  Pass(absl::Seconds(31));
+  EXPECT_EQ(Get(id).images_wasted(), 16) << "from 0.4 to 0.5 of two epochs of 80";
+  FakeRunner next = NextWorker(id);
+  v1::SynchronizeRequest request = next.Request();
+  request.mutable_attempts(0)->set_fraction(0.6);
+  request.mutable_attempts(0)->set_resumed_at(0.4);
+  Call(request);
+  Pass(absl::Seconds(31));
+  EXPECT_EQ(Get(id).images_wasted(), 16 + 32) << "and from 0.4 to 0.6";
+}
+
+TEST_F(CheckpointTest, ItIsForgottenWhenTheTrainingIsDone) {
+  const std::string id = SubmitAndPin();
+  const int64_t row = population_->FindExperiment(id)->row;
+  FakeRunner worker = TrainingWorker("worker-1");
+  const v1::Checkpoint checkpoint = Uploaded(4);
+  Report(worker, 0.5, checkpoint);
+  EXPECT_EQ(population_->Checkpoints(row)->size(), 1u);
+  worker.FinishOne(artifacts());
+  Exchange(worker);
+  EXPECT_TRUE(population_->Checkpoints(row)->empty());
+  EXPECT_FALSE(artifacts().Contains(checkpoint.artifact()));
+}
+
+TEST_F(CheckpointTest, ItIsForgottenWhenTheTrainingIsWithdrawn) {
+  const std::string id = SubmitAndPin();
+  const int64_t row = population_->FindExperiment(id)->row;
+  FakeRunner worker = TrainingWorker("worker-1");
+  const v1::Checkpoint checkpoint = Uploaded(4);
+  Report(worker, 0.5, checkpoint);
+  v1::CancelRequest cancel;
+  cancel.set_id(id);
+  ASSERT_TRUE(Ask(&Coordinator::Cancel, cancel).ok());
+  EXPECT_TRUE(population_->Checkpoints(row)->empty());
+  EXPECT_FALSE(artifacts().Contains(checkpoint.artifact()));
+}
+
+TEST_F(CheckpointTest, WhatCannotBeOneIsIgnored) {
+  const std::string id = SubmitAndPin();
+  const int64_t row = population_->FindExperiment(id)->row;
+  FakeRunner worker = TrainingWorker("worker-1");
+  const std::string network = worker.attempts.begin()->second.train().network();
+  const v1::Checkpoint good = Uploaded(4);
+  for (const auto& change : std::vector<std::function<void(v1::Checkpoint&)>>{
+           [](v1::Checkpoint& bad) { bad.set_artifact(Sha256Hex("never uploaded")); },
+           [](v1::Checkpoint& bad) { bad.set_artifact("../../etc/passwd"); },
+           [](v1::Checkpoint& bad) { bad.clear_artifact(); },
+           [&](v1::Checkpoint& bad) { bad.set_artifact(network); },
+           [](v1::Checkpoint& bad) { bad.set_step(0); },
+           [](v1::Checkpoint& bad) { bad.set_fraction(std::nan("")); },
+           [](v1::Checkpoint& bad) { bad.set_fraction(1.5); },
+           [](v1::Checkpoint& bad) { bad.set_numerics_class(std::string(600, 'c')); }}) {
+    v1::Checkpoint bad = good;
+    change(bad);
+    Report(worker, 0.5, bad);
+    EXPECT_TRUE(population_->Checkpoints(row)->empty()) << bad.ShortDebugString();
+  }
+  Report(worker, 0.5, good);
+  EXPECT_EQ(population_->Checkpoints(row)->size(), 1u);
+  EXPECT_TRUE(artifacts().Contains(network));
+}
+
+TEST_F(CheckpointTest, OfAnAttemptThatIsLostNoneIsTakenAnyMore) {
+  const std::string id = SubmitAndPin();
+  FakeRunner worker = TrainingWorker("worker-1");
+  const v1::Checkpoint latest = Uploaded(4);
+  Report(worker, 0.5, latest);
+  Pass(absl::Seconds(31));
+  Report(worker, 0.6, Uploaded(5));
+  FakeRunner next = NextWorker(id);
+  EXPECT_EQ(Given(next), latest.ShortDebugString());
+}
+
+TEST_F(CheckpointTest, OneOfAnotherJobIsNeverTakenFromIt) {
+  spec_.set_offspring(2);
+  const std::string id = SubmitAndPin();
+  const int64_t row = population_->FindExperiment(id)->row;
+  FakeRunner worker = FakeWorker("worker-1"), agent = FakeAgent("agent-1");
+  worker.info.set_slots(2);
+  // Until both trainings of the first generation are under way.
+  const auto both_train = [&] {
+    return worker.attempts.size() == 2 &&
+           std::all_of(worker.attempts.begin(), worker.attempts.end(),
+                       [](const auto& attempt) { return attempt.second.has_train(); });
+  };
+  for (int step = 0; step < 50 && !both_train(); ++step) {
+    Step(agent);
+    worker.FinishOne(artifacts());
+    Exchange(worker);
+    Exchange(worker);
+  }
+  ASSERT_TRUE(both_train());
+  const v1::Checkpoint shared = Uploaded(4);
+  v1::SynchronizeRequest request = worker.Request();
+  for (v1::AttemptProgress& attempt : *request.mutable_attempts()) {
+    *attempt.mutable_checkpoint() = shared;
+  }
+  Call(request);
+  EXPECT_EQ(population_->Checkpoints(row)->size(), 2u);
+  worker.FinishOne(artifacts());
+  Exchange(worker);
+  EXPECT_EQ(population_->Checkpoints(row)->size(), 1u);
+  EXPECT_TRUE(artifacts().Contains(shared.artifact())) << "the other one still needs it";
 }
 
 }  // namespace

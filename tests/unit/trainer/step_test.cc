@@ -157,7 +157,7 @@ TEST(FeedTest, BatchesMadeAheadAreThoseMadeInLine) {
     constexpr uint64_t kSeed = 5;
     constexpr int kSteps = 20;
     PictureOrder order(kSeed, batches.Labels());
-    Feed feed(batches, recipe, kSeed, kSteps);
+    Feed feed(batches, recipe, kSeed, /*first=*/0, kSteps);
     for (int step = 0; step < kSteps; ++step) {
       std::vector<Choice> choices;
       for (int position = 4 * step; position < 4 * (step + 1); ++position) {

@@ -9,6 +9,7 @@
 #include "common/child/child.h"
 #include "common/dataset/prepare.h"
 #include "common/genome/ancestors.h"
+#include "common/weights/checkpoint.h"
 #include "common/weights/network.h"
 #include "common/weights/strengths.h"
 #include "tests/unit/trainer/memory_cache.h"
@@ -287,6 +288,109 @@ TEST_F(TrainerProcessTest, BadRequestsFailInOneSentenceAndTheChildLivesOn) {
     EXPECT_EQ(event.failed().message().find('\n'), std::string::npos) << event.DebugString();
   }
   EXPECT_TRUE(Ask(*child, Json(Request("good.safetensors"))).has_done());
+}
+
+// Reads on to the end of a child that is asked to end: the last checkpoint that it speaks of.
+v1::Checkpoint LastCheckpoint(Child& child) {
+  v1::Checkpoint last;
+  while (true) {
+    const auto line = child.ReadLine(kPatience);
+    if (!line.ok()) {
+      EXPECT_EQ(line.status().code(), absl::StatusCode::kAborted);
+      EXPECT_NE(line.status().message().find("exit status 143"), absl::string_view::npos)
+          << line.status();
+      return last;
+    }
+    v1::TrainerEvent event;
+    EXPECT_TRUE(google::protobuf::util::JsonStringToMessage(*line, &event).ok()) << *line;
+    EXPECT_FALSE(event.has_done()) << "it had been asked to end";
+    if (event.has_checkpoint()) last = event.checkpoint();
+  }
+}
+
+// Long enough that a trainer that says a line for each step has to wait until it is read.
+v1::TrainerRequest LongRequest(v1::TrainerRequest request) {
+  request.mutable_job()->mutable_recipe()->set_batch(4);
+  request.mutable_job()->mutable_recipe()->set_epochs(25);
+  return request;
+}
+
+TEST_F(TrainerProcessTest, StoppedAndGoneOnWithElsewhereItEndsInTheSameBytes) {
+  v1::TrainerRequest request = LongRequest(Request("stopped.safetensors"));
+  request.set_checkpoint_path(JoinPath(*folder_, "checkpoint"));
+  request.set_checkpoint_seconds(1e-6);
+  int64_t step = 0;
+  {
+    const auto child = StartTrainer();
+    ASSERT_TRUE(Next(*child).has_ready());
+    ASSERT_TRUE(child->WriteLine(Json(request)).ok());
+    v1::TrainerEvent event = Next(*child);
+    for (; event.has_progress(); event = Next(*child)) {
+    }
+    ASSERT_TRUE(event.has_checkpoint()) << event.DebugString();
+    child->Terminate();
+    step = LastCheckpoint(*child).step();
+    EXPECT_GE(step, event.checkpoint().step());
+  }
+  EXPECT_FALSE(std::filesystem::exists(request.output_path()));
+  const auto state = ReadCheckpoint(*ReadFile(request.checkpoint_path()));
+  ASSERT_TRUE(state.ok()) << state.status();
+  EXPECT_EQ(state->step, step);
+
+  const auto child = StartTrainer();
+  ASSERT_TRUE(Next(*child).has_ready());
+  request.set_resume_path(JoinPath(*folder_, "taken over"));
+  std::filesystem::copy(request.checkpoint_path(), request.resume_path());
+  request.set_checkpoint_seconds(3600);
+  const v1::TrainerEvent resumed = Ask(*child, Json(request));
+  ASSERT_TRUE(resumed.has_done()) << resumed.DebugString();
+  const v1::TrainerEvent whole = Ask(*child, Json(LongRequest(Request("whole.safetensors"))));
+  ASSERT_TRUE(whole.has_done()) << whole.DebugString();
+  EXPECT_EQ(resumed.done().artifact(), whole.done().artifact());
+  EXPECT_EQ(resumed.done().final_training_loss(), whole.done().final_training_loss());
+  EXPECT_EQ(resumed.done().images_seen(), whole.done().images_seen());
+}
+
+TEST_F(TrainerProcessTest, AskedToEndItMakesACheckpointThatWasNotDue) {
+  v1::TrainerRequest request = LongRequest(Request("ended.safetensors"));
+  request.set_checkpoint_path(JoinPath(*folder_, "last checkpoint"));
+  request.set_checkpoint_seconds(3600);
+  request.mutable_job()->mutable_recipe()->set_epochs(100'000);
+  const auto child = StartTrainer();
+  ASSERT_TRUE(Next(*child).has_ready());
+  ASSERT_TRUE(child->WriteLine(Json(request)).ok());
+  ASSERT_TRUE(Next(*child).has_progress());
+  child->Terminate();
+  EXPECT_GE(LastCheckpoint(*child).step(), 1);
+  EXPECT_TRUE(ReadCheckpoint(*ReadFile(request.checkpoint_path())).ok());
+}
+
+TEST_F(TrainerProcessTest, WithNothingToSaveItEndsAtOnce) {
+  v1::TrainerRequest request = LongRequest(Request("ended.safetensors"));
+  request.mutable_job()->mutable_recipe()->set_epochs(100'000);
+  for (const bool training : {false, true}) {
+    const auto child = StartTrainer();
+    ASSERT_TRUE(Next(*child).has_ready());
+    if (training) {
+      ASSERT_TRUE(child->WriteLine(Json(request)).ok());
+      ASSERT_TRUE(Next(*child).has_progress());
+    }
+    child->Terminate();
+    EXPECT_EQ(LastCheckpoint(*child).step(), 0);
+  }
+}
+
+TEST_F(TrainerProcessTest, ACheckpointThatCannotBeReadOrWrittenEndsNoTraining) {
+  const auto child = StartTrainer();
+  ASSERT_TRUE(Next(*child).has_ready());
+  const v1::TrainerEvent whole = Ask(*child, Json(Request("whole.safetensors")));
+  v1::TrainerRequest request = Request("without.safetensors");
+  request.set_checkpoint_path("/nowhere/checkpoint");
+  request.set_checkpoint_seconds(1e-6);
+  request.set_resume_path("/nowhere/earlier");
+  const v1::TrainerEvent event = Ask(*child, Json(request));
+  ASSERT_TRUE(event.has_done()) << event.DebugString();
+  EXPECT_EQ(event.done().artifact(), whole.done().artifact());
 }
 
 TEST_F(TrainerProcessTest, EndsWithItsInput) {

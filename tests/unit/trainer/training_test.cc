@@ -3,10 +3,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <functional>
+#include <map>
 #include <new>
 
+#include "common/weights/checkpoint.h"
 #include "common/weights/strengths.h"
 #include "tests/unit/trainer/memory_cache.h"
 
@@ -343,6 +347,168 @@ TEST_F(TrainingTest, RefusesADataSetWithoutPicturesToLearnFromOrToJudgeBy) {
     const auto trained = RunTraining(Task(), empty, clock_, [](const auto&) {});
     EXPECT_EQ(trained.status().code(), absl::StatusCode::kFailedPrecondition);
   }
+}
+
+// --- Checkpoints -------------------------------------------------------------------
+
+// Wants one whenever it is asked, and keeps all.
+class AllCheckpoints : public CheckpointKeeper {
+ public:
+  bool IsDue() override { return true; }
+  void Keep(const std::string& file, const v1::Checkpoint& what) override {
+    files[what.step()] = file;
+    fractions.push_back(what.fraction());
+    numerics_class = what.numerics_class();
+  }
+
+  std::map<int64_t, std::string> files;  // By steps done.
+  std::vector<double> fractions;
+  std::string numerics_class;
+};
+
+class ResumeTest : public TrainingTest {
+ protected:
+  // Ten steps in two epochs and a half, some of whose last are of a smaller epoch's losses.
+  static constexpr int kSteps = 10;
+
+  TrainingTask LongTask() const {
+    TrainingTask task = Task();
+    task.job.mutable_recipe()->set_epochs(2.5);
+    task.job.mutable_recipe()->set_final_learning_rate(0.001);
+    task.job.set_strength_images(16);
+    return task;
+  }
+
+  absl::StatusOr<Trained> RunKeeping(const TrainingTask& task, AllCheckpoints& kept) {
+    return RunTraining(
+        task, data_, clock_,
+        [&](const v1::TrainerEvent::Progress& progress) { progress_.push_back(progress); }, &kept);
+  }
+
+  // The task, gone on with from its checkpoint, or, as `why` says, begun anew.
+  void ExpectBegunAnew(TrainingTask task, const std::string& checkpoint, const std::string& why) {
+    const auto fresh = Run(task);
+    ASSERT_TRUE(fresh.ok()) << fresh.status();
+    progress_.clear();
+    task.checkpoint = checkpoint;
+    const auto trained = Run(task);
+    ASSERT_TRUE(trained.ok()) << trained.status();
+    EXPECT_THAT(progress_.front().note(), HasSubstr(why));
+    EXPECT_EQ(progress_.front().fraction(), 0);
+    EXPECT_EQ(progress_.back().resumed_at(), 0);
+    EXPECT_EQ(trained->result.SerializeAsString(), fresh->result.SerializeAsString());
+  }
+};
+
+TEST_F(ResumeTest, CutAtAnyStepATrainingEndsInTheSameBits) {
+  TrainingTask distilling = LongTask(), bf16 = LongTask(), varied = LongTask(),
+               sparse = LongTask();
+  distilling.teacher = Distilling().teacher;
+  *distilling.job.mutable_recipe()->mutable_distillation() =
+      Distilling().job.recipe().distillation();
+  bf16.job.mutable_recipe()->set_precision(v1::Recipe::BF16);
+  varied.job.mutable_recipe()->set_crop_area(0.35);
+  varied.job.mutable_recipe()->set_colour(0.4);
+  varied.job.mutable_recipe()->set_flip(true);
+  varied.job.mutable_recipe()->set_batch(15);  // Epochs end inside batches.
+  sparse.job.set_keep_zeros(true);
+  for (auto& [name, tensor] : sparse.network.weights) {
+    for (size_t i = 0; i < tensor.values.size(); i += 3) tensor.values[i] = 0;
+  }
+  for (const TrainingTask& task : {LongTask(), distilling, bf16, varied, sparse}) {
+    AllCheckpoints kept;
+    const auto whole = RunKeeping(task, kept);
+    ASSERT_TRUE(whole.ok()) << whole.status();
+    ASSERT_GE(kept.files.size(), static_cast<size_t>(kSteps));
+    EXPECT_EQ(kept.numerics_class, whole->result.numerics_class());
+    for (const auto& [step, file] : kept.files) {
+      SCOPED_TRACE(step);
+      TrainingTask rest = task;
+      rest.checkpoint = file;
+      progress_.clear();
+      AllCheckpoints again;
+      const auto resumed = RunKeeping(rest, again);
+      ASSERT_TRUE(resumed.ok()) << resumed.status();
+      EXPECT_EQ(resumed->result.SerializeAsString(), whole->result.SerializeAsString());
+      EXPECT_EQ(resumed->network->weights, whole->network->weights);
+      EXPECT_EQ(resumed->strengths, whole->strengths);
+      EXPECT_EQ(again.files.rbegin()->second, kept.files.rbegin()->second);
+      EXPECT_THAT(progress_.front().note(), HasSubstr("going on from step"));
+    }
+  }
+}
+
+TEST_F(ResumeTest, WithoutCheckpointsNothingElseComesOut) {
+  AllCheckpoints kept;
+  EXPECT_EQ(RunKeeping(LongTask(), kept)->result.SerializeAsString(),
+            Run(LongTask())->result.SerializeAsString());
+}
+
+TEST_F(ResumeTest, ProgressGoesOnWhereTheCheckpointWas) {
+  AllCheckpoints kept;
+  TrainingTask task = LongTask();
+  ASSERT_TRUE(RunKeeping(task, kept).ok());
+  EXPECT_TRUE(std::is_sorted(kept.fractions.begin(), kept.fractions.end()));
+  task.checkpoint = kept.files.at(6);
+  progress_.clear();
+  ASSERT_TRUE(Run(task).ok());
+  EXPECT_DOUBLE_EQ(progress_.front().fraction(), kept.fractions[5]);
+  for (const auto& progress : progress_) {
+    EXPECT_DOUBLE_EQ(progress.resumed_at(), kept.fractions[5]);
+    EXPECT_GE(progress.fraction(), progress.resumed_at());
+  }
+}
+
+TEST_F(ResumeTest, TheCheckpointThatAJobNamesMakesItNoOtherTask) {
+  AllCheckpoints kept;
+  TrainingTask task = LongTask();
+  ASSERT_TRUE(RunKeeping(task, kept).ok());
+  task.job.mutable_checkpoint()->set_artifact("the one");
+  task.checkpoint = kept.files.at(3);
+  progress_.clear();
+  ASSERT_TRUE(Run(task).ok());
+  EXPECT_THAT(progress_.front().note(), HasSubstr("going on from step 3 of 10"));
+}
+
+TEST_F(ResumeTest, WhatDoesNotFitIsBegunAnew) {
+  AllCheckpoints kept, others;
+  const TrainingTask task = LongTask();
+  ASSERT_TRUE(RunKeeping(task, kept).ok());
+  const std::string file = kept.files.at(4);
+  std::string damaged = file;
+  damaged[damaged.size() - 100] ^= 1;
+  ExpectBegunAnew(task, damaged, "damaged");
+  ExpectBegunAnew(task, file.substr(0, file.size() / 2), "starting anew");
+  ExpectBegunAnew(task, task.network.ToSafetensors(), "not a usable checkpoint");
+
+  for (const auto& change : std::vector<std::function<void(TrainingTask&)>>{
+           [](TrainingTask& other) { other.job.set_seed(99); },
+           [](TrainingTask& other) { other.job.set_network("another artifact"); },
+           [](TrainingTask& other) { other.job.mutable_recipe()->set_epochs(3); },
+           [](TrainingTask& other) { other.job.mutable_recipe()->set_learning_rate(0.03); },
+           [](TrainingTask& other) { other.job.set_keep_zeros(true); }}) {
+    TrainingTask other = task;
+    change(other);
+    ExpectBegunAnew(other, file, "another task");
+  }
+
+  TrainingState state = *ReadCheckpoint(file);
+  state.numerics_class = "another machine's";
+  ExpectBegunAnew(task, SerializeCheckpoint(state), "another numerics class");
+  state = *ReadCheckpoint(file);
+  state.velocity.pop_back();
+  ExpectBegunAnew(task, SerializeCheckpoint(state), "another network");
+  state = *ReadCheckpoint(file);
+  state.step = kSteps + 1;
+  ExpectBegunAnew(task, SerializeCheckpoint(state), "another network");
+}
+
+TEST_F(ResumeTest, BeforeTheFirstStepThereIsNothingToKeep) {
+  AllCheckpoints kept;
+  TrainingTask task = LongTask();
+  task.job.mutable_recipe()->set_epochs(0);
+  ASSERT_TRUE(RunKeeping(task, kept).ok());
+  EXPECT_TRUE(kept.files.empty());
 }
 
 }  // namespace

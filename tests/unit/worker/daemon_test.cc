@@ -87,6 +87,23 @@ TEST_F(WorkerDaemonTest, StopsInTheMiddleOfATrainingAndItsTrainerWithIt) {
   EXPECT_NE(::kill(trainer, 0), 0);
 }
 
+TEST_F(WorkerDaemonTest, StoppedItTellsOfALastCheckpoint) {
+  coordinator_.Assign("training", TrainJob(kAwaitStop));
+  const auto worker = StartWorker({"--data", "pictures=" + Path("data")});
+  ASSERT_TRUE(coordinator_.Await([](const FakeCoordinator& seen) {
+    return !seen.requests.empty() && seen.requests.back().attempts_size() == 1 &&
+           seen.requests.back().attempts(0).fraction() > 0;
+  })) << Stderr();
+  worker->Terminate();
+  EXPECT_EQ(worker->CloseAndWait(absl::Seconds(30)), "exit status 0") << Stderr();
+  const v1::SynchronizeRequest last = coordinator_.requests.back();
+  EXPECT_TRUE(last.draining());
+  ASSERT_EQ(last.attempts_size(), 1) << Stderr();
+  EXPECT_EQ(last.attempts(0).checkpoint().step(), 9);
+  EXPECT_EQ(coordinator_.artifacts[last.attempts(0).checkpoint().artifact()], "the last");
+  EXPECT_EQ(coordinator_.results.count("training"), 0u) << "it did not fail";
+}
+
 TEST_F(WorkerDaemonTest, AWithdrawnTrainingEndsAndTheNextIsMade) {
   coordinator_.Assign("hanging", TrainJob(kHang));
   const auto worker = StartWorker({"--data", "pictures=" + Path("data")});

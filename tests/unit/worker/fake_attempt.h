@@ -46,6 +46,15 @@ class FakeAttempt : public Attempt {
     }
     if (on_progress) on_progress();
   }
+  void OnStop(std::function<void()> callback) override {
+    absl::MutexLock lock(&mutex_);
+    stop_callback_ = std::move(callback);
+    if (stopped_ && stop_callback_) stop_callback_();
+  }
+  void Checkpoint(std::string file, const v1::Checkpoint& what) override {
+    checkpoints.emplace_back(std::move(file), what);
+  }
+  void ResumedAt(double fraction) override { resumed_at.push_back(fraction); }
   absl::StatusOr<std::string> Fetch(absl::string_view digest) override {
     std::string path = JoinPath(folder_, digest);
     if (!ReadFile(path).ok()) return absl::NotFoundError(absl::StrCat("no artifact ", digest));
@@ -63,10 +72,18 @@ class FakeAttempt : public Attempt {
     if (callback_) callback_();
   }
 
+  void Stop() {
+    absl::MutexLock lock(&mutex_);
+    if (std::exchange(stopped_, true)) return;
+    if (stop_callback_) stop_callback_();
+  }
+
   std::function<void()> on_progress;  // Set before the attempt begins.
   absl::Status store_error;
   std::vector<double> fractions;
   std::vector<std::string> notes;
+  std::vector<std::pair<std::string, v1::Checkpoint>> checkpoints;
+  std::vector<double> resumed_at;
 
  private:
   const std::string folder_;
@@ -75,6 +92,8 @@ class FakeAttempt : public Attempt {
   mutable absl::Mutex mutex_;
   bool cancelled_ = false;
   std::function<void()> callback_;
+  bool stopped_ = false;
+  std::function<void()> stop_callback_;
 };
 
 }  // namespace squish

@@ -38,6 +38,11 @@ enum FakeTraining : uint64_t {
   kDieAfterwards,   // As kTrain, then exits.
   kTalkAfterwards,  // As kTrain, says `done` twice.
   kAnswerAnother,   // Says `done` to an evaluation or export.
+  // Of a training with checkpoints.
+  kMakeCheckpoints,      // Two, with the content "checkpoint 1" and "2"; then as kTrain.
+  kAwaitStop,            // SIGTERM, whereupon it makes one, "the last", and ends.
+  kTellResumption,       // As kTrain; says the content of its resume_path in its note.
+  kUnwantedCheckpoint,   // Speaks of one that there is no place for.
   // Of an evaluation.
   kLieImages,
   kLieCounts,

@@ -4,6 +4,7 @@
 //
 // Writes a line to FIFO when it starts. START: "crash", "hang" or "babble" instead of
 // `ready`.
+#include <signal.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -49,6 +50,37 @@ void SayProgress(uint64_t behaviour) {
 std::string Write(const std::string& path, const std::string& content) {
   std::ofstream(path, std::ios::binary) << content << std::flush;
   return Sha256Hex(content);
+}
+
+void MakeCheckpoint(const v1::TrainerRequest& request, const std::string& content, int step) {
+  Write(request.checkpoint_path(), content);
+  v1::TrainerEvent event;
+  event.mutable_checkpoint()->set_step(step);
+  event.mutable_checkpoint()->set_fraction(0.1 * step);
+  event.mutable_checkpoint()->set_numerics_class("fake");
+  Say(event);
+}
+
+// From CatchSigterm on one is kept for AwaitSigterm, whichever thread it comes to.
+int signal_pipe[2];
+
+void CatchSigterm() {
+  if (::pipe(signal_pipe) != 0) std::abort();
+  ::signal(SIGTERM, [](int) { (void)!::write(signal_pipe[1], "x", 1); });
+}
+
+void AwaitSigterm() {
+  char byte = 0;
+  while (::read(signal_pipe[0], &byte, 1) != 1) {
+  }
+}
+
+void TellResumption(const v1::TrainerRequest& request) {
+  v1::TrainerEvent event;
+  event.mutable_progress()->set_note(ReadFile(request.resume_path()).value_or("nothing"));
+  event.mutable_progress()->set_fraction(0.6);
+  if (!request.resume_path().empty()) event.mutable_progress()->set_resumed_at(0.5);
+  Say(event);
 }
 
 // Writes them where they are wanted; their digest.
@@ -154,6 +186,7 @@ void Answer(const v1::TrainerRequest& request) {
     event.mutable_failed()->set_message("the fake has had enough");
     return Say(event);
   }
+  if (behaviour == kAwaitStop) CatchSigterm();
   SayProgress(behaviour);
   switch (behaviour) {
     case kExit:
@@ -172,6 +205,22 @@ void Answer(const v1::TrainerRequest& request) {
       Hang();
     case kSayReadyAgain:
       event.mutable_ready();
+      Say(event);
+      Hang();
+    case kMakeCheckpoints:
+      for (const int step : {1, 2}) {
+        MakeCheckpoint(request, "checkpoint " + std::to_string(step), step);
+      }
+      break;
+    case kAwaitStop:
+      AwaitSigterm();
+      MakeCheckpoint(request, "the last", 9);
+      std::exit(128 + SIGTERM);
+    case kTellResumption:
+      TellResumption(request);
+      break;
+    case kUnwantedCheckpoint:
+      event.mutable_checkpoint()->set_step(1);
       Say(event);
       Hang();
     case kDiverge:

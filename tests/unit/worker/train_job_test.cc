@@ -196,6 +196,63 @@ TEST_F(TrainJobTest, ACancelledTrainingEndsAtOnceAndTheNextGoesOn) {
   EXPECT_THAT(NoteOf(*executor, kTrain), HasSubstr("pid "));
 }
 
+TEST_F(TrainJobTest, CheckpointsAreTakenAsTheyCome) {
+  const auto executor = MakeExecutor(Options());
+  FakeAttempt attempt(Path("artifacts"), TrainJob(kMakeCheckpoints));
+  EXPECT_TRUE(executor->Execute(attempt).has_train());
+  ASSERT_EQ(attempt.checkpoints.size(), 2u);
+  EXPECT_EQ(attempt.checkpoints[0].second.step(), 1);
+  const auto& [file, what] = attempt.checkpoints[1];
+  EXPECT_EQ(file, "checkpoint 2");
+  EXPECT_EQ(what.step(), 2);
+  EXPECT_EQ(what.fraction(), 0.2);
+  EXPECT_EQ(what.numerics_class(), "fake");
+  EXPECT_EQ(MetricsOf(*executor).checkpoints(), 2);
+  EXPECT_EQ(MetricsOf(*executor).resumed(), 0);
+  EXPECT_EQ(FilesAtWork(), 0);
+}
+
+TEST_F(TrainJobTest, ATrainerIsGivenTheCheckpointOfTheJob) {
+  const auto executor = MakeExecutor(Options());
+  v1::Job job = TrainJob(kTellResumption);
+  job.mutable_train()->mutable_checkpoint()->set_artifact(PutArtifact("half done"));
+  FakeAttempt attempt(Path("artifacts"), job);
+  EXPECT_TRUE(executor->Execute(attempt).has_train());
+  EXPECT_EQ(attempt.notes.back(), "half done");
+  EXPECT_THAT(attempt.resumed_at, ElementsAre(0.5));
+  EXPECT_EQ(MetricsOf(*executor).resumed(), 1);
+}
+
+TEST_F(TrainJobTest, ACheckpointThatCannotBeHadIsBegunWithout) {
+  const auto executor = MakeExecutor(Options());
+  v1::Job job = TrainJob(kTellResumption);
+  job.mutable_train()->mutable_checkpoint()->set_artifact(Sha256Hex("gone"));
+  FakeAttempt attempt(Path("artifacts"), job);
+  EXPECT_TRUE(executor->Execute(attempt).has_train());
+  EXPECT_EQ(attempt.notes.back(), "nothing");
+  EXPECT_THAT(attempt.resumed_at, ElementsAre());
+}
+
+TEST_F(TrainJobTest, GivenUpItSendsALastCheckpointAndTheNextGoesOn) {
+  const auto executor = MakeExecutor(Options());
+  FakeAttempt attempt(Path("artifacts"), TrainJob(kAwaitStop));
+  attempt.on_progress = [&] { attempt.Stop(); };
+  EXPECT_TRUE(executor->Execute(attempt).has_failure());
+  ASSERT_EQ(attempt.checkpoints.size(), 1u);
+  EXPECT_EQ(attempt.checkpoints[0].first, "the last");
+  EXPECT_EQ(attempt.checkpoints[0].second.step(), 9);
+  EXPECT_EQ(MetricsOf(*executor).child_restarts(), 0) << "the trainer did as it was told";
+  EXPECT_THAT(NoteOf(*executor, kTrain), HasSubstr("pid "));
+}
+
+TEST_F(TrainJobTest, WithoutCheckpointsNoneIsAskedFor) {
+  WorkerOptions options = Options();
+  options.checkpoint_interval = absl::ZeroDuration();
+  const auto executor = MakeExecutor(options);
+  EXPECT_EQ(Run(*executor, TrainJob(kUnwantedCheckpoint)).failure().code(),
+            v1::Failure::CHILD_BABBLED);
+}
+
 TEST_F(TrainJobTest, AnAttemptThatIsCancelledBeforeItBeginsIsNotDone) {
   const auto executor = MakeExecutor(Options());
   FakeAttempt attempt(Path("artifacts"), TrainJob(kTrain));
@@ -289,7 +346,9 @@ TEST_F(TrainJobTest, LeftoversOfAnEarlierDaemonAreRemoved) {
   ASSERT_TRUE(WriteFileDurably(Path("state/work/8.csv"), "half a line").ok());
   ASSERT_TRUE(MakeFolder(Path("state/work/9.export")).ok());
   ASSERT_TRUE(WriteFileDurably(Path("state/work/9.export/model.pt"), "half a file").ok());
-  EXPECT_EQ(FilesAtWork(), 4);
+  ASSERT_TRUE(MakeFolder(Path("state/work/10.checkpoints")).ok());
+  ASSERT_TRUE(WriteFileDurably(Path("state/work/10.checkpoints/latest"), "half a step").ok());
+  EXPECT_EQ(FilesAtWork(), 5);
   const auto executor = MakeExecutor(Options());
   EXPECT_EQ(FilesAtWork(), 0);
 }

@@ -164,7 +164,7 @@ class WorkerFixture : public testing::Test {
     for (const auto& entry : std::filesystem::directory_iterator(Path("state/work"))) {
       const auto extension = entry.path().extension();
       files += extension == ".safetensors" || extension == ".strengths" || extension == ".csv" ||
-               extension == ".export";
+               extension == ".checkpoints" || extension == ".export";
     }
     return files;
   }
