@@ -48,6 +48,7 @@ void AnswerTraining(const v1::Job& job, const StandIn& stand_in, v1::TrainResult
   result.set_selection_log_loss(1 - Fraction(digest));
   result.set_images_seen(100);
   result.set_numerics_class("swarm, nothing computed");
+  if (job.train().strength_images() > 0) result.set_strengths(stand_in.digest);
 }
 
 void AnswerMeasurement(const v1::Job& job, const v1::RunnerInfo& runner,

@@ -62,6 +62,7 @@ class Attempts {
   Ledger& ledger_;
   Planner& planner_;
   LiveExperiments& live_;
+  std::string next_attempt_;  // The id of the next one; empty: to be drawn.
 };
 
 }  // namespace squish

@@ -34,7 +34,7 @@ struct ConnectedRunner {
 
 class Fleet {
  public:
-  static constexpr size_t kMaximumRunners = 4096;
+  static constexpr size_t kMaximumRunners = 16'384;
 
   // Takes note of a call, whose request has been checked. True: the runner is new, or
   // was started again. FAILED_PRECONDITION: a later process has taken over its id.
