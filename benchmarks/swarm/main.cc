@@ -135,8 +135,9 @@ absl::Status RunLifecycles(const Flags& flags) {
   const int agents = std::max(1, flags.runners / 3);
   Swarm swarm({flags.coordinator, flags.runners - agents, agents, stand_in});
   SQUISH_RETURN_IF_ERROR(swarm.Start());
+  int64_t all = 0;  // From the start on.
   absl::SleepFor(absl::Seconds(flags.warm_up_seconds));
-  swarm.Take();
+  all += swarm.Take().lifecycles;
 
   std::vector<double> rates, medians;
   Swarm::Counts counts;
@@ -147,6 +148,7 @@ absl::Status RunLifecycles(const Flags& flags) {
     const absl::Duration now = Clock::System().Steady();
     rates.push_back(static_cast<double>(counts.lifecycles) / absl::ToDoubleSeconds(now - before));
     medians.push_back(counts.lifecycle_ms.Percentile(0.5));
+    all += counts.lifecycles;
     before = now;
   }
   std::string paced = "null";
@@ -156,11 +158,12 @@ absl::Status RunLifecycles(const Flags& flags) {
     const double rate = sorted[sorted.size() / 2] / 2;
     swarm.Pace();
     swarm.RunPaced(rate, absl::Seconds(flags.warm_up_seconds));
-    swarm.Take();
+    all += swarm.Take().lifecycles;
     std::vector<std::string> runs;
     for (int i = 0; i < flags.repetitions; ++i) {
       swarm.RunPaced(rate, absl::Seconds(flags.seconds));
       const Swarm::Counts run = swarm.Take();
+      all += run.lifecycles;
       runs.push_back(absl::StrFormat(
           "{\"rate\": %.6g, \"lifecycles\": %d, \"without_work\": %d, \"found_ms\": %s, "
           "\"other_ms\": %s}",
@@ -171,9 +174,9 @@ absl::Status RunLifecycles(const Flags& flags) {
   }
   SQUISH_RETURN_IF_ERROR(swarm.Trouble());
   SQUISH_RETURN_IF_ERROR(CheckExperiments(*stub));
-  std::printf("{\"lifecycles_per_second\": %s, \"lifecycle_median_ms\": %s, "
-              "\"last_lifecycle_ms\": %s, \"paced\": %s}\n",
-              Numbers(rates).c_str(), Numbers(medians).c_str(),
+  std::printf("{\"all_lifecycles\": %lld, \"lifecycles_per_second\": %s, "
+              "\"lifecycle_median_ms\": %s, \"last_lifecycle_ms\": %s, \"paced\": %s}\n",
+              static_cast<long long>(all), Numbers(rates).c_str(), Numbers(medians).c_str(),
               Percentiles(counts.lifecycle_ms).c_str(), paced.c_str());
   return absl::OkStatus();
 }
