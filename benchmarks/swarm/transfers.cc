@@ -153,7 +153,8 @@ absl::StatusOr<RoundTrip> MoveLargeArtifact(const std::string& coordinator,
 absl::StatusOr<double> EmptyCallsPerSecond(const std::string& coordinator,
                                            absl::Duration duration) {
   grpc::GenericStub stub(MakeChannel(coordinator));
-  const grpc::ByteBuffer empty;
+  const grpc::Slice nothing;
+  const grpc::ByteBuffer empty(&nothing, 1);
   const absl::Duration start = Steady();
   int64_t done = 0;
   for (; Steady() - start < duration; ++done) {
