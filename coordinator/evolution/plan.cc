@@ -259,30 +259,46 @@ Closing Close(const v1::ExperimentSpec& spec, const v1::EvolutionSummary& before
 }
 
 // The trainings of one that is born: each from where the one before has left it.
-void WantTrainings(const JobMaker& make, const Climb& climb, int index,
-                   const IndividualFacts& facts, Plan& plan) {
+void WantTrainings(const JobMaker& make, int rungs, bool goes_on, int index,
+                   const IndividualFacts& facts, std::vector<v1::Job>& wanted) {
   const std::string* start = &facts.synthesize->artifact();
-  for (int rung = 1; rung <= climb.rungs[index]; ++rung) {
-    plan.wanted.push_back(make.Train(index, rung, *start));
+  for (int rung = 1; rung <= rungs; ++rung) {
+    wanted.push_back(make.Train(index, rung, *start));
     const auto trained = facts.rungs.find(rung);
     if (trained == facts.rungs.end()) return;
     start = &trained->second.artifact();
   }
-  if (climb.goes_on[index]) plan.wanted.push_back(make.Train(index, /*rung=*/0, *start));
+  if (goes_on) wanted.push_back(make.Train(index, /*rung=*/0, *start));
 }
 
 // Of one that is born.
 void WantMeasurements(const v1::ExperimentSpec& spec, const JobMaker& make, int index,
-                      const IndividualFacts& facts, Plan& plan) {
-  plan.wanted.push_back(make.Measure(index, facts, /*beside=*/0));
+                      const IndividualFacts& facts, std::vector<v1::Job>& wanted) {
+  wanted.push_back(make.Measure(index, facts, /*beside=*/0));
   if (!facts.measure.has_value() ||
       facts.measure->verdict() == v1::MeasureResult::UNSUPPORTED) {
     return;
   }
   for (int b = 1; b <= spec.measurement().beside_size(); ++b) {
     if (spec.measurement().beside(b - 1).champions()) continue;
-    plan.wanted.push_back(make.Measure(index, facts, b));
+    wanted.push_back(make.Measure(index, facts, b));
   }
+}
+
+// Everything of one individual that trains in so many rungs and then goes on, or does not.
+void Want(const v1::ExperimentSpec& spec, const JobMaker& make, int rungs, bool goes_on, int index,
+          const IndividualFacts& facts, std::vector<v1::Job>& wanted) {
+  wanted.push_back(make.Synthesize(index));
+  if (!facts.synthesize.has_value()) return;
+  WantTrainings(make, rungs, goes_on, index, facts, wanted);
+  if (spec.measurement().fitness() == v1::MeasurementSpec::MEASURED) {
+    WantMeasurements(spec, make, index, facts, wanted);
+  }
+}
+
+bool IsComplete(const v1::ExperimentSpec& spec, const IndividualFacts& facts, bool goes_on) {
+  return facts.synthesize.has_value() && (facts.train.has_value() || !goes_on) &&
+         IsMeasured(spec, facts);
 }
 
 }  // namespace
@@ -297,24 +313,36 @@ Plan MakePlan(const v1::ExperimentSpec& spec, const v1::DatasetSummary& dataset,
   assert(static_cast<int>(open.individuals.size()) ==
          GenerationSize(spec, summary, open.generation));
   if (IsOfChampions(summary, open.generation)) return MakeFinalPlan(spec, dataset, summary, open);
-  const bool measures = spec.measurement().fitness() == v1::MeasurementSpec::MEASURED;
   const JobMaker make(spec, dataset, summary, open.generation);
   const Climb climb = ClimbRungs(spec, summary, open);
   Plan plan;
   bool complete = climb.decided;
   for (int i = 0; i < static_cast<int>(open.individuals.size()); ++i) {
     const IndividualFacts& facts = open.individuals[i];
-    plan.wanted.push_back(make.Synthesize(i));
-    if (facts.synthesize.has_value()) {
-      WantTrainings(make, climb, i, facts, plan);
-      if (measures) WantMeasurements(spec, make, i, facts, plan);
-    }
-    complete = complete && facts.synthesize.has_value() &&
-               (facts.train.has_value() || !climb.goes_on[i]) && IsMeasured(spec, facts);
+    Want(spec, make, climb.rungs[i], climb.goes_on[i], i, facts, plan.wanted);
+    complete = complete && IsComplete(spec, facts, climb.goes_on[i]);
   }
   if (open.generation == 0) plan.failed = AncestorFailure(spec, open.individuals[0]);
   if (complete && plan.failed.empty()) plan.closing = Close(spec, summary, open, climb);
   return plan;
+}
+
+bool IsApart(const v1::ExperimentSpec& spec, const v1::EvolutionSummary& summary, int generation) {
+  return generation > 0 && spec.training().halving().empty() && !IsOfChampions(summary, generation);
+}
+
+std::vector<v1::Job> WantedOf(const v1::ExperimentSpec& spec, const v1::DatasetSummary& dataset,
+                              const v1::EvolutionSummary& summary, const OpenGeneration& open,
+                              int index) {
+  assert(IsApart(spec, summary, open.generation));
+  std::vector<v1::Job> wanted;
+  Want(spec, JobMaker(spec, dataset, summary, open.generation), /*rungs=*/0, /*goes_on=*/true,
+       index, open.individuals[index], wanted);
+  return wanted;
+}
+
+bool IsSettled(const v1::ExperimentSpec& spec, const IndividualFacts& facts) {
+  return IsComplete(spec, facts, /*goes_on=*/true);
 }
 
 }  // namespace squish

@@ -26,6 +26,10 @@ QueuePlace PlaceOf(const BoardJob& job) {
   return {job.key.generation(), job.key.index(), job.key.kind(), job.key.rung(), job.id};
 }
 
+// Jobs of one experiment that are leased alike.
+using Sort = std::pair<int, int>;
+Sort SortOf(const BoardJob& job) { return {job.key.kind(), job.key.rung()}; }
+
 bool IsOpen(JobState state) { return state != JobState::kDone && state != JobState::kWithdrawn; }
 
 }  // namespace
@@ -68,7 +72,7 @@ struct JobBoard::State {
     v1::RetrySpec retry;
     bool paused = false;
     int64_t leased = 0;
-    std::set<QueuePlace> queued;
+    std::map<Sort, std::set<QueuePlace>> queued;  // None is empty.
     std::set<QueuePlace> exhausted;
     std::vector<int64_t> jobs;
   };
@@ -99,7 +103,7 @@ struct JobBoard::State {
   void Enter(const BoardJob& job) {
     ++counts[{job.key.kind(), job.state}];
     ChangeExperiment(job.experiment, [&job](Experiment& experiment) {
-      if (job.state == JobState::kQueued) experiment.queued.insert(PlaceOf(job));
+      if (job.state == JobState::kQueued) experiment.queued[SortOf(job)].insert(PlaceOf(job));
       if (job.state == JobState::kExhausted) experiment.exhausted.insert(PlaceOf(job));
       if (job.state == JobState::kLeased) ++experiment.leased;
     });
@@ -108,7 +112,11 @@ struct JobBoard::State {
   void Leave(const BoardJob& job) {
     --counts[{job.key.kind(), job.state}];
     ChangeExperiment(job.experiment, [&job](Experiment& experiment) {
-      if (job.state == JobState::kQueued) experiment.queued.erase(PlaceOf(job));
+      if (job.state == JobState::kQueued) {
+        const auto alike = experiment.queued.find(SortOf(job));
+        alike->second.erase(PlaceOf(job));
+        if (alike->second.empty()) experiment.queued.erase(alike);
+      }
       if (job.state == JobState::kExhausted) experiment.exhausted.erase(PlaceOf(job));
       if (job.state == JobState::kLeased) --experiment.leased;
     });
@@ -296,11 +304,15 @@ std::optional<BoardAttempt> JobBoard::Lease(const std::string& runner, uint64_t 
                                             const std::function<bool(const BoardJob&)>& fits) {
   if (state_->attempts.contains(attempt_id)) return std::nullopt;
   for (const auto& [leased, experiment] : state_->turn) {
-    for (const QueuePlace& place : state_->experiments.at(experiment).queued) {
-      State::JobEntry& entry = state_->jobs.at(place.id);
-      if (!fits(entry.job)) continue;
-      return state_->Give(entry, runner, incarnation, attempt_id, now);  // Changes the queue.
+    const QueuePlace* next = nullptr;
+    for (const auto& [sort, places] : state_->experiments.at(experiment).queued) {
+      const QueuePlace& first = *places.begin();
+      if (next != nullptr && *next < first) continue;
+      if (fits(state_->jobs.at(first.id).job)) next = &first;
     }
+    if (next == nullptr) continue;
+    // Changes what is iterated over.
+    return state_->Give(state_->jobs.at(next->id), runner, incarnation, attempt_id, now);
   }
   return std::nullopt;
 }
@@ -402,7 +414,11 @@ std::vector<const BoardJob*> JobBoard::Queued(int64_t experiment) const {
   std::vector<const BoardJob*> jobs;
   const auto found = state_->experiments.find(experiment);
   if (found == state_->experiments.end()) return jobs;
-  for (const QueuePlace& place : found->second.queued) jobs.push_back(FindJob(place.id));
+  std::set<QueuePlace> queued;
+  for (const auto& [sort, places] : found->second.queued) {
+    queued.insert(places.begin(), places.end());
+  }
+  for (const QueuePlace& place : queued) jobs.push_back(FindJob(place.id));
   return jobs;
 }
 

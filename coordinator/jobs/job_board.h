@@ -29,7 +29,7 @@
 // transaction and rebuilds the board with Restore* after a start; leases then get a
 // full new term. Not thread-safe: one thread (the coordinator's loop) owns it.
 // Costs: O(log n) for each job or attempt touched, n being the jobs of live experiments;
-// Lease is O(jobs skipped as unfit) besides.
+// Lease is O(kinds and rungs) for each experiment whose jobs are all unfit besides.
 #ifndef SQUISH_COORDINATOR_JOBS_JOB_BOARD_H_
 #define SQUISH_COORDINATOR_JOBS_JOB_BOARD_H_
 
@@ -120,7 +120,8 @@ class JobBoard {
 
   // --- Runners.
   // The next job that `fits`, leased to the runner under `attempt_id` until
-  // now + lease; nothing when none fits. `attempt_id` must be new.
+  // now + lease; nothing when none fits. `attempt_id` must be new. `fits` may look at a
+  // job's experiment, kind and rung only: it is asked once for all that have these.
   std::optional<BoardAttempt> Lease(const std::string& runner, uint64_t incarnation,
                                     const std::string& attempt_id, absl::Duration now,
                                     const std::function<bool(const BoardJob&)>& fits);

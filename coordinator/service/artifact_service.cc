@@ -17,7 +17,7 @@ namespace {
 constexpr size_t kMaximumChunkBytes = 1 << 20;   // The protocol's limit for uploads.
 constexpr size_t kDownloadChunkBytes = 1 << 18;
 
-// One upload. Either a read is under way or a task on the I/O thread, never both; the
+// One upload. Either a read is under way or a task on its I/O thread, never both; the
 // task ends the call, and touches nothing after that.
 class UploadCall : public grpc::ServerReadReactor<v1::UploadRequest> {
  public:
@@ -168,12 +168,12 @@ class DownloadCall : public grpc::ServerWriteReactor<v1::DownloadResponse> {
 
 grpc::ServerReadReactor<v1::UploadRequest>* ArtifactServiceAdapter::Upload(
     grpc::CallbackServerContext* context, v1::UploadResponse*) {
-  return new UploadCall(CallerOf(*context), &store_, &io_);
+  return new UploadCall(CallerOf(*context), &store_, &io_.Next());
 }
 
 grpc::ServerWriteReactor<v1::DownloadResponse>* ArtifactServiceAdapter::Download(
     grpc::CallbackServerContext* context, const v1::DownloadRequest* request) {
-  return new DownloadCall(CallerOf(*context), request->digest(), &store_, &io_);
+  return new DownloadCall(CallerOf(*context), request->digest(), &store_, &io_.Next());
 }
 
 }  // namespace squish

@@ -1,5 +1,6 @@
 // ArtifactService: blobs in and out of the population's store, in chunks, hashed on the
-// way. Disks are waited for on an I/O thread; each call has one chunk in memory.
+// way. Disks are waited for on I/O threads, one for each call; each call has one chunk in
+// memory.
 #ifndef SQUISH_COORDINATOR_SERVICE_ARTIFACT_SERVICE_H_
 #define SQUISH_COORDINATOR_SERVICE_ARTIFACT_SERVICE_H_
 
@@ -9,10 +10,10 @@
 
 namespace squish {
 
-// Thread-safe. Store and thread outlive it.
+// Thread-safe. Store and threads outlive it.
 class ArtifactServiceAdapter : public v1::ArtifactService::CallbackService {
  public:
-  ArtifactServiceAdapter(BlobStore* store, IoThread* io) : store_(*store), io_(*io) {}
+  ArtifactServiceAdapter(BlobStore* store, IoThreads* io) : store_(*store), io_(*io) {}
 
   grpc::ServerReadReactor<v1::UploadRequest>* Upload(grpc::CallbackServerContext* context,
                                                      v1::UploadResponse* response) override;
@@ -21,7 +22,7 @@ class ArtifactServiceAdapter : public v1::ArtifactService::CallbackService {
 
  private:
   BlobStore& store_;
-  IoThread& io_;
+  IoThreads& io_;
 };
 
 }  // namespace squish

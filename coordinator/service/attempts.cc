@@ -43,10 +43,13 @@ v1::Job Attempts::WorkOf(const BoardAttempt& attempt) {
 }
 
 bool Attempts::Lease(const v1::RunnerInfo& runner, const Fits& fits) {
+  // Runners that wait are asked for again and again: an id is drawn for those that get one.
+  if (next_attempt_.empty()) next_attempt_ = RandomHex(kAttemptIdBytes);
   const std::optional<BoardAttempt> attempt = ledger_.board().Lease(
-      runner.id(), runner.incarnation(), RandomHex(kAttemptIdBytes), ledger_.clock().Steady(),
+      runner.id(), runner.incarnation(), next_attempt_, ledger_.clock().Steady(),
       [&](const BoardJob& job) { return fits(ExperimentOf(job), job); });
   if (!attempt.has_value()) return false;
+  next_attempt_.clear();
   RecordGiven(*attempt, "leased");
   return true;
 }
@@ -213,7 +216,7 @@ void Attempts::Accept(LiveExperiment& experiment, const BoardJob& job,
   }
   ledger_.AcceptFact(experiment, result);
   ledger_.CheckAttention(experiment);
-  planner_.Advance(experiment);
+  planner_.AdvanceAfter(experiment, result.key().index());
 }
 
 void Attempts::RecordFailure(LiveExperiment& experiment, const BoardJob& job,

@@ -77,6 +77,7 @@ class Attempts {
   Fleet& fleet_;
   std::vector<int64_t> stragglers_;
   absl::Duration looked_ = -absl::InfiniteDuration();
+  std::string next_attempt_;  // The id of the next one; empty: to be drawn.
 };
 
 }  // namespace squish

@@ -49,7 +49,7 @@ struct ConnectedRunner {
 
 class Fleet {
  public:
-  static constexpr size_t kMaximumRunners = 4096;
+  static constexpr size_t kMaximumRunners = 16'384;
   static constexpr absl::Duration kFirstAside = absl::Minutes(1);
   static constexpr absl::Duration kLongestAside = absl::Hours(1);
 

@@ -1,10 +1,13 @@
-// A thread for what may wait for a disk: tasks in order, none on gRPC's threads.
+// Threads for what may wait for a disk: tasks in order, none on gRPC's threads.
 #ifndef SQUISH_COORDINATOR_SERVICE_IO_THREAD_H_
 #define SQUISH_COORDINATOR_SERVICE_IO_THREAD_H_
 
+#include <atomic>
+#include <cstddef>
 #include <deque>
 #include <functional>
 #include <thread>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
@@ -29,6 +32,21 @@ class IoThread {
   std::deque<std::function<void()>> queue_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread thread_;
+};
+
+// A few of them, for who hash and sync at the same time: a disk syncs many files in little
+// more time than one. Who keeps to the thread that it was given has its tasks in order.
+// Thread-safe.
+class IoThreads {
+ public:
+  explicit IoThreads(size_t count) : threads_(count) {}
+
+  // One of them, in turn.
+  IoThread& Next() { return threads_[next_++ % threads_.size()]; }
+
+ private:
+  std::vector<IoThread> threads_;
+  std::atomic<size_t> next_ = 0;
 };
 
 }  // namespace squish

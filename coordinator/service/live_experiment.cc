@@ -6,6 +6,7 @@ void LiveExperiment::Open(int generation) {
   const int size = GenerationSize(spec(), stored.summary, generation);
   open.generation = generation;
   open.individuals.assign(size, {});
+  settled = 0;
   individuals.assign(finishing() ? 0 : size, {});
   champions.assign(finishing() ? size : 0, {});
   durations.clear();

@@ -3,6 +3,7 @@
 #ifndef SQUISH_COORDINATOR_SERVICE_LIVE_EXPERIMENT_H_
 #define SQUISH_COORDINATOR_SERVICE_LIVE_EXPERIMENT_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -44,6 +45,9 @@ struct LiveExperiment {
 
   // The generation after stored.summary.closed_generation.
   OpenGeneration open;
+  // Its individuals before this one are settled (plan.h), and stay so: facts only come to.
+  // The planner's.
+  size_t settled = 0;
   // Its individuals as described, by index. When it is the champions', those instead.
   std::vector<v1::Individual> individuals;
   std::vector<v1::Champion> champions;

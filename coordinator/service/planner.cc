@@ -16,7 +16,7 @@ void Planner::Advance(LiveExperiment& experiment) {
       ledger_.End(experiment, v1::Experiment::FAILED, plan.failed);
       return;
     }
-    if (AddWanted(experiment, plan)) continue;
+    if (AddWanted(experiment, plan.wanted)) continue;
     if (!plan.closing.has_value()) return;
     ledger_.CloseGeneration(experiment, *plan.closing);
     if (plan.closing->finished) {
@@ -27,8 +27,26 @@ void Planner::Advance(LiveExperiment& experiment) {
   }
 }
 
-bool Planner::AddWanted(LiveExperiment& experiment, const Plan& plan) {
-  for (const v1::Job& job : plan.wanted) {
+void Planner::AdvanceAfter(LiveExperiment& experiment, int index) {
+  if (!experiment.stored.experiment.has_dataset() || HasEnded(experiment.state())) return;
+  const v1::ExperimentSpec& spec = experiment.spec();
+  const v1::EvolutionSummary& summary = experiment.stored.summary;
+  const OpenGeneration& open = experiment.open;
+  if (!IsApart(spec, summary, open.generation)) {
+    Advance(experiment);
+    return;
+  }
+  while (AddWanted(experiment, WantedOf(spec, experiment.stored.experiment.dataset(), summary,
+                                        open, index))) {
+  }
+  const size_t size = open.individuals.size();
+  size_t& settled = experiment.settled;
+  while (settled < size && IsSettled(spec, open.individuals[settled])) ++settled;
+  if (settled == size) Advance(experiment);
+}
+
+bool Planner::AddWanted(LiveExperiment& experiment, const std::vector<v1::Job>& wanted) {
+  for (const v1::Job& job : wanted) {
     if (experiment.jobs.contains(PlaceOf(job.key()))) continue;
     if (std::optional<v1::AttemptResult> answer = FindAnswer(experiment, job)) {
       ledger_.AddAnsweredJob(experiment, job, *std::move(answer));

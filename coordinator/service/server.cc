@@ -16,6 +16,9 @@ namespace {
 // How long calls that are being answered may take to end when the server stops.
 constexpr absl::Duration kGrace = absl::Seconds(2);
 
+// More than processors: they wait for the disk most of the time.
+constexpr size_t kTransferThreads = 8;
+
 // Memory and disk no longer agree and cannot be brought together: a restart reads the
 // disk anew, and nothing that was acknowledged is lost.
 void ExitNow(const absl::Status& status) {
@@ -52,11 +55,12 @@ absl::StatusOr<std::unique_ptr<CoordinatorServer>> CoordinatorServer::Start(Opti
     SQUISH_ASSIGN_OR_RETURN(server->metrics_port_, server->metrics_.Serve(options.metrics));
   }
   server->loop_ = std::make_unique<Loop>(server->coordinator_.get(), &Clock::System());
+  server->transfers_ = std::make_unique<IoThreads>(kTransferThreads);
   server->io_ = std::make_unique<IoThread>();
   server->experiment_service_ = std::make_unique<ExperimentServiceAdapter>(server->loop_.get());
   server->runner_service_ = std::make_unique<RunnerServiceAdapter>(server->loop_.get());
   server->artifact_service_ = std::make_unique<ArtifactServiceAdapter>(
-      &server->population_->artifacts(), server->io_.get());
+      &server->population_->artifacts(), server->transfers_.get());
   server->maintenance_service_ = std::make_unique<MaintenanceServiceAdapter>(
       server->loop_.get(), &server->population_->artifacts(), server->io_.get());
   SQUISH_ASSIGN_OR_RETURN(

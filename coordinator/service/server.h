@@ -63,7 +63,8 @@ class CoordinatorServer {
   std::unique_ptr<IoThread> garbage_thread_;   // Its own: it may take minutes.
   std::unique_ptr<Coordinator> coordinator_;
   std::unique_ptr<Loop> loop_;
-  std::unique_ptr<IoThread> io_;
+  std::unique_ptr<IoThreads> transfers_;  // Of artifacts.
+  std::unique_ptr<IoThread> io_;          // Of everything else.
   std::unique_ptr<ExperimentServiceAdapter> experiment_service_;
   std::unique_ptr<RunnerServiceAdapter> runner_service_;
   std::unique_ptr<ArtifactServiceAdapter> artifact_service_;

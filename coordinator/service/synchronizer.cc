@@ -1,6 +1,7 @@
 #include "coordinator/service/synchronizer.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -65,24 +66,29 @@ void Synchronizer::Synchronize(const Caller& caller, const v1::SynchronizeReques
   }
 
   // A runner has one call at a time; of two, its client has given the older one up.
-  waiting_.remove_if([&info](Waiting& other) {
-    if (other.runner != info.id()) return false;
-    other.answer(absl::AbortedError("the runner has called again"));
-    return true;
-  });
+  if (const auto other = by_runner_.find(info.id()); other != by_runner_.end()) {
+    other->second->answer(absl::AbortedError("the runner has called again"));
+    Forget(other->second);
+  }
   waiting.call = call;
   waiting.runner = info.id();
   waiting.deadline = clock_.Steady() + options_.park_limit;
   waiting.answer = std::move(answer);
   waiting_.push_back(std::move(waiting));
+  by_runner_[info.id()] = by_call_[call] = std::prev(waiting_.end());
+}
+
+void Synchronizer::Forget(std::list<Waiting>::iterator waiting) {
+  by_runner_.erase(waiting->runner);
+  by_call_.erase(waiting->call);
+  waiting_.erase(waiting);
 }
 
 void Synchronizer::Abandon(uint64_t call) {
-  waiting_.remove_if([call](Waiting& waiting) {
-    if (waiting.call != call) return false;
-    waiting.answer(absl::CancelledError("the caller has gone"));
-    return true;
-  });
+  const auto found = by_call_.find(call);
+  if (found == by_call_.end()) return;
+  found->second->answer(absl::CancelledError("the caller has gone"));
+  Forget(found->second);
 }
 
 void Synchronizer::Settle() {
@@ -90,12 +96,18 @@ void Synchronizer::Settle() {
   attempts_.LookForStragglers();
   fleet_.Tend(clock_.Steady(), options_.lease);
   const WantedDatasets wanted = experiments_.Wanted();
-  waiting_.remove_if([&](Waiting& waiting) { return TryAnswer(wanted, waiting); });
+  for (auto waiting = waiting_.begin(); waiting != waiting_.end();) {
+    const auto next = std::next(waiting);
+    if (TryAnswer(wanted, *waiting)) Forget(waiting);
+    waiting = next;
+  }
 }
 
 void Synchronizer::EndAll(const absl::Status& status) {
   for (Waiting& waiting : waiting_) waiting.answer(status);
   waiting_.clear();
+  by_runner_.clear();
+  by_call_.clear();
 }
 
 bool Synchronizer::TryAnswer(const WantedDatasets& wanted, Waiting& waiting) {

@@ -15,6 +15,7 @@
 #include <list>
 #include <set>
 #include <string>
+#include <unordered_map>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -80,7 +81,12 @@ class Synchronizer {
   Attempts& attempts_;
   Fleet& fleet_;
   const DiskGuard* const guard_;
+  void Forget(std::list<Waiting>::iterator waiting);
+
   std::list<Waiting> waiting_;  // In order of arrival: who waits longest gets work first.
+  // Into it; a runner has one call at most.
+  std::unordered_map<std::string, std::list<Waiting>::iterator> by_runner_;
+  std::unordered_map<uint64_t, std::list<Waiting>::iterator> by_call_;
 };
 
 }  // namespace squish
