@@ -179,6 +179,50 @@ TEST_F(PopulationTest, JobsAndAttemptsComeBackFromAGenerationOn) {
   EXPECT_TRUE(absl::IsNotFound(population->Work(9).status()));
 }
 
+TEST_F(PopulationTest, OfATrainingTheLatestCheckpointIsKeptUntilItIsOver) {
+  v1::Checkpoint first, latest;
+  first.set_artifact(std::string(64, 'a'));
+  latest.set_artifact(std::string(64, 'b'));
+  latest.set_step(7);
+  latest.set_numerics_class("class");
+  {
+    auto population = Open();
+    Fill(*population);
+    ASSERT_TRUE(Committed(*population, [&] {
+                  population->AddJob(Job(5, 1, v1::JobKey::TRAIN, 4), {});
+                  population->PutCheckpoint(5, first);
+                  population->PutCheckpoint(5, latest);
+                }).ok());
+  }
+  auto population = Open();
+  const auto found = population->FindCheckpoint(5);
+  ASSERT_TRUE(found.ok() && found->has_value()) << found.status();
+  EXPECT_TRUE(MessageDifferencer::Equals(**found, latest));
+  EXPECT_FALSE(population->FindCheckpoint(6)->has_value());
+  EXPECT_EQ(population->Checkpoints(1)->count(5), 1u);
+  EXPECT_TRUE(population->Checkpoints(2)->empty());
+  EXPECT_FALSE(*population->IsCheckpoint(first.artifact()));
+  EXPECT_TRUE(*population->IsCheckpoint(latest.artifact()));
+
+  BoardJob over = Job(5, 1, v1::JobKey::TRAIN, 4);
+  over.state = JobState::kDone;
+  EXPECT_FALSE(Committed(*population, [&] { population->UpdateJob(over); }).ok())
+      << "it has a checkpoint yet";
+  EXPECT_TRUE(Committed(*population, [&] {
+                population->RemoveCheckpoint(5);
+                population->RemoveCheckpoint(5);
+                population->UpdateJob(over);
+              }).ok());
+  EXPECT_FALSE(*population->IsCheckpoint(latest.artifact()));
+  EXPECT_FALSE(Committed(*population, [&] { population->PutCheckpoint(5, latest); }).ok())
+      << "it is over";
+  EXPECT_FALSE(Committed(*population, [&] {
+                 population->AddJob(Job(6, 1, v1::JobKey::MEASURE, 4), {});
+                 population->PutCheckpoint(6, latest);
+               }).ok())
+      << "a measurement has none";
+}
+
 TEST_F(PopulationTest, IndividualIsReplacedUnderItsName) {
   auto population = Open();
   Fill(*population);

@@ -903,7 +903,10 @@ TEST_F(CheckpointTest, OfAnAttemptThatIsLostNoneIsTakenAnyMore) {
   const v1::Checkpoint latest = Uploaded(4);
   Report(worker, 0.5, latest);
   Pass(absl::Seconds(31));
-  Report(worker, 0.6, Uploaded(5));
+  v1::SynchronizeRequest request = worker.Request();
+  request.set_draining(true);  // Or it would be given the job again.
+  *request.mutable_attempts(0)->mutable_checkpoint() = Uploaded(5);
+  Call(request);
   FakeRunner next = NextWorker(id);
   EXPECT_EQ(Given(next), latest.ShortDebugString());
 }
