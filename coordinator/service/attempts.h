@@ -32,6 +32,9 @@ class Attempts {
   using Fits = std::function<bool(const LiveExperiment&, const BoardJob&)>;
   bool Lease(const v1::RunnerInfo& runner, const Fits& fits);
 
+  bool HasLeasable() const { return ledger_.board().HasLeasable(); }
+  int64_t taken() const { return ledger_.board().taken_attempts(); }
+
   // What the runner should be doing.
   std::vector<BoardAttempt> Running(const std::string& runner) const {
     return ledger_.board().Running(runner);

@@ -125,10 +125,19 @@ void Fleet::NoteDifference(const std::string& id, const v1::DatasetSpec& spec,
   runners_.at(id).datasets.at(DatasetKey(spec)).set_difference(difference);
 }
 
-void Fleet::Forget(absl::Duration now, absl::Duration silence) {
+bool Fleet::Forget(absl::Duration now, absl::Duration silence) {
+  if (now - all_heard_since_ <= silence) return false;
+  const size_t before = runners_.size();
+  all_heard_since_ = now;
   for (auto it = runners_.begin(); it != runners_.end();) {
-    it = now - it->second.heard > silence ? runners_.erase(it) : std::next(it);
+    if (now - it->second.heard > silence) {
+      it = runners_.erase(it);
+    } else {
+      all_heard_since_ = std::min(all_heard_since_, it->second.heard);
+      ++it;
+    }
   }
+  return runners_.size() < before;
 }
 
 void Fleet::ExcuseAll(absl::Duration now) {

@@ -46,8 +46,9 @@ class Fleet {
   void NoteDifference(const std::string& id, const v1::DatasetSpec& spec,
                       const std::string& difference);
 
-  // Forgets runners that were not heard for longer than `silence`.
-  void Forget(absl::Duration now, absl::Duration silence);
+  // Forgets runners that were not heard for longer than `silence`. True: there were some.
+  // O(1) but for once in a while.
+  bool Forget(absl::Duration now, absl::Duration silence);
   // Everybody counts as heard now: it was we who did not listen.
   void ExcuseAll(absl::Duration now);
 
@@ -57,6 +58,8 @@ class Fleet {
 
  private:
   std::map<std::string, ConnectedRunner> runners_;  // By id.
+  // Nobody was heard before this; it lags behind, for who is heard only grows later.
+  absl::Duration all_heard_since_;
 };
 
 // Checks a request before anything of it is used. INVALID_ARGUMENT names the field;
