@@ -82,6 +82,7 @@ struct JobBoard::State {
   std::unordered_map<int64_t, JobEntry> jobs;
   std::unordered_map<std::string, AttemptEntry> attempts;
   std::map<std::pair<v1::JobKey::Kind, JobState>, int64_t> counts;
+  int64_t taken_attempts = 0;
   // Experiments with something to lease: (leased jobs, experiment).
   std::set<std::pair<int64_t, int64_t>> turn;
   std::set<std::pair<absl::Duration, std::string>> leases;       // (deadline, attempt)
@@ -155,6 +156,7 @@ struct JobBoard::State {
       runner->second.erase(entry.attempt.id);
       if (runner->second.empty()) runners.erase(runner);
       jobs.at(entry.attempt.job).running.erase(entry.attempt.id);
+      if (state == AttemptState::kLost || state == AttemptState::kStopped) ++taken_attempts;
     }
     entry.attempt.state = state;
   }
@@ -405,6 +407,10 @@ const BoardAttempt* JobBoard::FindAttempt(const std::string& id) const {
   const auto found = state_->attempts.find(id);
   return found == state_->attempts.end() ? nullptr : &found->second.attempt;
 }
+
+bool JobBoard::HasLeasable() const { return !state_->turn.empty(); }
+
+int64_t JobBoard::taken_attempts() const { return state_->taken_attempts; }
 
 std::map<std::pair<v1::JobKey::Kind, JobState>, int64_t> JobBoard::Counts() const {
   return state_->counts;

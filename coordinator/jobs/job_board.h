@@ -156,6 +156,11 @@ class JobBoard {
   // --- Looking. Null when unknown.
   const BoardJob* FindJob(int64_t id) const;
   const BoardAttempt* FindAttempt(const std::string& id) const;
+  // Whether there is a job that Lease would give to a runner whom everything fits.
+  bool HasLeasable() const;
+  // How many running attempts have been lost or stopped so far. Unless this has changed,
+  // Running says of a runner that neither delivered nor leased anything what it said before.
+  int64_t taken_attempts() const;
   // Number of jobs by kind and state, over live experiments; zeros included.
   std::map<std::pair<v1::JobKey::Kind, JobState>, int64_t> Counts() const;
   // QUEUED jobs of an experiment in leasing order.

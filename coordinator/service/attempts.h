@@ -38,6 +38,10 @@ class Attempts {
   bool LeaseAgain(const v1::RunnerInfo& runner, const Fits& fits);
   // Finds those jobs; looks again after a second.
   void LookForStragglers();
+  bool HasStragglers() const { return !stragglers_.empty(); }
+
+  bool HasLeasable() const { return ledger_.board().HasLeasable(); }
+  int64_t taken() const { return ledger_.board().taken_attempts(); }
 
   // What the runner should be doing.
   std::vector<BoardAttempt> Running(const std::string& runner) const {

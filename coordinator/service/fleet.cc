@@ -158,15 +158,26 @@ absl::Duration Fleet::NextChance() const {
   return aside_.empty() ? absl::InfiniteDuration() : aside_.begin()->first;
 }
 
-void Fleet::Tend(absl::Duration now, absl::Duration silence) {
+bool Fleet::Tend(absl::Duration now, absl::Duration silence) {
+  bool changed = false;
   while (!aside_.empty() && aside_.begin()->first <= now) {
     const auto found = runners_.find(aside_.begin()->second);
     if (found != runners_.end()) found->second.streak.aside_until.reset();
     aside_.erase(aside_.begin());
+    changed = true;
   }
+  if (now - all_heard_since_ <= silence) return changed;
+  const size_t before = runners_.size();
+  all_heard_since_ = now;
   for (auto it = runners_.begin(); it != runners_.end();) {
-    it = now - it->second.heard > silence ? runners_.erase(it) : std::next(it);
+    if (now - it->second.heard > silence) {
+      it = runners_.erase(it);
+    } else {
+      all_heard_since_ = std::min(all_heard_since_, it->second.heard);
+      ++it;
+    }
   }
+  return changed || runners_.size() < before;
 }
 
 void Fleet::ExcuseAll(absl::Duration now) {

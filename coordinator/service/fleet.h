@@ -71,8 +71,8 @@ class Fleet {
   void NoteFailed(const std::string& id, const std::string& error, absl::Duration now);
 
   // Forgets runners that were not heard for longer than `silence`, and gives those another
-  // chance whose time aside is over.
-  void Tend(absl::Duration now, absl::Duration silence);
+  // chance whose time aside is over. True: there were some. O(1) but for once in a while.
+  bool Tend(absl::Duration now, absl::Duration silence);
   // When the next of these is over; InfiniteDuration when nobody is set aside.
   absl::Duration NextChance() const;
   // Everybody counts as heard now: it was we who did not listen.
@@ -86,6 +86,8 @@ class Fleet {
   const int failures_until_aside_;
   std::map<std::string, ConnectedRunner> runners_;  // By id.
   std::set<std::pair<absl::Duration, std::string>> aside_;  // (until, id)
+  // Nobody was heard before this; it lags behind, for who is heard only grows later.
+  absl::Duration all_heard_since_;
 };
 
 // Checks a request before anything of it is used. INVALID_ARGUMENT names the field;

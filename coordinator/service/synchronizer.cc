@@ -25,6 +25,11 @@ bool LacksDataset(const ConnectedRunner& runner, const WantedDatasets& wanted) {
   });
 }
 
+bool SameDatasets(const WantedDatasets& a, const WantedDatasets& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](const auto& one, const auto& other) { return one.first == other.first; });
+}
+
 }  // namespace
 
 void Synchronizer::Synchronize(const Caller& caller, const v1::SynchronizeRequest& request,
@@ -76,6 +81,7 @@ void Synchronizer::Synchronize(const Caller& caller, const v1::SynchronizeReques
   waiting.answer = std::move(answer);
   waiting_.push_back(std::move(waiting));
   by_runner_[info.id()] = by_call_[call] = std::prev(waiting_.end());
+  arrived_.push_back(call);
 }
 
 void Synchronizer::Forget(std::list<Waiting>::iterator waiting) {
@@ -94,13 +100,28 @@ void Synchronizer::Abandon(uint64_t call) {
 void Synchronizer::Settle() {
   attempts_.Expire();
   attempts_.LookForStragglers();
-  fleet_.Tend(clock_.Steady(), options_.lease);
-  const WantedDatasets wanted = experiments_.Wanted();
-  for (auto waiting = waiting_.begin(); waiting != waiting_.end();) {
+  const absl::Duration now = clock_.Steady();
+  const bool all = HasNews(fleet_.Tend(now, options_.lease));
+  for (auto waiting = waiting_.begin();
+       waiting != waiting_.end() && (all || now >= waiting->deadline);) {
     const auto next = std::next(waiting);
-    if (TryAnswer(wanted, *waiting)) Forget(waiting);
+    if (TryAnswer(*waiting)) Forget(waiting);
     waiting = next;
   }
+  const std::vector<uint64_t> arrived = std::exchange(arrived_, {});
+  if (all) return;
+  for (const uint64_t call : arrived) {
+    const auto found = by_call_.find(call);
+    if (found != by_call_.end() && TryAnswer(*found->second)) Forget(found->second);
+  }
+}
+
+bool Synchronizer::HasNews(bool changed) {
+  WantedDatasets wanted = experiments_.Wanted();
+  const bool same = SameDatasets(wanted, wanted_) && attempts_.taken() == taken_attempts_;
+  wanted_ = std::move(wanted);
+  taken_attempts_ = attempts_.taken();
+  return changed || !same || attempts_.HasLeasable() || attempts_.HasStragglers();
 }
 
 void Synchronizer::EndAll(const absl::Status& status) {
@@ -110,7 +131,7 @@ void Synchronizer::EndAll(const absl::Status& status) {
   by_call_.clear();
 }
 
-bool Synchronizer::TryAnswer(const WantedDatasets& wanted, Waiting& waiting) {
+bool Synchronizer::TryAnswer(Waiting& waiting) {
   const ConnectedRunner* const runner = fleet_.Find(waiting.runner);
   if (runner == nullptr) {  // Silent for too long inside its own call: a very short lease.
     waiting.answer(absl::UnavailableError("the runner was not heard of for too long"));
@@ -132,12 +153,12 @@ bool Synchronizer::TryAnswer(const WantedDatasets& wanted, Waiting& waiting) {
   for (const BoardAttempt& attempt : running) ids.insert(attempt.id);
   const bool may_wait = running.size() < slots && !runner->draining;
   const bool has_news = ids != waiting.named || waiting.response.acknowledged_size() > 0 ||
-                        LacksDataset(*runner, wanted);
+                        LacksDataset(*runner, wanted_);
   if (may_wait && !has_news && clock_.Steady() < waiting.deadline) return false;
 
   FillAssignments(running, waiting);
   if (runner->info.kind() == v1::RunnerInfo::WORKER) {
-    for (const auto& [key, dataset] : wanted) {
+    for (const auto& [key, dataset] : wanted_) {
       *waiting.response.add_datasets() = dataset.spec;
       waiting.response.add_fingerprints(dataset.fingerprint);
     }
@@ -160,9 +181,8 @@ void Synchronizer::FillAssignments(const std::vector<BoardAttempt>& running, Wai
 }
 
 absl::Duration Synchronizer::NextDeadline() const {
-  absl::Duration next = std::min(attempts_.NextExpiry(), fleet_.NextChance());
-  for (const Waiting& waiting : waiting_) next = std::min(next, waiting.deadline);
-  return next;
+  const absl::Duration next = std::min(attempts_.NextExpiry(), fleet_.NextChance());
+  return waiting_.empty() ? next : std::min(next, waiting_.front().deadline);
 }
 
 }  // namespace squish

@@ -4,8 +4,11 @@
 //   Settle (end of each batch) ─► leases ─► answered when there is something to say:
 //       work, results to forget, attempts to stop, new data sets, or the park limit
 //
-// A call that is waiting is looked at again in every batch, so that it is answered as
-// soon as another call's result makes work for it. Answers are given after the commit.
+// A call that is waiting is looked at again when its time is up and in every batch after
+// which there may be something to say to it: there is work to lease or a straggler to copy,
+// an attempt was lost or stopped, the wanted data sets are others, a runner was forgotten or
+// is no longer set aside. Of calls that wait in vain a batch costs nothing. Answers are given
+// after the commit.
 // Not thread-safe; part of the coordinator's loop.
 #ifndef SQUISH_COORDINATOR_SERVICE_SYNCHRONIZER_H_
 #define SQUISH_COORDINATOR_SERVICE_SYNCHRONIZER_H_
@@ -16,6 +19,7 @@
 #include <set>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -71,8 +75,11 @@ class Synchronizer {
     Answer answer;
   };
 
+  // Whether calls that wait longer than since this batch may be answered before their time.
+  // `changed`: the fleet has, by itself.
+  bool HasNews(bool changed);
   // Answers and returns true, or leaves it waiting.
-  bool TryAnswer(const WantedDatasets& wanted, Waiting& waiting);
+  bool TryAnswer(Waiting& waiting);
   void FillAssignments(const std::vector<BoardAttempt>& running, Waiting& waiting);
 
   const Options options_;
@@ -83,7 +90,11 @@ class Synchronizer {
   const DiskGuard* const guard_;
   void Forget(std::list<Waiting>::iterator waiting);
 
-  std::list<Waiting> waiting_;  // In order of arrival: who waits longest gets work first.
+  // In order of arrival, and so of deadlines: who waits longest gets work first.
+  std::list<Waiting> waiting_;
+  std::vector<uint64_t> arrived_;  // Since the last Settle.
+  WantedDatasets wanted_;          // As of the last Settle, like the next.
+  int64_t taken_attempts_ = 0;
   // Into it; a runner has one call at most.
   std::unordered_map<std::string, std::list<Waiting>::iterator> by_runner_;
   std::unordered_map<uint64_t, std::list<Waiting>::iterator> by_call_;

@@ -400,6 +400,34 @@ TEST_F(JobBoardTest, UnfitJobsAreSkipped) {
   EXPECT_EQ(leased->runner, "agent");
 }
 
+TEST_F(JobBoardTest, FitIsAskedOncePerKindHoweverManyJobsThereAre) {
+  for (int i = 0; i < 50; ++i) board_.Add(100 + i, kExperiment, Key(v1::JobKey::SYNTHESIZE, 1, i));
+  int asked = 0;
+  EXPECT_FALSE(board_.Lease("agent", 1, "a", absl::ZeroDuration(), [&asked](const BoardJob&) {
+    ++asked;
+    return false;
+  }).has_value());
+  EXPECT_EQ(asked, 2);
+}
+
+TEST_F(JobBoardTest, ThereIsSomethingToLeaseWhileAJobIsQueuedAndItsExperimentIsNotPaused) {
+  EXPECT_TRUE(board_.HasLeasable());
+  board_.SetPaused(kExperiment, true);
+  EXPECT_FALSE(board_.HasLeasable());
+  board_.SetPaused(kExperiment, false);
+  ASSERT_TRUE(Lease("a").has_value());
+  EXPECT_FALSE(board_.HasLeasable());
+}
+
+TEST_F(JobBoardTest, AttemptsThatAreLostOrStoppedAreTakenAndDeliveredOnesAreNot) {
+  ASSERT_TRUE(Lease("a").has_value());
+  board_.Expire(kLease);
+  EXPECT_EQ(board_.taken_attempts(), 1);
+  ASSERT_TRUE(Lease("b", "w2", kLease).has_value());
+  EXPECT_EQ(board_.Deliver("b", "w2", Result("x")), Verdict::kAccepted);
+  EXPECT_EQ(board_.taken_attempts(), 1);
+}
+
 TEST_F(JobBoardTest, PausedExperimentKeepsItsLeasesAndGetsNoNewOnes) {
   board_.Add(71, kExperiment, Key(v1::JobKey::TRAIN, 1, 1));
   ASSERT_TRUE(Lease("a").has_value());
