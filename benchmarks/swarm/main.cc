@@ -70,9 +70,10 @@ absl::Status RaiseDescriptors(int64_t connections) {
   ::setrlimit(RLIMIT_NOFILE, &limit);
   const auto wanted = static_cast<rlim_t>(connections + kOtherDescriptors);
   if (limit.rlim_cur >= wanted) return absl::OkStatus();
-  return absl::ResourceExhaustedError(absl::StrCat(
-      connections, " connections need ", wanted, " open files, and the limit of this process is ",
-      limit.rlim_cur, ": raise it (ulimit -Hn), for the coordinator too, or ask for fewer runners"));
+  return absl::ResourceExhaustedError(
+      absl::StrCat(connections, " connections need ", wanted,
+                   " open files, and the limit of this process is ", limit.rlim_cur,
+                   ": raise it (ulimit -Hn), for the coordinator too, or ask for fewer runners"));
 }
 
 std::string Numbers(const std::vector<double>& values) {
@@ -128,8 +129,7 @@ absl::Status CheckExperiments(v1::ExperimentService::Stub& stub) {
 absl::Status RunLifecycles(const Flags& flags) {
   SQUISH_RETURN_IF_ERROR(RaiseDescriptors(flags.runners));
   const auto stub = v1::ExperimentService::NewStub(MakeChannel(flags.coordinator));
-  SQUISH_ASSIGN_OR_RETURN(const StandIn stand_in,
-                          UploadStandIn(flags.coordinator, flags.folder));
+  SQUISH_ASSIGN_OR_RETURN(const StandIn stand_in, UploadStandIn(flags.coordinator, flags.folder));
   SQUISH_RETURN_IF_ERROR(SubmitExperiments(*stub, flags));
   // Of an individual's three jobs two are a worker's.
   const int agents = std::max(1, flags.runners / 3);
@@ -174,10 +174,11 @@ absl::Status RunLifecycles(const Flags& flags) {
   }
   SQUISH_RETURN_IF_ERROR(swarm.Trouble());
   SQUISH_RETURN_IF_ERROR(CheckExperiments(*stub));
-  std::printf("{\"all_lifecycles\": %lld, \"lifecycles_per_second\": %s, "
-              "\"lifecycle_median_ms\": %s, \"last_lifecycle_ms\": %s, \"paced\": %s}\n",
-              static_cast<long long>(all), Numbers(rates).c_str(), Numbers(medians).c_str(),
-              Percentiles(counts.lifecycle_ms).c_str(), paced.c_str());
+  std::printf(
+      "{\"all_lifecycles\": %lld, \"lifecycles_per_second\": %s, "
+      "\"lifecycle_median_ms\": %s, \"last_lifecycle_ms\": %s, \"paced\": %s}\n",
+      static_cast<long long>(all), Numbers(rates).c_str(), Numbers(medians).c_str(),
+      Percentiles(counts.lifecycle_ms).c_str(), paced.c_str());
   return absl::OkStatus();
 }
 
@@ -208,8 +209,8 @@ absl::Status RunArtifacts(const Flags& flags) {
     disk.push_back(files);
     SQUISH_ASSIGN_OR_RETURN(
         const double rate,
-        ArtifactsPerSecond(flags.coordinator, flags.memory, flags.bytes, flags.count,
-                           flags.clients, seed + static_cast<uint64_t>(i)));
+        ArtifactsPerSecond(flags.coordinator, flags.memory, flags.bytes, flags.count, flags.clients,
+                           seed + static_cast<uint64_t>(i)));
     rates.push_back(rate);
   }
   RoundTrip large;
@@ -217,21 +218,20 @@ absl::Status RunArtifacts(const Flags& flags) {
     SQUISH_ASSIGN_OR_RETURN(large,
                             MoveLargeArtifact(flags.coordinator, flags.folder, flags.large_bytes));
   }
-  std::printf("{\"artifacts_per_second\": %s, \"synced_files_per_second\": %s, "
-              "\"large_bytes\": %lld, \"large_upload_seconds\": %.4g, "
-              "\"large_download_seconds\": %.4g}\n",
-              Numbers(rates).c_str(), Numbers(disk).c_str(),
-              static_cast<long long>(flags.large_bytes), large.upload_seconds,
-              large.download_seconds);
+  std::printf(
+      "{\"artifacts_per_second\": %s, \"synced_files_per_second\": %s, "
+      "\"large_bytes\": %lld, \"large_upload_seconds\": %.4g, "
+      "\"large_download_seconds\": %.4g}\n",
+      Numbers(rates).c_str(), Numbers(disk).c_str(), static_cast<long long>(flags.large_bytes),
+      large.upload_seconds, large.download_seconds);
   return absl::OkStatus();
 }
 
 absl::Status RunBaselines(const Flags& flags) {
   std::vector<double> transactions, calls;
   for (int i = 0; i < flags.repetitions; ++i) {
-    SQUISH_ASSIGN_OR_RETURN(
-        const double written,
-        SyncedTransactionsPerSecond(flags.folder, absl::Seconds(flags.seconds)));
+    SQUISH_ASSIGN_OR_RETURN(const double written, SyncedTransactionsPerSecond(
+                                                      flags.folder, absl::Seconds(flags.seconds)));
     SQUISH_ASSIGN_OR_RETURN(const double called,
                             EmptyCallsPerSecond(flags.coordinator, absl::Seconds(flags.seconds)));
     transactions.push_back(written);
@@ -245,10 +245,10 @@ absl::Status RunBaselines(const Flags& flags) {
 absl::Status RunPopulate(const Flags& flags) {
   SQUISH_ASSIGN_OR_RETURN(const PopulationCounts counts,
                           MakePopulation(flags.population, flags.size));
-  std::printf("{\"experiments\": %lld, \"individuals\": %lld, \"jobs\": %lld, \"live_jobs\": %lld}\n",
-              static_cast<long long>(counts.experiments),
-              static_cast<long long>(counts.individuals), static_cast<long long>(counts.jobs),
-              static_cast<long long>(counts.live_jobs));
+  std::printf(
+      "{\"experiments\": %lld, \"individuals\": %lld, \"jobs\": %lld, \"live_jobs\": %lld}\n",
+      static_cast<long long>(counts.experiments), static_cast<long long>(counts.individuals),
+      static_cast<long long>(counts.jobs), static_cast<long long>(counts.live_jobs));
   return absl::OkStatus();
 }
 

@@ -33,8 +33,8 @@ class InProcessRunners {
       : coordinator_(*coordinator), stand_in_(std::move(stand_in)) {
     for (int i = 0; i < kWorkers + kAgents; ++i) {
       members_.push_back(std::make_unique<Member>());
-      members_.back()->info = SwarmRunner(
-          i < kWorkers ? v1::RunnerInfo::WORKER : v1::RunnerInfo::AGENT, i);
+      members_.back()->info =
+          SwarmRunner(i < kWorkers ? v1::RunnerInfo::WORKER : v1::RunnerInfo::AGENT, i);
       members_.back()->info.set_slots(kSlots);
     }
   }
@@ -122,8 +122,8 @@ absl::Status WorkUntil(Coordinator& coordinator, InProcessRunners& runners, cons
     SQUISH_ASSIGN_OR_RETURN(const v1::Experiment experiment, Get(coordinator, id));
     if (done(experiment)) return absl::OkStatus();
     if (HasEnded(experiment.state()) || experiment.state() == v1::Experiment::NEEDS_ATTENTION) {
-      return absl::InternalError(absl::StrCat(id, " is ", experiment.state(), ": ",
-                                              experiment.reason()));
+      return absl::InternalError(
+          absl::StrCat(id, " is ", experiment.state(), ": ", experiment.reason()));
     }
   }
 }
@@ -146,10 +146,9 @@ absl::StatusOr<Original> MakeOriginals(const std::string& path, const Population
                           Coordinator::Create(population.get(), &Clock::System(),
                                               &coordinator_metrics, std::move(options)));
   InProcessRunners runners(coordinator.get(), {digest, kStandInBytes});
-  SQUISH_ASSIGN_OR_RETURN(
-      const v1::Experiment finished,
-      Submit(*coordinator, SwarmSpec("finished", size.finished_generations,
-                                     size.finished_offspring)));
+  SQUISH_ASSIGN_OR_RETURN(const v1::Experiment finished,
+                          Submit(*coordinator, SwarmSpec("finished", size.finished_generations,
+                                                         size.finished_offspring)));
   SQUISH_RETURN_IF_ERROR(WorkUntil(*coordinator, runners, finished.id(), [](const auto& now) {
     return now.state() == v1::Experiment::SUCCEEDED;
   }));
@@ -281,9 +280,8 @@ absl::StatusOr<PopulationCounts> MakePopulation(const std::string& path,
   SQUISH_ASSIGN_OR_RETURN(counts.individuals, database->Number("SELECT count(*) FROM individuals"));
   SQUISH_ASSIGN_OR_RETURN(counts.jobs, database->Number("SELECT count(*) FROM jobs"));
   SQUISH_ASSIGN_OR_RETURN(
-      counts.live_jobs,
-      database->Number("SELECT count(*) FROM jobs WHERE experiment = "
-                       "(SELECT id FROM experiments WHERE finished_ms IS NULL)"));
+      counts.live_jobs, database->Number("SELECT count(*) FROM jobs WHERE experiment = "
+                                         "(SELECT id FROM experiments WHERE finished_ms IS NULL)"));
   return counts;
 }
 

@@ -13,10 +13,10 @@
 namespace squish {
 
 struct PopulationSize {
-  int finished = 900;              // Experiments that have succeeded …
-  int finished_generations = 5;    // … each of so many generations
-  int finished_offspring = 215;    // … of so many.
-  int live_generations = 33;       // Closed ones of the live experiment, whose next is open.
+  int finished = 900;            // Experiments that have succeeded …
+  int finished_generations = 5;  // … each of so many generations
+  int finished_offspring = 215;  // … of so many.
+  int live_generations = 33;     // Closed ones of the live experiment, whose next is open.
   int live_offspring = 1000;
 };
 

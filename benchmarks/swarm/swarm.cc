@@ -58,9 +58,9 @@ absl::Status Swarm::Start() {
     const auto deadline = absl::ToChronoTime(absl::Now() + kConnectLimit);
     for (size_t i = first; i < end; ++i) {
       if (!channels[i - first]->WaitForConnected(deadline)) {
-        return absl::UnavailableError(
-            absl::StrCat("connection ", i + 1, " of ", members_.size(), " to ",
-                         options_.coordinator, " does not come about"));
+        return absl::UnavailableError(absl::StrCat("connection ", i + 1, " of ", members_.size(),
+                                                   " to ", options_.coordinator,
+                                                   " does not come about"));
       }
       members_[i]->stub = v1::RunnerService::NewStub(channels[i - first]);
       CallIfReady(*members_[i]);
@@ -206,8 +206,8 @@ void Swarm::Adopt(Member& member, absl::Duration now) {
   if (delivered.has_value() && response.acknowledged_size() != 1) TakeBack(delivered->attempt);
   if (found) member.held = Held{assigned->attempt_id(), assigned->job(), now};
   // What was due was the next step of work that it does not have.
-  const bool missed = !member.held.has_value() &&
-                      std::exchange(member.due, std::nullopt).has_value();
+  const bool missed =
+      !member.held.has_value() && std::exchange(member.due, std::nullopt).has_value();
   if (response.datasets_size() != static_cast<int>(member.datasets.size())) {
     member.datasets.clear();
     for (const v1::DatasetSpec& spec : response.datasets()) {

@@ -45,11 +45,11 @@ class Swarm {
 
   // What was counted between two calls of Take.
   struct Counts {
-    int64_t lifecycles = 0;        // Leased, told of, delivered, acknowledged.
-    Distribution lifecycle_ms;     // From the answer with the lease to the acknowledgement.
-    Distribution found_ms;         // kPaced: of calls whose answer brought work, since due.
-    Distribution other_ms;         // kPaced: of the others: progress, and results of the last.
-    int64_t without_work = 0;      // kPaced: due when the member had none.
+    int64_t lifecycles = 0;     // Leased, told of, delivered, acknowledged.
+    Distribution lifecycle_ms;  // From the answer with the lease to the acknowledgement.
+    Distribution found_ms;      // kPaced: of calls whose answer brought work, since due.
+    Distribution other_ms;      // kPaced: of the others: progress, and results of the last.
+    int64_t without_work = 0;   // kPaced: due when the member had none.
   };
 
   explicit Swarm(Options options);
@@ -94,8 +94,8 @@ class Swarm {
     std::vector<v1::DatasetReport> datasets ABSL_GUARDED_BY(mutex);
     std::optional<Held> held ABSL_GUARDED_BY(mutex);
     std::optional<Held> delivering ABSL_GUARDED_BY(mutex);
-    std::optional<absl::Duration> due ABSL_GUARDED_BY(mutex);      // A call to be made.
-    std::optional<absl::Duration> call_due ABSL_GUARDED_BY(mutex); // Of that under way.
+    std::optional<absl::Duration> due ABSL_GUARDED_BY(mutex);       // A call to be made.
+    std::optional<absl::Duration> call_due ABSL_GUARDED_BY(mutex);  // Of that under way.
   };
 
   // Makes the request of the next step. False: there is nothing to say now.

@@ -89,9 +89,8 @@ absl::StatusOr<StandIn> UploadStandIn(const std::string& coordinator, const std:
   return StandIn{file->digest(), kStandInBytes};
 }
 
-absl::StatusOr<double> ArtifactsPerSecond(const std::string& coordinator,
-                                          const std::string& folder, int64_t bytes, int count,
-                                          int clients, uint64_t seed) {
+absl::StatusOr<double> ArtifactsPerSecond(const std::string& coordinator, const std::string& folder,
+                                          int64_t bytes, int count, int clients, uint64_t seed) {
   std::vector<std::unique_ptr<MadeFile>> files;
   for (int i = 0; i < count; ++i) {
     SQUISH_ASSIGN_OR_RETURN(

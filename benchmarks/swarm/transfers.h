@@ -18,9 +18,8 @@ absl::StatusOr<StandIn> UploadStandIn(const std::string& coordinator, const std:
 // each with a connection of its own, and returns how many became durable in a second. The
 // files are made in `folder` (in memory, if that is to be fair to the disk) before the
 // clock starts, and removed; `seed` must be another each time.
-absl::StatusOr<double> ArtifactsPerSecond(const std::string& coordinator,
-                                          const std::string& folder, int64_t bytes, int count,
-                                          int clients, uint64_t seed);
+absl::StatusOr<double> ArtifactsPerSecond(const std::string& coordinator, const std::string& folder,
+                                          int64_t bytes, int count, int clients, uint64_t seed);
 
 // Uploads one artifact of `bytes` and downloads it again, which compares its digest. Makes
 // two files of that size in `folder` and removes them.
@@ -32,8 +31,7 @@ absl::StatusOr<RoundTrip> MoveLargeArtifact(const std::string& coordinator,
                                             const std::string& folder, int64_t bytes);
 
 // Empty calls (of the health service) in a second, one after the other by one client.
-absl::StatusOr<double> EmptyCallsPerSecond(const std::string& coordinator,
-                                           absl::Duration duration);
+absl::StatusOr<double> EmptyCallsPerSecond(const std::string& coordinator, absl::Duration duration);
 
 }  // namespace squish
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
 #include "common/base/ids.h"
 #include "common/spec/defaults.h"
 #include "coordinator/service/checkpoint_check.h"
@@ -15,7 +16,15 @@
 namespace squish {
 namespace {
 
-constexpr int kAttemptIdBytes = 16;
+constexpr int kRandomIdBytes = 12;
+
+// Unpredictable, and later ones after earlier ones: rows of attempts are in the order of
+// their ids, and what is written together should lie together, or each attempt of a large
+// population would change a page of its own.
+std::string NewAttemptId(absl::Time now) {
+  return absl::StrCat(absl::Hex(static_cast<uint32_t>(absl::ToUnixSeconds(now)), absl::kZeroPad8),
+                      RandomHex(kRandomIdBytes));
+}
 
 }  // namespace
 
@@ -44,7 +53,7 @@ v1::Job Attempts::WorkOf(const BoardAttempt& attempt) {
 
 bool Attempts::Lease(const v1::RunnerInfo& runner, const Fits& fits) {
   // Runners that wait are asked for again and again: an id is drawn for those that get one.
-  if (next_attempt_.empty()) next_attempt_ = RandomHex(kAttemptIdBytes);
+  if (next_attempt_.empty()) next_attempt_ = NewAttemptId(ledger_.clock().Now());
   const std::optional<BoardAttempt> attempt = ledger_.board().Lease(
       runner.id(), runner.incarnation(), next_attempt_, ledger_.clock().Steady(),
       [&](const BoardJob& job) { return fits(ExperimentOf(job), job); });

@@ -80,6 +80,54 @@ TEST_F(PlanTest, AncestorClosesGenerationZeroAndIsItsParent) {
   EXPECT_EQ(summary.best_ratio(), 1.0);
 }
 
+class ApartTest : public PlanTest, public testing::WithParamInterface<bool> {};
+
+// Whatever is known of whom: individual by individual the plan is the whole one.
+TEST_P(ApartTest, WantedOfEachIsWhatIsWantedOfAll) {
+  const v1::EvolutionSummary summary = SummaryAfter(spec_, 0);
+  const OpenGeneration complete = Complete(spec_, 1);
+  if (GetParam()) spec_.mutable_measurement()->add_beside()->set_batch(8);
+  ASSERT_TRUE(IsApart(spec_, summary, 1));
+  const int cases = 1 << (3 * complete.individuals.size());
+  for (int known = 0; known < cases; known += 5) {
+    OpenGeneration open = Open(spec_, 1);
+    for (size_t i = 0; i < open.individuals.size(); ++i) {
+      const IndividualFacts& all = complete.individuals[i];
+      const int of_this = known >> (3 * i);
+      if ((of_this & 7) == 0) continue;
+      open.individuals[i].synthesize = all.synthesize;
+      if ((of_this & 2) != 0) open.individuals[i].train = all.train;
+      if ((of_this & 4) != 0) open.individuals[i].measure = all.measure;
+    }
+    const Plan plan = Make(summary, open);
+    std::string whole, parts;
+    bool settled = true;
+    for (const v1::Job& job : plan.wanted) whole += job.DebugString();
+    for (size_t i = 0; i < open.individuals.size(); ++i) {
+      for (const v1::Job& job :
+           WantedOf(spec_, TestDataset(), summary, open, static_cast<int>(i))) {
+        parts += job.DebugString();
+      }
+      settled = settled && IsSettled(spec_, open.individuals[i]);
+    }
+    ASSERT_EQ(parts, whole);
+    ASSERT_EQ(settled, plan.closing.has_value());
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(OnOneBoardAndOnTwo, ApartTest, testing::Bool());
+
+TEST_F(PlanTest, IndividualsDoNotStandApartUnderHalvingOrAsAncestorOrChampions) {
+  const v1::EvolutionSummary summary = SummaryAfter(spec_, 0);
+  EXPECT_FALSE(IsApart(spec_, Beginning(), 0));
+  EXPECT_TRUE(IsApart(spec_, summary, 1));
+  v1::EvolutionSummary last = summary;
+  last.add_champions();
+  EXPECT_FALSE(IsApart(spec_, last, 1));
+  spec_.mutable_training()->add_halving()->set_epochs(1);
+  EXPECT_FALSE(IsApart(spec_, summary, 1));
+}
+
 TEST_F(PlanTest, OffspringComeFromTheirParentsOnThePathOfBudgets) {
   const Plan first = Make(SummaryAfter(spec_, 0), Open(spec_, 1));
   ASSERT_EQ(first.wanted.size(), 4u);

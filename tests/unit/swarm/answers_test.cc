@@ -25,8 +25,8 @@ class AnswersTest : public testing::Test {
 
   // What is wrong with the answer, as the coordinator sees it; empty: nothing.
   std::string Complaint(const v1::Job& job) {
-    const v1::RunnerInfo runner = SwarmRunner(job.has_measure() ? v1::RunnerInfo::AGENT
-                                                                : v1::RunnerInfo::WORKER, 1);
+    const v1::RunnerInfo runner =
+        SwarmRunner(job.has_measure() ? v1::RunnerInfo::AGENT : v1::RunnerInfo::WORKER, 1);
     return JudgeResult(job, AnswerJob(job, runner, stand_in_), dataset_, nullptr, *store_).error;
   }
 
@@ -51,8 +51,8 @@ TEST_F(AnswersTest, AreAcceptedUntilTheGenerationIsClosed) {
     ASSERT_LT(known, plan.wanted.size());
     const v1::Job& job = plan.wanted[known];
     ASSERT_EQ(Complaint(job), "") << job.ShortDebugString();
-    const v1::AttemptResult answer = AnswerJob(job, SwarmRunner(v1::RunnerInfo::AGENT, 1),
-                                               stand_in_);
+    const v1::AttemptResult answer =
+        AnswerJob(job, SwarmRunner(v1::RunnerInfo::AGENT, 1), stand_in_);
     if (answer.has_synthesize()) facts.synthesize = answer.synthesize();
     if (answer.has_train()) facts.train = answer.train();
     if (answer.has_measure()) facts.measure = answer.measure();
