@@ -69,7 +69,8 @@ bool Attempts::LeaseAgain(const v1::RunnerInfo& runner, const Fits& fits) {
     if (job == nullptr || !fits(ExperimentOf(*job), *job)) continue;
     const std::optional<BoardAttempt> attempt =
         ledger_.board().LeaseAgain(id, runner.id(), runner.incarnation(),
-                                   RandomHex(kAttemptIdBytes), ledger_.clock().Steady());
+                                   NewAttemptId(ledger_.clock().Now()),
+                                   ledger_.clock().Steady());
     if (!attempt.has_value()) continue;
     RecordGiven(*attempt, "takes long and is leased as well");
     return true;

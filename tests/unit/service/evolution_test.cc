@@ -237,7 +237,7 @@ TEST_F(EvolutionTest, ReplayedFactsGiveTheStoredSummary) {
 TEST_F(EvolutionTest, EveryMethodOfSelectionSurvivesRestartsAndReplay) {
   for (const auto method : {v1::SelectionSpec::PLUS, v1::SelectionSpec::NSGA_II}) {
     v1::ExperimentSpec spec = SmallSpec();
-    spec.set_generations(7);
+    spec.set_generations(12);
     spec.set_offspring(3);
     spec.set_parents(2);
     spec.mutable_selection()->set_method(method);
