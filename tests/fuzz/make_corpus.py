@@ -7,6 +7,7 @@ Files of the same names are replaced; what fuzzers found is committed under othe
 stays.
 """
 
+import hashlib
 import json
 import os
 import struct
@@ -118,6 +119,19 @@ def floats(*values):
     return struct.pack("<%df" % len(values), *values)
 
 
+def make_checkpoint(name, step="3", digest=None):
+    """As common/weights/checkpoint.cc: the digest is of the file without it."""
+    state = {
+        "losses": ("F64", [1], struct.pack("<d", 2.5)),
+        "parameters": ("F32", [2], floats(0.5, -0.25)), "velocity": ("F32", [2], floats(0, 1)),
+    }
+    metadata = {"squish.checkpoint": "1", "squish.numerics_class": "avx2", "squish.step": step,
+                "squish.task": "task"}
+    metadata["squish.digest"] = digest or hashlib.sha256(
+        safetensors(state, metadata)).hexdigest()
+    save("safetensors", name, safetensors(state, dict(sorted(metadata.items()))))
+
+
 def make_tensors():
     weights = {
         "a.weight": ("F32", [2, 1, 1, 1], floats(0.5, -0.25)),
@@ -155,6 +169,9 @@ def make_tensors():
     save("safetensors", "strengths", safetensors(strengths))
     strengths["a.taylor"] = ("F32", [2], floats(-1, 0))
     save("safetensors", "strengths-negative", safetensors(strengths))
+    make_checkpoint("checkpoint")
+    make_checkpoint("checkpoint-step-0", step="0")
+    make_checkpoint("checkpoint-damaged", digest="0" * 64)
     save("safetensors", "all-types", safetensors({
         dtype: (dtype, [1, 2], bytes(2 * size)) for dtype, size in
         (("BOOL", 1), ("I16", 2), ("BF16", 2), ("F64", 8), ("U64", 8), ("F8_E4M3", 1))}))

@@ -74,6 +74,7 @@ TEST_F(RunnerCheckpointsTest, WhereAnAttemptBeganIsTold) {
            self.requests.back().attempts(0).resumed_at() == 0.25;
   }));
   finish.Notify();
+  StopRunner();  // Before `finish` goes.
 }
 
 TEST_F(RunnerCheckpointsTest, AnAbsentCoordinatorHoldsUpNoWorkAndGetsTheLatest) {
