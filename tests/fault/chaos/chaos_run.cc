@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "common/base/await.h"
 #include "common/base/clock.h"
 #include "common/base/status_macros.h"
@@ -21,7 +22,6 @@ namespace {
 // agent says. Retries are above any number of faults.
 constexpr char kSpec[] = R"(
 name: "chaos"
-seed: 7
 dataset {
   name: "shapes"
   input_size: 32
@@ -29,7 +29,7 @@ dataset {
 }
 ancestor { squeezenet_v1_1 { width: 0.15 } }
 generations: 2
-offspring: 4
+offspring: 3
 parents: 2
 environment { resource_factor: 0.85 constraints { min_ratio_to_ancestor: 1.05 } }
 training {
@@ -37,16 +37,18 @@ training {
   offspring { epochs: 1 batch: 32 distillation { teacher: PARENT } }
   final { epochs: 1 batch: 32 distillation { teacher: ANCESTOR } }
 }
-report_megabytes: [0.06]
+report_megabytes: [0.06, 0.05, 0.045, 0.04]
 retry { lost_runners: 1000000 failures: 1000000 invalid_measurements: 1000000 }
 )";
 
 // Experiments at a time: while one waits for a straggler another has work.
-constexpr int kAtATime = 2;
-constexpr int kMostUnderWay = 3;  // Faults that go on for a while.
+constexpr size_t kAtATime = 3;
+constexpr size_t kCalmAtATime = 6;
+constexpr int kMostUnderWay = 5;  // Faults that go on for a while.
 
-// No phase gets so many strikes more than the one with the fewest.
+// No phase gets more strikes than the one with the fewest and this, or this part of all.
 constexpr int kMostAhead = 12;
+constexpr int kMostAheadPart = 25;
 
 constexpr absl::Duration kCatchLimit = absl::Milliseconds(300);
 constexpr absl::Duration kUploadLimit = absl::Milliseconds(150);
@@ -54,6 +56,12 @@ constexpr absl::Duration kLookAtExperiments = absl::Milliseconds(100);
 constexpr absl::Duration kTell = absl::Seconds(15);
 constexpr absl::Duration kStall = absl::Seconds(90);   // Without a fault that struck.
 constexpr absl::Duration kEndLimit = absl::Minutes(4);  // Of what was begun, when all is whole.
+
+absl::StatusOr<v1::ExperimentSpec> SpecOf(int experiment) {
+  SQUISH_ASSIGN_OR_RETURN(v1::ExperimentSpec spec, ParseExperimentSpec(kSpec, "chaos"));
+  spec.set_seed(static_cast<uint64_t>(experiment));
+  return spec;
+}
 
 absl::Duration Now() { return Clock::System().Steady(); }
 
@@ -74,34 +82,34 @@ std::optional<Phase> PhaseOf(v1::JobKey::Kind kind) {
   }
 }
 
-// A role and what it holds a lease for.
+// Somebody at something.
 struct AtWork {
   std::string role;
   Phase phase;
 };
+using Work = std::vector<AtWork>;
 
 class ChaosRun {
  public:
-  ChaosRun(Scene* scene, v1::ExperimentSpec spec, int faults, uint64_t seed)
-      : scene_(*scene), spec_(std::move(spec)), faults_(faults), plan_(seed) {}
+  ChaosRun(Scene* scene, int faults, uint64_t seed)
+      : scene_(*scene), faults_(faults), plan_(seed) {}
 
   ChaosReport Run();
 
  private:
   void TendAll();
   void LookAtExperiments();
-  std::optional<std::vector<AtWork>> WhoIsAtWork();
+  std::optional<Work> Leases();
+  Work Look();
+  bool IsAhead(Phase phase) const;
   void StrikeOnce();
-  std::vector<Phase> Candidates(const std::vector<AtWork>& at_work) const;
-  bool StrikeLease(Phase phase, const std::vector<AtWork>& at_work);
-  bool StrikeUpload();
-  bool StrikeSpool();
+  bool TryToStrike(const AtWork& one);
+  bool IsStillAt(const AtWork& one);
   void StrikeNow(Phase phase, const std::string& holder);
   void AwaitEnd();
   void Tell();
 
   Scene& scene_;
-  const v1::ExperimentSpec spec_;
   const int faults_;
   FaultPlan plan_;
   ChaosReport report_;
@@ -161,7 +169,8 @@ void ChaosRun::LookAtExperiments() {
     next = live_.erase(next);
   }
   if (!submitting_ || live_.size() >= kAtATime) return;
-  const auto submitted = scene_.client().Submit(spec_);
+  const auto spec = SpecOf(report_.experiments + 1);
+  const auto submitted = spec.ok() ? scene_.client().Submit(*spec) : spec.status();
   if (submitted.ok()) {
     live_.insert(submitted->id());
     ++report_.experiments;
@@ -172,113 +181,92 @@ void ChaosRun::LookAtExperiments() {
   }
 }
 
-std::optional<std::vector<AtWork>> ChaosRun::WhoIsAtWork() {
+// Who holds a lease for what, as the coordinator says; nothing when it does not say.
+std::optional<Work> ChaosRun::Leases() {
   if (!scene_.CoordinatorAnswers()) return std::nullopt;
   const auto runners = scene_.client().Runners();
   if (!runners.ok()) return std::nullopt;
   std::map<std::string, std::string> roles;  // By id.
   for (const std::string& role : scene_.Runners()) roles[scene_.RunnerId(role)] = role;
-  std::vector<AtWork> at_work;
+  Work leases;
   for (const v1::RunnerStatus& runner : runners->runners()) {
     const auto role = roles.find(runner.info().id());
     if (role == roles.end()) continue;
     for (const v1::WorkInHand& work : runner.work()) {
       const std::optional<Phase> phase = PhaseOf(work.key().kind());
-      if (phase.has_value()) at_work.push_back({role->second, *phase});
+      if (phase.has_value()) leases.push_back({role->second, *phase});
     }
   }
-  return at_work;
+  return leases;
 }
 
-// Those in which something can strike now, the one with the fewest strikes first.
-std::vector<Phase> ChaosRun::Candidates(const std::vector<AtWork>& at_work) const {
-  const Histogram& histogram = report_.histogram;
+// What everybody is at who can be struck, as it seems.
+Work ChaosRun::Look() {
+  Work work = Leases().value_or(Work());
+  if (work.empty()) return work;  // A fault counts while a lease is live.
+  for (const std::string& role : scene_.Runners()) {
+    if (scene_.HasSpooledResult(role)) work.push_back({role, Phase::kSpool});
+    TcpProxy& proxy = scene_.proxy(role);
+    if (proxy.TrapHolds()) {
+      work.push_back({role, Phase::kUpload});
+    } else if (!IsAhead(Phase::kUpload)) {
+      proxy.SetTrap();
+    }
+  }
+  work.erase(std::remove_if(work.begin(), work.end(),
+                            [this](const AtWork& one) {
+                              return IsAhead(one.phase) || !scene_.IsUp(one.role);
+                            }),
+             work.end());
+  return work;
+}
+
+bool ChaosRun::IsAhead(Phase phase) const {
   int fewest = faults_;
-  for (int phase = 0; phase < kPhases; ++phase) {
-    fewest = std::min(fewest, histogram.In(static_cast<Phase>(phase)));
+  for (int other = 0; other < kPhases; ++other) {
+    fewest = std::min(fewest, report_.histogram.In(static_cast<Phase>(other)));
   }
-  std::set<Phase> possible;
-  for (const AtWork& one : at_work) possible.insert({one.phase, Phase::kSpool, Phase::kUpload});
-  std::vector<Phase> candidates;
-  for (const Phase phase : possible) {
-    if (histogram.In(phase) <= fewest + kMostAhead) candidates.push_back(phase);
-  }
-  std::stable_sort(candidates.begin(), candidates.end(), [&](Phase a, Phase b) {
-    return histogram.In(a) < histogram.In(b);
-  });
-  return candidates;
+  return report_.histogram.In(phase) > fewest + std::max(kMostAhead, faults_ / kMostAheadPart);
 }
 
 void ChaosRun::StrikeOnce() {
-  std::vector<AtWork> at_work;
+  Work work;
   // Nothing announces that somebody begins to work.
   AwaitCondition(kCatchLimit, [&] {
     TendAll();
-    if (scene_.FaultsUnderWay() >= kMostUnderWay) return false;
-    auto found = WhoIsAtWork();
-    if (!found.has_value()) return false;
-    at_work = *std::move(found);
-    return !Candidates(at_work).empty();
+    if (scene_.FaultsUnderWay() < kMostUnderWay) work = Look();
+    return !work.empty();
   });
-  for (const Phase phase : Candidates(at_work)) {
-    const bool caught = phase == Phase::kUpload  ? StrikeUpload()
-                        : phase == Phase::kSpool ? StrikeSpool()
-                                                 : StrikeLease(phase, at_work);
-    if (caught) return;
+  std::stable_sort(work.begin(), work.end(), [this](const AtWork& a, const AtWork& b) {
+    return report_.histogram.In(a.phase) < report_.histogram.In(b.phase);
+  });
+  for (const AtWork& one : work) {
+    if (TryToStrike(one)) break;
   }
+  for (const std::string& role : scene_.Runners()) scene_.proxy(role).LetGo();
 }
 
-bool ChaosRun::StrikeLease(Phase phase, const std::vector<AtWork>& at_work) {
-  for (const AtWork& one : at_work) {
-    if (one.phase != phase || !scene_.IsUp(one.role) || !scene_.Hold(one.role)) continue;
-    // It cannot end its work now; has it?
-    const auto still = WhoIsAtWork();
-    const bool live =
-        still.has_value() && std::any_of(still->begin(), still->end(), [&](const AtWork& other) {
-          return other.role == one.role && other.phase == phase;
-        });
-    if (live) StrikeNow(phase, one.role);
-    scene_.LetGo(one.role);
-    if (live) return true;
+// Holds it in its place, sees whether it is still at that work, and only then strikes.
+bool ChaosRun::TryToStrike(const AtWork& one) {
+  if (!scene_.CoordinatorAnswers() || !scene_.Hold(one.role)) return false;
+  const bool still = IsStillAt(one);
+  if (still) StrikeNow(one.phase, one.role);
+  scene_.LetGo(one.role);
+  return still;
+}
+
+bool ChaosRun::IsStillAt(const AtWork& one) {
+  if (one.phase == Phase::kSpool) return scene_.HasSpooledResult(one.role);
+  if (one.phase == Phase::kUpload) {
+    // The transfer's beginning is on its way to the coordinator, its end is held.
+    return AwaitCondition(kUploadLimit, [&] { return scene_.HasOpenUpload(); }) &&
+           scene_.proxy(one.role).TrapHolds();
   }
-  return false;
-}
-
-bool ChaosRun::StrikeUpload() {
-  std::string holder;
-  std::vector<std::string> workers = scene_.Runners();
-  workers.pop_back();  // An agent uploads nothing.
-  for (const std::string& worker : workers) scene_.proxy(worker).SetTrap();
-  AwaitCondition(kCatchLimit, [&] {
-    TendAll();
-    for (const std::string& worker : workers) {
-      if (scene_.IsUp(worker) && scene_.proxy(worker).TrapHolds()) holder = worker;
-    }
-    return !holder.empty();
-  });
-  // Its beginning is on its way to the coordinator.
-  const bool open = !holder.empty() && scene_.CoordinatorAnswers() &&
-                    AwaitCondition(kUploadLimit, [&] { return scene_.HasOpenUpload(); }) &&
-                    scene_.proxy(holder).TrapHolds();
-  if (open) StrikeNow(Phase::kUpload, holder);
-  for (const std::string& worker : workers) scene_.proxy(worker).LetGo();
-  return open;
-}
-
-bool ChaosRun::StrikeSpool() {
-  std::string holder;
-  AwaitCondition(kCatchLimit, [&] {
-    TendAll();
-    for (const std::string& role : scene_.Runners()) {
-      if (scene_.IsUp(role) && scene_.HasSpooledResult(role)) holder = role;
-    }
-    return !holder.empty();
-  });
-  if (holder.empty() || !scene_.CoordinatorAnswers() || !scene_.Hold(holder)) return false;
-  const bool spooled = scene_.HasSpooledResult(holder);
-  if (spooled) StrikeNow(Phase::kSpool, holder);
-  scene_.LetGo(holder);
-  return spooled;
+  const std::optional<Work> leases = Leases();
+  return leases.has_value() &&
+         std::any_of(leases->begin(), leases->end(), [&one](const AtWork& other) {
+           return other.role == one.role && other.phase == one.phase;
+         });
 }
 
 void ChaosRun::StrikeNow(Phase phase, const std::string& holder) {
@@ -289,7 +277,6 @@ void ChaosRun::StrikeNow(Phase phase, const std::string& holder) {
       report_.histogram.Count(strike.fault, phase);
       last_struck_ = Now();
     } else {
-      ++report_.missed;
       plan_.PutBack(phase, strike);
     }
   });
@@ -303,7 +290,6 @@ void ChaosRun::AwaitEnd() {
       const auto all = scene_.client().List();
       if (!all.ok()) return false;
       for (const v1::Experiment& one : all->experiments()) live_.insert(one.id());
-      report_.experiments = all->experiments_size();
       known = true;
     }
     return known && live_.empty();
@@ -315,38 +301,49 @@ void ChaosRun::AwaitEnd() {
         id, " has not ended in ", absl::FormatDuration(kEndLimit), " without faults: ",
         experiment.ok() ? StateSentence(*experiment) : experiment.status().ToString()));
   }
-  const auto runners = scene_.client().Runners();
+  const auto runners = scene_.client().Runners();  // Perhaps that tells why.
   report_.problems.push_back(runners.ok() ? runners->ShortDebugString()
                                           : runners.status().ToString());
 }
 
 }  // namespace
 
-absl::StatusOr<Outcome> RunCalm(const SceneOptions& options) {
+absl::StatusOr<ChaosReport> RunChaos(const SceneOptions& options, int faults, uint64_t seed) {
   Scene scene(options);
   SQUISH_RETURN_IF_ERROR(scene.Start());
-  SQUISH_ASSIGN_OR_RETURN(const v1::ExperimentSpec spec, ParseExperimentSpec(kSpec, "chaos"));
-  SQUISH_ASSIGN_OR_RETURN(v1::Experiment experiment, scene.client().Submit(spec));
-  const bool ended = AwaitCondition(kEndLimit, [&] {
-    scene.Tend();
-    const auto latest = scene.client().Get(experiment.id());
-    if (latest.ok()) experiment = *latest;
-    return HasEnded(experiment);
-  });
-  if (!ended || experiment.state() != v1::Experiment::SUCCEEDED || !scene.problems().empty()) {
-    return absl::DeadlineExceededError(
-        absl::StrCat("the calm run did not succeed: ", StateSentence(experiment)));
-  }
-  SQUISH_ASSIGN_OR_RETURN(const std::vector<v1::Champion> champions,
-                          scene.client().Champions(experiment.id()));
-  return Outcome{experiment.population_digest(), DescribeChampions(champions)};
+  return ChaosRun(&scene, faults, seed).Run();
 }
 
-absl::StatusOr<ChaosReport> RunChaos(const SceneOptions& options, int faults, uint64_t seed) {
-  SQUISH_ASSIGN_OR_RETURN(const v1::ExperimentSpec spec, ParseExperimentSpec(kSpec, "chaos"));
+absl::StatusOr<std::map<uint64_t, Outcome>> RunCalm(const SceneOptions& options,
+                                                    int experiments) {
   Scene scene(options);
   SQUISH_RETURN_IF_ERROR(scene.Start());
-  return ChaosRun(&scene, spec, faults, seed).Run();
+  CoordinatorClient& client = scene.client();
+  std::map<uint64_t, Outcome> outcomes;
+  for (int next = 1; next <= experiments;) {
+    std::vector<v1::Experiment> live;
+    for (; next <= experiments && live.size() < kCalmAtATime; ++next) {
+      SQUISH_ASSIGN_OR_RETURN(const v1::ExperimentSpec spec, SpecOf(next));
+      SQUISH_ASSIGN_OR_RETURN(v1::Experiment submitted, client.Submit(spec));
+      live.push_back(std::move(submitted));
+    }
+    for (v1::Experiment& experiment : live) {
+      grpc::ClientContext context;
+      context.set_deadline(absl::ToChronoTime(absl::Now() + kEndLimit));
+      SQUISH_RETURN_IF_ERROR(client.Watch(context, experiment.id(), [&](const auto& event) {
+        if (event.has_experiment()) experiment = event.experiment();
+      }));
+      if (experiment.state() != v1::Experiment::SUCCEEDED) {
+        return absl::DeadlineExceededError(
+            absl::StrCat("a calm run did not succeed: ", StateSentence(experiment)));
+      }
+      SQUISH_ASSIGN_OR_RETURN(const std::vector<v1::Champion> champions,
+                              client.Champions(experiment.id()));
+      outcomes[experiment.spec().seed()] = {experiment.population_digest(),
+                                            DescribeChampions(champions)};
+    }
+  }
+  return outcomes;
 }
 
 }  // namespace squish

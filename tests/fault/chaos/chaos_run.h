@@ -1,5 +1,7 @@
-// The driver's two runs of one experiment: the calm one, which says what shall come out, and
-// the chaotic one, which breeds it again and again under faults until enough have struck.
+// The driver's two runs: the chaotic one, which breeds one small experiment after another
+// under faults until enough have struck, and the calm one, which breeds the same experiments
+// undisturbed and says what should have come out. Each experiment has a seed of its own, so
+// that nothing of it is in the store before.
 //
 // A fault counts only while somebody is at work, and that is made sure of, not assumed: the
 // runner at work is stopped, the coordinator is asked whether its lease is live (or the spool,
@@ -8,6 +10,7 @@
 #define SQUISH_TESTS_FAULT_CHAOS_CHAOS_RUN_H_
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -19,13 +22,9 @@
 
 namespace squish {
 
-// Runs the experiment once, undisturbed. DEADLINE_EXCEEDED: it does not come to its end.
-absl::StatusOr<Outcome> RunCalm(const SceneOptions& options);
-
 struct ChaosReport {
   Histogram histogram;
-  int experiments = 0;
-  int missed = 0;         // Strikes that found nothing to strike.
+  int experiments = 0;    // Their seeds are 1 to this.
   int ended_by_disk = 0;  // Processes that ended because their disk failed.
   absl::Duration took;
   std::vector<std::string> problems;  // What went wrong while it ran.
@@ -35,6 +34,10 @@ struct ChaosReport {
 // stopped. The population lies in Scene::population() and can be checked (outcome.h).
 // FAILED_PRECONDITION and others of LocalCluster::Start.
 absl::StatusOr<ChaosReport> RunChaos(const SceneOptions& options, int faults, uint64_t seed);
+
+// Runs the experiments with the seeds 1 to `experiments` to their ends, undisturbed. By seed.
+// DEADLINE_EXCEEDED: one does not come to its end, or does not succeed.
+absl::StatusOr<std::map<uint64_t, Outcome>> RunCalm(const SceneOptions& options, int experiments);
 
 }  // namespace squish
 

@@ -3,6 +3,8 @@
 #ifndef SQUISH_TESTS_FAULT_CHAOS_OUTCOME_H_
 #define SQUISH_TESTS_FAULT_CHAOS_OUTCOME_H_
 
+#include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -27,13 +29,13 @@ struct OutcomeReport {
   int acknowledged = 0;  // Results that a coordinator had acknowledged, and that were found.
 };
 
-// Whether fsck finds nothing, every experiment has succeeded with `expected`, no two results
-// of a job differed, and every result in the folder of acknowledged ones (broken_disk.h) is
+// Whether fsck finds nothing, every experiment has succeeded with what is `expected` of its
+// seed, no two results of a job differed, and every result in the folder of acknowledged ones (broken_disk.h) is
 // recorded: its attempt is known and has ended, and its job has a result that is the same, or
 // is withdrawn. Errors as Population::Open and its reads.
 absl::StatusOr<OutcomeReport> CheckOutcome(const std::string& population,
                                            const std::string& acknowledged,
-                                           const Outcome& expected);
+                                           const std::map<uint64_t, Outcome>& expected);
 
 }  // namespace squish
 

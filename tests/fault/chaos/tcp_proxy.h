@@ -50,7 +50,7 @@ class TcpProxy {
 
   // A trap for large transfers: while it is set, the first connection to bring kBulk bytes
   // from the client at once is held after the first of them, until the trap is let go.
-  static constexpr size_t kBulk = 16 * 1024;
+  static constexpr size_t kBulk = 4 * 1024;
   void SetTrap() ABSL_LOCKS_EXCLUDED(mutex_);
   bool TrapHolds() ABSL_LOCKS_EXCLUDED(mutex_);
   void LetGo() ABSL_LOCKS_EXCLUDED(mutex_);
