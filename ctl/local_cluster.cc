@@ -56,7 +56,10 @@ std::vector<std::string> LocalCluster::CommandOf(const std::string& role) const 
                    address_.empty() ? "127.0.0.1:0" : address_, "--metrics", "127.0.0.1:0"},
                   options_.coordinator_flags);
   }
-  const std::vector<std::string> common = {"--coordinator", address_, "--state",
+  const auto between = options_.coordinator_of.find(role);
+  const std::string& coordinator =
+      between == options_.coordinator_of.end() ? address_ : between->second;
+  const std::vector<std::string> common = {"--coordinator", coordinator, "--state",
                                            JoinPath(options_.folder, absl::StrCat("state/", role))};
   if (role == kAgent) {
     return append(append({program("jetson-agent"), "--engine", options_.engine}, common),
@@ -101,6 +104,9 @@ absl::Status LocalCluster::Start(const std::string& role) {
   }
   child.environment = InheritedEnvironment();
   for (const auto& [name, value] : options_.environment) child.environment[name] = value;
+  if (const auto own = options_.environment_of.find(role); own != options_.environment_of.end()) {
+    for (const auto& [name, value] : own->second) child.environment[name] = value;
+  }
   child.stdout_path = LogPath(role);
   child.stderr_path = LogPath(role);
   const auto old_log = ReadFile(LogPath(role));

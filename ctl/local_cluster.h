@@ -43,6 +43,9 @@ struct LocalClusterOptions {
   std::vector<std::string> worker_flags;
   std::vector<std::string> agent_flags;
   std::map<std::string, std::string> environment;  // Added to InheritedEnvironment().
+  std::map<std::string, std::map<std::string, std::string>> environment_of;  // Of one role, too.
+  // Role → where it finds the coordinator, when not at its address: what lies in between.
+  std::map<std::string, std::string> coordinator_of;
   absl::Duration start_limit = absl::Seconds(30);  // Until a coordinator listens.
   absl::Duration stop_limit = absl::Seconds(10);   // Until SIGTERM becomes SIGKILL.
 };
