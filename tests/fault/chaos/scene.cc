@@ -30,7 +30,8 @@ constexpr char kStore[] = "store";
 
 // Short, so that much of what waits for them happens in a run; the longest faults outlast
 // both (fault_plan.cc).
-const char* const kCoordinatorFlags[] = {"--lease-seconds", "1", "--minimum-free-gigabytes", "0"};
+const char* const kCoordinatorFlags[] = {"--lease-seconds", "1", "--minimum-free-gigabytes", "0",
+                                         "--set-aside-after", "0"};
 constexpr char kChildSilenceSeconds[] = "2";
 
 // A disk that nobody writes to is mended again.
