@@ -44,6 +44,15 @@ bool IsBreakage(const absl::Status& status) {
 
 double Fraction(double said) { return std::isfinite(said) ? std::clamp(said, 0.0, 1.0) : 0.0; }
 
+// What an upload's status means. The local file has been read before, so a full disk is the
+// coordinator's, which lasts as long as it lasts, and an I/O error is most likely its too. What
+// the attempt has made took longer than either.
+absl::Status OfUpload(const absl::Status& status) {
+  if (absl::IsResourceExhausted(status)) return absl::UnavailableError(status.message());
+  if (absl::IsInternal(status)) return absl::AbortedError(status.message());
+  return status;
+}
+
 double Jitter() { return static_cast<double>(RandomUint64() >> 11) * 0x1p-53; }
 
 }  // namespace
@@ -205,7 +214,7 @@ absl::StatusOr<std::string> RunnerAttempt::Store(absl::string_view path) {
   SQUISH_ASSIGN_OR_RETURN(const std::string digest, cache_->store().PutFile(path));
   cache_->Trim();
   SQUISH_RETURN_IF_ERROR(Persist([&](grpc::ClientContext& context) {
-    return client_->Upload(context, digest, cache_->store().PathOf(digest));
+    return OfUpload(client_->Upload(context, digest, cache_->store().PathOf(digest)));
   }));
   return digest;
 }

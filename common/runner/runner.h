@@ -62,7 +62,8 @@ class Attempt {
   // RESOURCE_EXHAUSTED: no room on this disk.
   virtual absl::StatusOr<std::string> Fetch(absl::string_view digest) = 0;
   // Moves a file into the local store and uploads it; durable at the coordinator after
-  // OK. Returns its digest. Waits for an absent coordinator; CANCELLED ends that.
+  // OK. Returns its digest. Waits for an absent coordinator and for one whose disk is full;
+  // CANCELLED ends that.
   virtual absl::StatusOr<std::string> Store(absl::string_view path) = 0;
 };
 

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/file.h"
+#include "common/base/sha256.h"
 #include "worker/daemon/child_events.h"
 
 namespace squish {
@@ -26,11 +27,24 @@ StepOr<std::string> FetchFile(Attempt& attempt, absl::string_view digest, absl::
   return *std::move(path);
 }
 
+std::optional<v1::Failure> CheckStillWhole(const std::string& path, absl::string_view digest,
+                                           absl::string_view what) {
+  const absl::StatusOr<std::string> file = ReadFile(path);
+  if (!file.ok()) return StepFailure(file.status(), v1::Failure::BAD_ARTIFACT, what);
+  if (Sha256Hex(*file) == digest) return std::nullopt;
+  return MakeFailure(v1::Failure::BAD_ARTIFACT,
+                     absl::StrCat(what, " was damaged on this disk while it was in use: ", path));
+}
+
 StepOr<Network> FetchNetwork(Attempt& attempt, absl::string_view digest, absl::string_view what) {
   StepOr<std::string> path = FetchFile(attempt, digest, what);
   if (path.index() == 1) return std::get<1>(std::move(path));
   const absl::StatusOr<std::string> file = ReadFile(std::get<0>(path));
   if (!file.ok()) return StepFailure(file.status(), v1::Failure::BAD_ARTIFACT, what);
+  if (Sha256Hex(*file) != digest) {
+    return MakeFailure(v1::Failure::BAD_ARTIFACT,
+                       absl::StrCat(what, " was damaged on this disk: ", std::get<0>(path)));
+  }
   absl::StatusOr<Network> network = Network::FromSafetensors(*file);
   if (!network.ok()) return StepFailure(network.status(), v1::Failure::BAD_ARTIFACT, what);
   return *std::move(network);

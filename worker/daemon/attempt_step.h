@@ -2,6 +2,7 @@
 #ifndef SQUISH_WORKER_DAEMON_ATTEMPT_STEP_H_
 #define SQUISH_WORKER_DAEMON_ATTEMPT_STEP_H_
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -20,6 +21,11 @@ using StepOr = std::variant<T, v1::Failure>;
 // The artifact as a local file. BAD_ARTIFACT, or LOCAL_RESOURCES for a full disk;
 // messages begin with `what` ("the teacher").
 StepOr<std::string> FetchFile(Attempt& attempt, absl::string_view digest, absl::string_view what);
+
+// Nothing when the file still has that digest, else BAD_ARTIFACT. For files that a child has
+// read: one that was damaged after it was fetched may have gone into the result.
+std::optional<v1::Failure> CheckStillWhole(const std::string& path, absl::string_view digest,
+                                           absl::string_view what);
 
 // The artifact as a network. Failures as FetchFile; BAD_ARTIFACT also when it is none.
 StepOr<Network> FetchNetwork(Attempt& attempt, absl::string_view digest, absl::string_view what);

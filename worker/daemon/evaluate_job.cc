@@ -39,6 +39,10 @@ v1::AttemptResult RunEvaluate(Attempt& attempt, const std::string& output_path,
     }
     *result.mutable_evaluate() = std::move(*answer->mutable_evaluated());
   }
+  if (auto damaged =
+          CheckStillWhole(request.network_path(), job.network(), "the network to evaluate")) {
+    return FailedAttempt(*std::move(damaged));
+  }
   SQUISH_ASSIGN_OR_FAIL(std::string digest, StoreFile(attempt, output.path()));
   result.mutable_evaluate()->set_predictions(std::move(digest));
   return result;

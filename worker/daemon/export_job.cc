@@ -90,6 +90,9 @@ v1::AttemptResult RunExport(Attempt& attempt, const std::string& output_folder,
   onnx.set_output_folder(folder.path());
   *onnx.mutable_batches() = job.batches();
   SQUISH_ASSIGN_OR_FAIL(v1::ExporterEvent::Done done, ExportOnnx(onnx, attempt, exporter));
+  if (auto damaged = CheckStillWhole(network_path, job.network(), "the network to export")) {
+    return FailedAttempt(*std::move(damaged));
+  }
 
   v1::AttemptResult result;
   auto& files = *result.mutable_export_files()->mutable_files();

@@ -69,6 +69,14 @@ v1::AttemptResult RunTrain(Attempt& attempt, const TrainFiles& files, DatasetShe
     }
     *result.mutable_train() = std::move(*answer->mutable_done());
   }
+  if (auto damaged = CheckStillWhole(request.network_path(), job.network(), "the network to train")) {
+    return FailedAttempt(*std::move(damaged));
+  }
+  if (!job.teacher().empty()) {
+    if (auto damaged = CheckStillWhole(request.teacher_path(), job.teacher(), "the teacher")) {
+      return FailedAttempt(*std::move(damaged));
+    }
+  }
   result.mutable_train()->clear_strengths();  // Those that were not asked for too.
   if (result.train().outcome() == v1::TrainResult::DIVERGED) {
     // There is no network; what else the trainer may say of one is not believed.

@@ -2,8 +2,9 @@
 // (LD_PRELOAD), stands between it and libc's write, pwrite, writev, ftruncate, fsync,
 // fdatasync and rename. So the programs under test have no hook for it, and whatever writes
 // in them (SQLite, the store, the spool, the cache, iostreams) fails as it would on a disk:
-// a shim of SQLite's own file layer would see the database alone. Memory maps are not
-// reached (SQLite's -shm file), nor is what the kernel writes back later.
+// a shim of SQLite's own file layer would see the database alone. Not reached are
+// memory maps (SQLite's -shm file), C's FILE, which libc writes by itself, and what the kernel
+// writes back later.
 //
 // Environment of the program:
 //   SQUISH_BROKEN_DISK         a file with a BrokenDiskPage, shared with the driver

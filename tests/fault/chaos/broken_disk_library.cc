@@ -19,7 +19,8 @@
 namespace {
 
 squish::BrokenDiskPage* page = nullptr;
-char folder[4096] = "";
+char folder[4096] = "";       // As it was named, as in paths that the program makes of it, …
+char real_folder[4096] = "";  // … and as the kernel calls it.
 char kept_results[4096] = "";
 
 void CopySetting(const char* name, char (&to)[4096]) {
@@ -30,6 +31,7 @@ void CopySetting(const char* name, char (&to)[4096]) {
 __attribute__((constructor)) void Begin() {
   CopySetting("SQUISH_BROKEN_DISK_FOLDER", folder);
   CopySetting("SQUISH_KEPT_RESULTS", kept_results);
+  if (::realpath(folder, real_folder) == nullptr) real_folder[0] = '\0';
   const char* path = std::getenv("SQUISH_BROKEN_DISK");
   if (path == nullptr) return;
   const int fd = ::open(path, O_RDWR | O_CLOEXEC);
@@ -45,10 +47,12 @@ Function Next(const char* name) {
   return reinterpret_cast<Function>(::dlsym(RTLD_NEXT, name));
 }
 
-bool IsOnDisk(const char* path) {
-  const size_t length = std::strlen(folder);
-  return length > 0 && std::strncmp(path, folder, length) == 0 && path[length] == '/';
+bool IsBelow(const char* path, const char* above) {
+  const size_t length = std::strlen(above);
+  return length > 0 && std::strncmp(path, above, length) == 0 && path[length] == '/';
 }
+
+bool IsOnDisk(const char* path) { return IsBelow(path, folder) || IsBelow(path, real_folder); }
 
 bool IsOnDisk(int fd) {
   struct stat info;

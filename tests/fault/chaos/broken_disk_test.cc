@@ -13,7 +13,7 @@
 namespace squish {
 namespace {
 
-// What a shell that writes to the disk says, and what it leaves.
+// What a program that changes files on the disk says, and what it leaves.
 class BrokenDiskTest : public testing::Test {
  protected:
   BrokenDiskTest() : folder_(absl::StrCat(testing::TempDir(), "/broken_disk.", RandomHex(4))) {
@@ -46,25 +46,25 @@ class BrokenDiskTest : public testing::Test {
 };
 
 TEST_F(BrokenDiskTest, ASoundDiskTakesEverything) {
-  EXPECT_EQ(Run(absl::StrCat("echo one > ", OnDisk("file"))), "exit status 0");
-  EXPECT_EQ(ReadFile(OnDisk("file")).value_or(""), "one\n");
+  EXPECT_EQ(Run(absl::StrCat("truncate -s 4 ", OnDisk("file"))), "exit status 0");
+  EXPECT_EQ(ReadFile(OnDisk("file")).value_or("").size(), 4u);
   EXPECT_EQ(disk_->failed(), 0);
 }
 
 TEST_F(BrokenDiskTest, AFullDiskTakesNothingAndOtherPlacesDo) {
   disk_->Break(ENOSPC, 0);
-  EXPECT_NE(Run(absl::StrCat("echo one > ", OnDisk("file"))), "exit status 0");
+  EXPECT_NE(Run(absl::StrCat("truncate -s 4 ", OnDisk("file"))), "exit status 0");
   EXPECT_EQ(disk_->failed(), 1);
-  EXPECT_EQ(Run(absl::StrCat("echo one > ", folder_, "/elsewhere")), "exit status 0");
+  EXPECT_EQ(Run(absl::StrCat("truncate -s 4 ", folder_, "/elsewhere")), "exit status 0");
   disk_->Mend();
-  EXPECT_EQ(Run(absl::StrCat("echo two > ", OnDisk("file"))), "exit status 0");
+  EXPECT_EQ(Run(absl::StrCat("truncate -s 4 ", OnDisk("file"))), "exit status 0");
 }
 
 TEST_F(BrokenDiskTest, SoManyWritesSucceedFirst) {
   disk_->Break(EIO, 1);
-  EXPECT_NE(Run(absl::StrCat("echo one > ", OnDisk("a"), "; echo two > ", OnDisk("b"))),
+  EXPECT_NE(Run(absl::StrCat("truncate -s 4 ", OnDisk("a"), "; truncate -s 4 ", OnDisk("b"))),
             "exit status 0");
-  EXPECT_EQ(ReadFile(OnDisk("a")).value_or(""), "one\n");
+  EXPECT_EQ(ReadFile(OnDisk("a")).value_or("").size(), 4u);
   EXPECT_EQ(ReadFile(OnDisk("b")).value_or("?"), "");
 }
 

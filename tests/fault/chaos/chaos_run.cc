@@ -54,7 +54,7 @@ constexpr absl::Duration kCatchLimit = absl::Milliseconds(300);
 constexpr absl::Duration kUploadLimit = absl::Milliseconds(150);
 constexpr absl::Duration kLookAtExperiments = absl::Milliseconds(100);
 constexpr absl::Duration kTell = absl::Seconds(15);
-constexpr absl::Duration kStall = absl::Seconds(90);   // Without a fault that struck.
+constexpr absl::Duration kStall = absl::Seconds(90);    // Without a fault that struck.
 constexpr absl::Duration kEndLimit = absl::Minutes(4);  // Of what was begun, when all is whole.
 
 absl::StatusOr<v1::ExperimentSpec> SpecOf(int experiment) {
@@ -151,8 +151,8 @@ void ChaosRun::TendAll() {
 void ChaosRun::Tell() {
   told_ = Now();
   std::cerr << report_.histogram.total() << " of " << faults_ << " faults, " << report_.experiments
-            << " experiments, " << scene_.problems().size() + report_.problems.size()
-            << " problems" << std::endl;
+            << " experiments, " << scene_.problems().size() + report_.problems.size() << " problems"
+            << std::endl;
 }
 
 void ChaosRun::LookAtExperiments() {
@@ -314,8 +314,7 @@ absl::StatusOr<ChaosReport> RunChaos(const SceneOptions& options, int faults, ui
   return ChaosRun(&scene, faults, seed).Run();
 }
 
-absl::StatusOr<std::map<uint64_t, Outcome>> RunCalm(const SceneOptions& options,
-                                                    int experiments) {
+absl::StatusOr<std::map<uint64_t, Outcome>> RunCalm(const SceneOptions& options, int experiments) {
   Scene scene(options);
   SQUISH_RETURN_IF_ERROR(scene.Start());
   CoordinatorClient& client = scene.client();

@@ -68,10 +68,10 @@ const std::vector<Fault>& AllFaults();
 std::string FaultName(const Fault& fault);
 
 struct Strike {
-  int fault = 0;            // Of AllFaults().
-  absl::Duration lasting;   // Of what goes on for a while.
-  int writes_before = 0;    // Of a disk: so many writes succeed first.
-  uint32_t pick = 0;        // Among victims that are alike.
+  int fault = 0;           // Of AllFaults().
+  absl::Duration lasting;  // Of what goes on for a while.
+  int writes_before = 0;   // Of a disk: so many writes succeed first.
+  uint32_t pick = 0;       // Among victims that are alike.
 };
 
 class FaultPlan {

@@ -93,11 +93,11 @@ absl::StatusOr<std::vector<std::string>> Run(const Flags& flags, const std::stri
   CheckHistogram(chaos.histogram, flags.faults, problems);
 
   const double seconds = absl::ToDoubleSeconds(chaos.took);
-  std::cout << "seed " << flags.seed << ": "
-            << chaos.histogram.total() << " faults in " << seconds << " s ("
-            << chaos.histogram.total() / seconds * 60 << " a minute), " << outcome.experiments
-            << " experiments, " << outcome.acknowledged << " acknowledged results, "
-            << chaos.ended_by_disk << " processes ended over their disk\nimpossible cells: none\n";
+  std::cout << "seed " << flags.seed << ": " << chaos.histogram.total() << " faults in " << seconds
+            << " s (" << chaos.histogram.total() / seconds * 60 << " a minute), "
+            << outcome.experiments << " experiments, " << outcome.acknowledged
+            << " acknowledged results, " << chaos.ended_by_disk
+            << " processes ended over their disk\nimpossible cells: none\n";
   if (!flags.json.empty()) {
     std::ofstream(flags.json) << nlohmann::json{{"seed", flags.seed},
                                                 {"faults", chaos.histogram.total()},
@@ -125,16 +125,14 @@ int Main(int argc, char** argv) {
                  "Where it all happens; must not exist yet (default: one that is removed when "
                  "all is well)");
   app.add_option("--json", flags.json, "The histogram and what was found, as a file");
-  app.add_option("--programs", flags.programs, "The folder of the programs")
-      ->capture_default_str();
+  app.add_option("--programs", flags.programs, "The folder of the programs")->capture_default_str();
   CLI11_PARSE(app, argc, argv);
 
   std::error_code error;
-  const std::string folder =
-      !flags.folder.empty()
-          ? std::filesystem::absolute(flags.folder, error).string()
-          : JoinPath(std::filesystem::temp_directory_path(error).string(),
-                     absl::StrCat("squish-chaos-", RandomHex(4)));
+  const std::string folder = !flags.folder.empty()
+                                 ? std::filesystem::absolute(flags.folder, error).string()
+                                 : JoinPath(std::filesystem::temp_directory_path(error).string(),
+                                            absl::StrCat("squish-chaos-", RandomHex(4)));
   if (std::filesystem::exists(folder)) {
     std::cerr << "squish-chaos: " << folder << " is there already\n";
     return 1;

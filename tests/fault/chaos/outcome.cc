@@ -19,7 +19,8 @@ namespace {
 std::string Essence(const v1::AttemptResult& result) {
   switch (result.outcome_case()) {
     case v1::AttemptResult::kSynthesize:
-      return absl::StrCat(result.synthesize().artifact(), " ", result.synthesize().weights_digest());
+      return absl::StrCat(result.synthesize().artifact(), " ",
+                          result.synthesize().weights_digest());
     case v1::AttemptResult::kTrain:
       return absl::StrCat(result.train().artifact(), " ", result.train().strengths());
     case v1::AttemptResult::kMeasure:

@@ -30,9 +30,9 @@ struct OutcomeReport {
 };
 
 // Whether fsck finds nothing, every experiment has succeeded with what is `expected` of its
-// seed, no two results of a job differed, and every result in the folder of acknowledged ones (broken_disk.h) is
-// recorded: its attempt is known and has ended, and its job has a result that is the same, or
-// is withdrawn. Errors as Population::Open and its reads.
+// seed, no two results of a job differed, and every result in the folder of acknowledged ones
+// (broken_disk.h) is recorded: its attempt is known and has ended, and its job has a result that is
+// the same, or is withdrawn. Errors as Population::Open and its reads.
 absl::StatusOr<OutcomeReport> CheckOutcome(const std::string& population,
                                            const std::string& acknowledged,
                                            const std::map<uint64_t, Outcome>& expected);

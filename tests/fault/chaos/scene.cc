@@ -131,8 +131,8 @@ absl::Status Scene::Start() {
     options.worker_flags.push_back(link);
   }
   const auto add_disk = [&](const std::string& role) -> absl::Status {
-    SQUISH_ASSIGN_OR_RETURN(disks_[role], BrokenDisk::Make(JoinPath(
-                                              options_.folder, absl::StrCat(role, ".disk"))));
+    SQUISH_ASSIGN_OR_RETURN(
+        disks_[role], BrokenDisk::Make(JoinPath(options_.folder, absl::StrCat(role, ".disk"))));
     options.environment_of[role] = disks_[role]->Environment(
         options_.library, options_.folder, role == kCoordinator ? "" : kept_results());
     return absl::OkStatus();
@@ -279,8 +279,7 @@ bool Scene::StrikeNetwork(Manner manner, const std::string& role, absl::Duration
   return true;
 }
 
-void Scene::BreakDisk(int error, const std::string& role, const squish::Strike& strike,
-                      Done done) {
+void Scene::BreakDisk(int error, const std::string& role, const squish::Strike& strike, Done done) {
   const std::string what = DiskOf(role);
   if (IsPending(what)) return done(false);
   BrokenDisk& disk = *disks_.at(role);
@@ -303,8 +302,7 @@ void Scene::BreakDisk(int error, const std::string& role, const squish::Strike& 
 }
 
 bool Scene::DamageCache(const std::string& role, uint32_t pick) {
-  const std::string cache =
-      JoinPath(options_.folder, absl::StrCat("state/", role, "/artifacts"));
+  const std::string cache = JoinPath(options_.folder, absl::StrCat("state/", role, "/artifacts"));
   const std::string victim = PickArtifact(cache, pick);
   return !victim.empty() && FlipByte(victim, pick);
 }

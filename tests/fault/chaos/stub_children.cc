@@ -53,9 +53,9 @@ void Say(const Event& event) {
 // Numbers that follow from the task and nothing else.
 RandomStream NumbersOf(const google::protobuf::Message& task, uint64_t purpose) {
   const std::string digest = Sha256Hex(task.ShortDebugString());
-  return RandomStream(RandomDomain::kWeights, {std::stoull(digest.substr(0, 16), nullptr, 16),
-                                               std::stoull(digest.substr(16, 16), nullptr, 16),
-                                               purpose});
+  return RandomStream(RandomDomain::kWeights,
+                      {std::stoull(digest.substr(0, 16), nullptr, 16),
+                       std::stoull(digest.substr(16, 16), nullptr, 16), purpose});
 }
 
 void WorkFor(const RandomStream& numbers) {
@@ -267,6 +267,5 @@ int main(int, char** argv) {
     return squish::Serve<squish::v1::ExporterRequest, squish::v1::ExporterEvent>(
         squish::AnswerExporter);
   }
-  return squish::Serve<squish::v1::TrainerRequest, squish::v1::TrainerEvent>(
-      squish::AnswerTrainer);
+  return squish::Serve<squish::v1::TrainerRequest, squish::v1::TrainerEvent>(squish::AnswerTrainer);
 }

@@ -70,8 +70,8 @@ class TcpProxy {
     bool shut = false;   // `to` was told.
   };
   struct Connection {
-    Way up;    // From the client.
-    Way down;  // To it.
+    Way up;               // From the client.
+    Way down;             // To it.
     bool broken = false;  // Something it should have carried is gone.
     bool held = false;    // `up`, by the trap.
     bool dead = false;

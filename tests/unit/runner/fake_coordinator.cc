@@ -169,7 +169,7 @@ grpc::Status FakeCoordinator::Upload(grpc::ServerContext* /*context*/,
     absl::MutexLock lock(&mutex_);
     if (fail_transfers > 0) {
       --fail_transfers;
-      return grpc::Status(grpc::StatusCode::UNAVAILABLE, "broken");
+      return grpc::Status(upload_failure, "broken");
     }
     if (request.has_start() && artifacts.count(digest) > 0) return grpc::Status::OK;
   }

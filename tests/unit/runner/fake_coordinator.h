@@ -41,7 +41,8 @@ class FakeCoordinator : public v1::RunnerService::CallbackService,
   int lose_answers = 0;  // So many calls are recorded and then answered UNAVAILABLE.
   grpc::Status refusal;  // Not OK: every call gets it, nothing is recorded.
   std::map<std::string, std::string> artifacts;  // By digest; bytes may be wrong.
-  int fail_transfers = 0;  // So many transfers break in the middle, UNAVAILABLE.
+  int fail_transfers = 0;  // So many transfers break in the middle, UNAVAILABLE …
+  grpc::StatusCode upload_failure = grpc::StatusCode::UNAVAILABLE;  // … or, of uploads, with this.
   int downloads = 0;
   std::function<void(const v1::AttemptResult&)> on_result;
 

@@ -89,6 +89,27 @@ TEST_F(RunnerArtifactsTest, StoreIsDurableThereBeforeTheResultIs) {
   EXPECT_EQ(coordinator_.downloads, 0) << "what was made here need not be fetched";
 }
 
+TEST_F(RunnerArtifactsTest, TroubleWithTheCoordinatorsDiskCostsNoAttempt) {
+  StartRunner();
+  int number = 0;
+  for (const grpc::StatusCode trouble :
+       {grpc::StatusCode::RESOURCE_EXHAUSTED, grpc::StatusCode::INTERNAL}) {
+    const std::string bytes = absl::StrCat("network ", ++number);
+    coordinator_.Change([&](FakeCoordinator& self) {
+      self.upload_failure = trouble;
+      self.fail_transfers = 2;
+    });
+    const std::string path = WriteOutput("trained", bytes);
+    const std::string attempt_id = absl::StrCat("a", number);
+    AssignScript(attempt_id, [&](Attempt& attempt) {
+      EXPECT_EQ(attempt.Store(path).value_or("nothing"), Sha256Hex(bytes)) << trouble;
+      return Trained(0.5);
+    });
+    ASSERT_TRUE(AwaitResult(attempt_id));
+    EXPECT_EQ(coordinator_.artifacts[Sha256Hex(bytes)], bytes);
+  }
+}
+
 TEST_F(RunnerArtifactsTest, StoringWhatIsThereAlreadyIsOk) {
   const std::string digest = Offer("same");
   StartRunner();

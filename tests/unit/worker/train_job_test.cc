@@ -308,6 +308,29 @@ TEST_F(TrainJobTest, ANetworkOrTeacherThatCannotBeFetchedIsABadArtifact) {
   EXPECT_THAT(result.failure().message(), HasSubstr("the network to train: no artifact"));
 }
 
+TEST_F(TrainJobTest, AFileThatIsDamagedWhileTheTrainerMayReadItMakesNoResult) {
+  const auto executor = MakeExecutor(Options());
+  Network other = TwoClasses();
+  other.weights.begin()->second.values[0] += 1;
+  const auto damage = [&](const std::string& digest) {
+    ASSERT_TRUE(WriteFileDurably(JoinPath(Path("artifacts"), digest), other.ToSafetensors()).ok());
+  };
+  FakeAttempt attempt(Path("artifacts"), TrainJob(kTrain));
+  attempt.on_progress = [&] { damage(attempt.job().train().network()); };
+  v1::AttemptResult result = executor->Execute(attempt);
+  EXPECT_EQ(result.failure().code(), v1::Failure::BAD_ARTIFACT) << result.DebugString();
+  EXPECT_THAT(result.failure().message(), HasSubstr("the network to train was damaged"));
+
+  v1::Job taught = TrainJob(kTrain);
+  Network teacher = TwoClasses();
+  teacher.weights.begin()->second.values[0] += 2;
+  taught.mutable_train()->set_teacher(PutArtifact(teacher.ToSafetensors()));
+  FakeAttempt with_teacher(Path("artifacts"), taught);
+  with_teacher.on_progress = [&] { damage(with_teacher.job().train().teacher()); };
+  result = executor->Execute(with_teacher);
+  EXPECT_THAT(result.failure().message(), HasSubstr("the teacher was damaged"));
+}
+
 TEST_F(TrainJobTest, AnAbsurdNumberOfThreadsIsRefused) {
   const auto executor = MakeExecutor(Options());
   v1::Job job = TrainJob(kTrain);
