@@ -518,6 +518,7 @@ std::optional<SpecProblem> FindProblem(const v1::ExperimentSpec& spec) {
                   "only_report_sizes", "leaves no champion: there is no report_megabytes");
   checker.Range(static_cast<double>(spec.maximum_images()), 0, 1e15, "maximum_images");
   checker.Range(spec.retention().generations(), 1, 1000, "retention.generations");
+  checker.Range(spec.weight(), 0.001, 1000, "weight");
   CheckExports(spec.exports(), checker);
   CheckFreeText(spec.data_terms(), "data_terms", checker);
   checker.Range(spec.retry().lost_runners(), 1, 1'000'000, "retry.lost_runners");

@@ -165,6 +165,7 @@ void FillDefaults(v1::ExperimentSpec& spec) {
   FillRetry(*spec.mutable_retry());
   SQUISH_DEFAULT(spec, only_report_sizes, false);
   SQUISH_DEFAULT(spec, maximum_images, 0);
+  SQUISH_DEFAULT(spec, weight, 1);
   SQUISH_DEFAULT(*spec.mutable_retention(), generations, 2);
   SQUISH_DEFAULT(*spec.mutable_retention(), everything, false);
   if (spec.exports().batches().empty()) spec.mutable_exports()->add_batches(1);

@@ -71,10 +71,13 @@ struct JobBoard::State {
   struct Experiment {
     v1::RetrySpec retry;
     bool paused = false;
+    double weight = 1;
     int64_t leased = 0;
     std::map<Sort, std::set<QueuePlace>> queued;  // None is empty.
     std::set<QueuePlace> exhausted;
     std::vector<int64_t> jobs;
+
+    double Load() const { return static_cast<double>(leased) / weight; }
   };
 
   Options options;
@@ -83,8 +86,8 @@ struct JobBoard::State {
   std::unordered_map<std::string, AttemptEntry> attempts;
   std::map<std::pair<v1::JobKey::Kind, JobState>, int64_t> counts;
   int64_t taken_attempts = 0;
-  // Experiments with something to lease: (leased jobs, experiment).
-  std::set<std::pair<int64_t, int64_t>> turn;
+  // Experiments with something to lease: (load, experiment).
+  std::set<std::pair<double, int64_t>> turn;
   std::set<std::pair<absl::Duration, std::string>> leases;       // (deadline, attempt)
   std::unordered_map<std::string, std::set<std::string>> runners;  // Running attempts.
 
@@ -96,9 +99,9 @@ struct JobBoard::State {
   template <typename Change>
   void ChangeExperiment(int64_t id, const Change& change) {
     Experiment& experiment = experiments.at(id);
-    turn.erase({experiment.leased, id});
+    turn.erase({experiment.Load(), id});
     change(experiment);
-    if (Leasable(experiment)) turn.insert({experiment.leased, id});
+    if (Leasable(experiment)) turn.insert({experiment.Load(), id});
   }
 
   void Enter(const BoardJob& job) {
@@ -220,11 +223,13 @@ JobBoard::JobBoard(Options options) : state_(std::make_unique<State>()) {
 
 JobBoard::~JobBoard() = default;
 
-void JobBoard::AddExperiment(int64_t experiment, const v1::RetrySpec& retry, bool paused) {
+void JobBoard::AddExperiment(int64_t experiment, const v1::RetrySpec& retry, bool paused,
+                             double weight) {
   state_->experiments.try_emplace(experiment);
   state_->ChangeExperiment(experiment, [&](State::Experiment& added) {
     added.retry = retry;
     added.paused = paused;
+    added.weight = weight;
   });
 }
 
@@ -305,7 +310,7 @@ std::optional<BoardAttempt> JobBoard::Lease(const std::string& runner, uint64_t 
                                             const std::string& attempt_id, absl::Duration now,
                                             const std::function<bool(const BoardJob&)>& fits) {
   if (state_->attempts.contains(attempt_id)) return std::nullopt;
-  for (const auto& [leased, experiment] : state_->turn) {
+  for (const auto& [load, experiment] : state_->turn) {
     const QueuePlace* next = nullptr;
     for (const auto& [sort, places] : state_->experiments.at(experiment).queued) {
       const QueuePlace& first = *places.begin();

@@ -101,13 +101,15 @@ class JobBoard {
   ~JobBoard();
 
   // --- Experiments. Jobs of a paused experiment are not leased.
-  void AddExperiment(int64_t experiment, const v1::RetrySpec& retry, bool paused);
+  // `weight`, above 0, is its share of the runners beside others.
+  void AddExperiment(int64_t experiment, const v1::RetrySpec& retry, bool paused,
+                     double weight = 1);
   void SetPaused(int64_t experiment, bool paused);
   // Forgets the experiment, its jobs and attempts (it has ended).
   void RemoveExperiment(int64_t experiment);
 
   // --- Jobs. A new job is QUEUED. Order of leasing: experiments with the fewest
-  // leased jobs first, then generation, index, kind, rung.
+  // leased jobs for their weight first, then generation, index, kind, rung.
   void Add(int64_t id, int64_t experiment, const v1::JobKey& key);
   // After a start: jobs, then their attempts, as they were stored. RUNNING attempts of
   // open jobs get a full new term from `now`; a LEASED job without one is QUEUED.

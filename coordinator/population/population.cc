@@ -16,6 +16,7 @@
 #include "common/base/status.h"
 #include "common/base/status_macros.h"
 #include "common/spec/older.h"
+#include "coordinator/population/file_system.h"
 #include "coordinator/population/named_artifacts.h"
 #include "coordinator/population/owner_lock.h"
 #include "coordinator/population/schema.h"
@@ -219,6 +220,7 @@ Population::Population(std::string path, std::unique_ptr<OwnerLock> lock,
 Population::~Population() = default;
 
 absl::StatusOr<std::unique_ptr<Population>> Population::Open(const std::string& path) {
+  SQUISH_RETURN_IF_ERROR(CheckIsLocal(path));
   SQUISH_ASSIGN_OR_RETURN(std::unique_ptr<OwnerLock> lock, OwnerLock::Take(path));
   absl::StatusOr<std::unique_ptr<Database>> database = OpenDatabase(path);
   if (absl::IsInvalidArgument(database.status())) lock->Retract();

@@ -91,7 +91,8 @@ class Population {
  public:
   // Opens the file, or makes it with its folder of artifacts; brings an older schema
   // up to date. INVALID_ARGUMENT: the file is no population. FAILED_PRECONDITION: its
-  // schema is newer than this program, or another coordinator has it open. NOT_FOUND:
+  // schema is newer than this program, another coordinator has it open, or it lies on a network
+  // file system. NOT_FOUND:
   // no such folder. PERMISSION_DENIED, RESOURCE_EXHAUSTED (disk full), DATA_LOSS (file
   // damaged), INTERNAL (I/O).
   static absl::StatusOr<std::unique_ptr<Population>> Open(const std::string& path);

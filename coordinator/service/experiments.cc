@@ -102,7 +102,8 @@ absl::Status Experiments::Load(StoredExperiment stored) {
   experiment.stored = std::move(stored);
   FillDefaults(*experiment.stored.experiment.mutable_spec());  // For fields that are new.
   ledger_.board().AddExperiment(row, experiment.spec().retry(),
-                                experiment.state() != v1::Experiment::RUNNING);
+                                experiment.state() != v1::Experiment::RUNNING,
+                                experiment.spec().weight());
   SQUISH_RETURN_IF_ERROR(LoadOpenGeneration(experiment));
   return LoadJobs(experiment);
 }
@@ -282,7 +283,8 @@ absl::StatusOr<StoredExperiment> Experiments::Submit(const v1::ExperimentSpec& s
       TimeUtil::MillisecondsToTimestamp(absl::ToUnixMillis(ledger_.clock().Now()));
   stored.summary.set_closed_generation(-1);
   population.AddExperiment(stored, idempotency_key);
-  ledger_.board().AddExperiment(row, experiment.spec().retry(), /*paused=*/false);
+  ledger_.board().AddExperiment(row, experiment.spec().retry(), /*paused=*/false,
+                                experiment.spec().weight());
   ledger_.OpenGeneration(experiment, 0);
   spdlog::info("{}: submitted", experiment.id());
   return stored;

@@ -390,6 +390,17 @@ TEST_F(JobBoardTest, ExperimentWithFewestLeasedJobsComesFirst) {
   EXPECT_THAT(order, ElementsAre(kJob, 80, 71, 81));
 }
 
+TEST_F(JobBoardTest, RunnersAreSharedByWeight) {
+  board_.AddExperiment(8, Retries(1, 1, 1), false, /*weight=*/3);
+  for (int i = 0; i < 20; ++i) {
+    board_.Add(100 + i, kExperiment, Key(v1::JobKey::TRAIN, 1, 10 + i));
+    board_.Add(200 + i, 8, Key(v1::JobKey::TRAIN, 1, i));
+  }
+  int of_the_heavy = 0;
+  for (int i = 0; i < 12; ++i) of_the_heavy += LeasedJob(absl::StrCat(i)) >= 200 ? 1 : 0;
+  EXPECT_EQ(of_the_heavy, 9);
+}
+
 TEST_F(JobBoardTest, UnfitJobsAreSkipped) {
   board_.Add(71, kExperiment, Key(v1::JobKey::MEASURE, 1, 5));
   const auto leased = board_.Lease("agent", 1, "a", absl::ZeroDuration(), [](const BoardJob& job) {
