@@ -8,8 +8,8 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/ids.h"
 #include "common/spec/defaults.h"
-#include "coordinator/service/checkpoint_check.h"
 #include "coordinator/jobs/straggling.h"
+#include "coordinator/service/checkpoint_check.h"
 #include "coordinator/service/result_check.h"
 #include "spdlog/spdlog.h"
 

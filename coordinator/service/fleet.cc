@@ -161,8 +161,12 @@ absl::Duration Fleet::NextChance() const {
 bool Fleet::Tend(absl::Duration now, absl::Duration silence) {
   bool changed = false;
   while (!aside_.empty() && aside_.begin()->first <= now) {
-    const auto found = runners_.find(aside_.begin()->second);
-    if (found != runners_.end()) found->second.streak.aside_until.reset();
+    const auto& [until, id] = *aside_.begin();
+    const auto found = runners_.find(id);
+    // One that was forgotten meanwhile and came back may be set aside anew.
+    if (found != runners_.end() && found->second.streak.aside_until == until) {
+      found->second.streak.aside_until.reset();
+    }
     aside_.erase(aside_.begin());
     changed = true;
   }

@@ -537,6 +537,23 @@ TEST_F(SetAsideTest, EachChanceThatIsMissedDoublesTheTime) {
   }
 }
 
+TEST_F(SetAsideTest, EarlierTimeAsideDoesNotEndALaterOne) {
+  FakeRunner broken = BusyWorker("broken");
+  for (int i = 0; i < 3; ++i) Fail(broken);
+  if (broken.waiting) Pass(absl::Seconds(11));  // Its call is answered, and it falls silent.
+  Pass(absl::Seconds(35));
+  broken.Crash();
+  broken.waiting = false;
+  broken.datasets = {ReadyReport(Get(id_).spec().dataset())};
+  Exchange(broken);  // Forgotten: it begins anew, fails as often, and is set aside again,
+  for (int i = 0; i < 3; ++i) Fail(broken);
+  for (int second = 0; second < 30; ++second) {  // beyond the end of the first time.
+    if (!broken.waiting) Exchange(broken);
+    Pass(absl::Seconds(1));
+    ASSERT_TRUE(broken.attempts.empty()) << second;
+  }
+}
+
 TEST_F(SetAsideTest, AJobThatIsDoneClearsIt) {
   FakeRunner worker = BusyWorker("worker-1");
   for (int round = 0; round < 2; ++round) {  // Born, and trained.
