@@ -30,6 +30,7 @@
 #include "ctl/report.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/fault/chaos/champions.h"
 #include "tests/fault/in_flight.h"
 
 namespace squish {
@@ -95,20 +96,6 @@ struct Outcome {
   // Of each champion who it is, its weights, its predictions on `val/` and its files.
   std::string champions;
 };
-
-std::string Describe(const std::vector<v1::Champion>& champions) {
-  std::string text;
-  for (const v1::Champion& champion : champions) {
-    const v1::IndividualName& name = champion.individual().name();
-    absl::StrAppend(&text, v1::Champion::State_Name(champion.state()), " ", name.generation(), ":",
-                    name.index(), " ", champion.weights_digest(), " ", champion.predictions());
-    for (const v1::ExportedFile& file : champion.files()) {
-      absl::StrAppend(&text, " ", file.name(), " ", file.artifact());
-    }
-    absl::StrAppend(&text, "\n");
-  }
-  return text;
-}
 
 // The answer of a coordinator that may just have been killed and started: the connection
 // to it may not be there again yet.
@@ -185,7 +172,7 @@ class KillTest : public testing::Test {
     EXPECT_TRUE(champions.ok()) << champions.status();
     if (!champions.ok()) return {};
     return {latest.population_digest(), latest.images_wasted(), *individuals,
-            Describe(*champions)};
+            DescribeChampions(*champions)};
   }
 
   static std::string WhatIsDone(const v1::WatchEvent& event) {

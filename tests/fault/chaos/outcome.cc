@@ -137,20 +137,6 @@ absl::Status CheckExperiment(Population& population, const StoredExperiment& sto
 
 }  // namespace
 
-std::string DescribeChampions(const std::vector<v1::Champion>& champions) {
-  std::string text;
-  for (const v1::Champion& champion : champions) {
-    const v1::IndividualName& name = champion.individual().name();
-    absl::StrAppend(&text, v1::Champion::State_Name(champion.state()), " ", name.generation(), ":",
-                    name.index(), " ", champion.weights_digest(), " ", champion.predictions());
-    for (const v1::ExportedFile& file : champion.files()) {
-      absl::StrAppend(&text, " ", file.name(), " ", file.artifact());
-    }
-    absl::StrAppend(&text, "\n");
-  }
-  return text;
-}
-
 absl::StatusOr<OutcomeReport> CheckOutcome(const std::string& path, const std::string& acknowledged,
                                            const std::map<uint64_t, Outcome>& expected) {
   SQUISH_ASSIGN_OR_RETURN(const std::unique_ptr<Population> population, Population::Open(path));

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "squish/v1/experiment.pb.h"
+#include "tests/fault/chaos/champions.h"
 
 namespace squish {
 
@@ -19,9 +19,6 @@ struct Outcome {
   std::string champions;  // DescribeChampions.
   friend bool operator==(const Outcome&, const Outcome&) = default;
 };
-
-// Who they are, their weights, predictions and files.
-std::string DescribeChampions(const std::vector<v1::Champion>& champions);
 
 struct OutcomeReport {
   std::vector<std::string> problems;  // A sentence each; empty: all is well.
