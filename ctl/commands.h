@@ -46,7 +46,7 @@ absl::Status ChampionsCommand(CoordinatorClient& client, const std::string& id, 
                               std::ostream& out);
 absl::Status RunnersCommand(CoordinatorClient& client, Format format, std::ostream& out);
 absl::Status SpeedsCommand(CoordinatorClient& client, const std::string& id, std::ostream& out);
-// Prints the state that an experiment has after pause, resume or cancel.
+// Prints the state that an experiment has after pause, resume, retry or cancel.
 absl::Status PrintState(const absl::StatusOr<v1::Experiment>& experiment, std::ostream& out);
 
 }  // namespace squish

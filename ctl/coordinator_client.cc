@@ -110,6 +110,12 @@ absl::StatusOr<v1::Experiment> CoordinatorClient::Resume(const std::string& id) 
   return Call(&v1::ExperimentService::Stub::Resume, request);
 }
 
+absl::StatusOr<v1::Experiment> CoordinatorClient::Retry(const std::string& id) {
+  v1::RetryRequest request;
+  request.set_id(id);
+  return Call(&v1::ExperimentService::Stub::Retry, request);
+}
+
 absl::StatusOr<v1::Experiment> CoordinatorClient::Cancel(const std::string& id) {
   v1::CancelRequest request;
   request.set_id(id);

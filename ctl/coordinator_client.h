@@ -32,6 +32,7 @@ class CoordinatorClient {
   absl::StatusOr<v1::EstimateResponse> Estimate(const v1::ExperimentSpec& spec, int train_images);
   absl::StatusOr<v1::Experiment> Pause(const std::string& id);
   absl::StatusOr<v1::Experiment> Resume(const std::string& id);
+  absl::StatusOr<v1::Experiment> Retry(const std::string& id);
   absl::StatusOr<v1::Experiment> Cancel(const std::string& id);
 
   // The experiment and its individuals as they are, then every change, until the

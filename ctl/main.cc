@@ -193,9 +193,12 @@ class Program {
     AddId(Add("pause", "Give out no more work", [this](CoordinatorClient& client) {
       return PrintState(client.Pause(arguments_.id), std::cout);
     }));
-    AddId(Add("resume", "Go on after pause, or after attention was needed",
+    AddId(Add("resume", "Go on after pause", [this](CoordinatorClient& client) {
+      return PrintState(client.Resume(arguments_.id), std::cout);
+    }));
+    AddId(Add("retry", "Try again what is out of retries (NEEDS_ATTENTION)",
               [this](CoordinatorClient& client) {
-                return PrintState(client.Resume(arguments_.id), std::cout);
+                return PrintState(client.Retry(arguments_.id), std::cout);
               }));
     AddId(Add("cancel", "End an experiment; what was found stays",
               [this](CoordinatorClient& client) {

@@ -75,7 +75,7 @@ struct JobBoard::State {
     int64_t leased = 0;
     std::map<Sort, std::set<QueuePlace>> queued;  // None is empty.
     std::set<QueuePlace> exhausted;
-    std::vector<int64_t> jobs;
+    std::map<int, std::vector<int64_t>> jobs;  // By generation.
 
     double Load() const { return static_cast<double>(leased) / weight; }
   };
@@ -170,6 +170,17 @@ struct JobBoard::State {
     leases.insert({deadline, entry.attempt.id});
   }
 
+  // Forgets the job; returns its attempts.
+  std::vector<std::string> Forget(int64_t id) {
+    const auto job = jobs.find(id);
+    StopAttempts(job->second);
+    std::vector<std::string> forgotten = std::move(job->second.attempts);
+    for (const std::string& attempt : forgotten) attempts.erase(attempt);
+    Leave(job->second.job);
+    jobs.erase(job);
+    return forgotten;
+  }
+
   // Returns the attempts that were running.
   std::vector<std::string> StopAttempts(const JobEntry& entry) {
     std::vector<std::string> stopped(entry.running.begin(), entry.running.end());
@@ -242,14 +253,24 @@ void JobBoard::SetPaused(int64_t experiment, bool paused) {
 void JobBoard::RemoveExperiment(int64_t experiment) {
   const auto found = state_->experiments.find(experiment);
   if (found == state_->experiments.end()) return;
-  for (const int64_t id : found->second.jobs) {
-    const auto job = state_->jobs.find(id);
-    state_->StopAttempts(job->second);
-    for (const std::string& attempt : job->second.attempts) state_->attempts.erase(attempt);
-    state_->Leave(job->second.job);
-    state_->jobs.erase(job);
+  for (const auto& [generation, jobs] : found->second.jobs) {
+    for (const int64_t job : jobs) state_->Forget(job);
   }
   state_->experiments.erase(found);
+}
+
+std::vector<std::string> JobBoard::ForgetBefore(int64_t experiment, int generation) {
+  std::vector<std::string> forgotten;
+  const auto found = state_->experiments.find(experiment);
+  if (found == state_->experiments.end()) return forgotten;
+  auto& jobs = found->second.jobs;
+  while (!jobs.empty() && jobs.begin()->first < generation) {
+    for (const int64_t job : jobs.begin()->second) {
+      for (std::string& attempt : state_->Forget(job)) forgotten.push_back(std::move(attempt));
+    }
+    jobs.erase(jobs.begin());
+  }
+  return forgotten;
 }
 
 void JobBoard::Add(int64_t id, int64_t experiment, const v1::JobKey& key) {
@@ -265,7 +286,7 @@ void JobBoard::RestoreJob(BoardJob job) {
   if (experiment == state_->experiments.end() || state_->jobs.contains(job.id)) return;
   // Its running attempt, when restored, makes it LEASED.
   if (job.state == JobState::kLeased) job.state = JobState::kQueued;
-  experiment->second.jobs.push_back(job.id);
+  experiment->second.jobs[job.key.generation()].push_back(job.id);
   State::JobEntry& entry = state_->jobs[job.id];
   entry.job = std::move(job);
   state_->Enter(entry.job);

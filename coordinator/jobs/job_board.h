@@ -5,7 +5,7 @@
 //        │      ▲  ▲                │  │
 //        │      │  └─ lost runner ──┘  │ retries used up
 //        │      └──── failed attempt ──┘
-//        │ resume                      ▼
+//        │ retry                       ▼
 //        └──────────────────────── 4 EXHAUSTED        any of 1, 2, 4 ─► 5 WITHDRAWN
 //
 // Rules:
@@ -22,7 +22,7 @@
 //     failures; the attempt that reaches a cap makes the job EXHAUSTED;
 //   - an attempt that has ended cannot fail again: a late or repeated failure changes
 //     nothing (DUPLICATE);
-//   - ids that the board does not know change nothing.
+//   - ids that the board does not know change nothing; a delivery for one is REFUSED.
 //
 // Pure in-memory state: time comes in as an argument (steady, never wall time), ids
 // as arguments, nothing is written. The owner persists each change in the same
@@ -107,6 +107,9 @@ class JobBoard {
   void SetPaused(int64_t experiment, bool paused);
   // Forgets the experiment, its jobs and attempts (it has ended).
   void RemoveExperiment(int64_t experiment);
+  // Forgets its jobs of generations before this one, which are all DONE or WITHDRAWN, and
+  // their attempts; returns the latter. O(what it forgets).
+  std::vector<std::string> ForgetBefore(int64_t experiment, int generation);
 
   // --- Jobs. A new job is QUEUED. Order of leasing: experiments with the fewest
   // leased jobs for their weight first, then generation, index, kind, rung.
@@ -163,7 +166,8 @@ class JobBoard {
   // How many running attempts have been lost or stopped so far. Unless this has changed,
   // Running says of a runner that neither delivered nor leased anything what it said before.
   int64_t taken_attempts() const;
-  // Number of jobs by kind and state, over live experiments; zeros included.
+  // Number of jobs by kind and state, over live experiments, without those that were
+  // forgotten; zeros included.
   std::map<std::pair<v1::JobKey::Kind, JobState>, int64_t> Counts() const;
   // QUEUED jobs of an experiment in leasing order.
   std::vector<const BoardJob*> Queued(int64_t experiment) const;

@@ -323,6 +323,11 @@ absl::StatusOr<v1::Experiment> Coordinator::Resume(const Caller&,
   return DescribeFor(request.id());
 }
 
+absl::StatusOr<v1::Experiment> Coordinator::Retry(const Caller&, const v1::RetryRequest& request) {
+  SQUISH_RETURN_IF_ERROR(parts_->experiments.Retry(request.id()));
+  return DescribeFor(request.id());
+}
+
 absl::StatusOr<v1::Experiment> Coordinator::Cancel(const Caller&,
                                                    const v1::CancelRequest& request) {
   SQUISH_RETURN_IF_ERROR(parts_->experiments.Cancel(request.id()));

@@ -95,6 +95,7 @@ class Coordinator {
                                                 const v1::EstimateRequest& request);
   absl::StatusOr<v1::Experiment> Pause(const Caller& caller, const v1::PauseRequest& request);
   absl::StatusOr<v1::Experiment> Resume(const Caller& caller, const v1::ResumeRequest& request);
+  absl::StatusOr<v1::Experiment> Retry(const Caller& caller, const v1::RetryRequest& request);
   absl::StatusOr<v1::Experiment> Cancel(const Caller& caller, const v1::CancelRequest& request);
   void Watch(const Caller& caller, const v1::WatchRequest& request,
              std::shared_ptr<WatchSink> sink);

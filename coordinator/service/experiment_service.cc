@@ -70,6 +70,12 @@ ServerUnaryReactor* ExperimentServiceAdapter::Resume(CallbackServerContext* cont
   return CallOnLoop(loop_, context, request, response, &Coordinator::Resume);
 }
 
+ServerUnaryReactor* ExperimentServiceAdapter::Retry(CallbackServerContext* context,
+                                                    const v1::RetryRequest* request,
+                                                    v1::Experiment* response) {
+  return CallOnLoop(loop_, context, request, response, &Coordinator::Retry);
+}
+
 ServerUnaryReactor* ExperimentServiceAdapter::Cancel(CallbackServerContext* context,
                                                      const v1::CancelRequest* request,
                                                      v1::Experiment* response) {

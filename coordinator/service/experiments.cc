@@ -342,10 +342,26 @@ absl::Status Experiments::Pause(absl::string_view id) {
 
 absl::Status Experiments::Resume(absl::string_view id) {
   SQUISH_ASSIGN_OR_RETURN(LiveExperiment* const experiment, FindToChange(id));
-  ledger_.RetryExhausted(*experiment);
+  if (experiment->state() != v1::Experiment::PAUSED) return absl::OkStatus();
   experiment->stored.experiment.set_state(v1::Experiment::RUNNING);
   experiment->stored.experiment.set_reason("");
   ledger_.board().SetPaused(experiment->row(), false);
+  ledger_.CheckAttention(*experiment);  // What asked before the pause asks again.
+  ledger_.Save(*experiment);
+  return absl::OkStatus();
+}
+
+absl::Status Experiments::Retry(absl::string_view id) {
+  SQUISH_ASSIGN_OR_RETURN(LiveExperiment* const experiment, FindToChange(id));
+  if (ledger_.board().Exhausted(experiment->row()).empty()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("no job of ", id, " is out of retries: there is nothing to try again",
+                     experiment->state() == v1::Experiment::PAUSED
+                         ? "; 'squishctl resume' ends a pause"
+                         : ""));
+  }
+  ledger_.RetryExhausted(*experiment);
+  ledger_.CheckAttention(*experiment);
   ledger_.Save(*experiment);
   return absl::OkStatus();
 }

@@ -3,7 +3,7 @@
 //
 //   Submit ─► live ─► data set pinned ─► planned … ─► SUCCEEDED | FAILED | CANCELLED
 //              ▲ │
-//   Load ──────┘ └─ Pause, Resume, Cancel
+//   Load ──────┘ └─ Pause, Resume, Retry, Cancel
 //
 // Not thread-safe; part of the coordinator's loop. Methods that change something run
 // inside a transaction.
@@ -60,6 +60,8 @@ class Experiments {
   // NOT_FOUND: no experiment has that id. FAILED_PRECONDITION: it has ended.
   absl::Status Pause(absl::string_view id);
   absl::Status Resume(absl::string_view id);
+  // FAILED_PRECONDITION also when no job is out of retries.
+  absl::Status Retry(absl::string_view id);
   absl::Status Cancel(absl::string_view id);
 
   // What a worker found: the first usable READY report pins a data set.

@@ -39,7 +39,7 @@ void AddNumericsClass(v1::Experiment& experiment, const std::string& numerics) {
 std::string DescribeExhausted(const LiveExperiment& experiment, const BoardJob& job) {
   return absl::StrCat(JobName(experiment, job.key), " is out of retries (", job.failed,
                       " failed, ", job.lost, " lost): ", job.last_error,
-                      "; resume the experiment to try again");
+                      "; 'squishctl retry' tries it again");
 }
 
 }  // namespace
@@ -151,6 +151,10 @@ void Ledger::RefreshIndividual(LiveExperiment& experiment, int index) {
 void Ledger::OpenGeneration(LiveExperiment& experiment, int generation) {
   experiment.Open(generation);
   experiment.jobs.clear();
+  // As after a restart: who delivers for a job that was over a whole generation ago is refused.
+  for (const std::string& attempt : board_.ForgetBefore(experiment.row(), generation - 1)) {
+    experiment.attempts.erase(attempt);
+  }
   const int size = static_cast<int>(experiment.open.individuals.size());
   for (int index = 0; index < size; ++index) Refresh(experiment, index);
 }

@@ -146,7 +146,7 @@ std::string InvalidReason(const LiveExperiment& experiment, const JobBoard& boar
     if (!ExhaustedByMeasurements(*job, experiment.spec().retry())) continue;
     return absl::StrCat(JobName(experiment, job->key), " was invalid ", job->invalid, " times; the last: ",
                         job->last_error,
-                        "; start an agent anew, or resume the experiment, to try again");
+                        "; start an agent anew, or use 'squishctl retry', to try again");
   }
   return "";
 }

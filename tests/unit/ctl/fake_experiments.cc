@@ -162,6 +162,10 @@ grpc::Status FakeExperiments::Resume(grpc::ServerContext*, const v1::ResumeReque
                                      v1::Experiment* answer) {
   return Answer(request->id(), v1::Experiment::RUNNING, answer);
 }
+grpc::Status FakeExperiments::Retry(grpc::ServerContext*, const v1::RetryRequest* request,
+                                    v1::Experiment* answer) {
+  return Answer(request->id(), v1::Experiment::RUNNING, answer);
+}
 grpc::Status FakeExperiments::Cancel(grpc::ServerContext*, const v1::CancelRequest* request,
                                      v1::Experiment* answer) {
   return Answer(request->id(), v1::Experiment::CANCELLED, answer);

@@ -44,6 +44,7 @@ class FakeExperiments : public v1::ExperimentService::Service, public v1::Artifa
                      grpc::ServerWriter<v1::WatchEvent>*) override;
   grpc::Status Pause(grpc::ServerContext*, const v1::PauseRequest*, v1::Experiment*) override;
   grpc::Status Resume(grpc::ServerContext*, const v1::ResumeRequest*, v1::Experiment*) override;
+  grpc::Status Retry(grpc::ServerContext*, const v1::RetryRequest*, v1::Experiment*) override;
   grpc::Status Cancel(grpc::ServerContext*, const v1::CancelRequest*, v1::Experiment*) override;
   grpc::Status Upload(grpc::ServerContext*, grpc::ServerReader<v1::UploadRequest>*,
                       v1::UploadResponse*) override;

@@ -300,6 +300,7 @@ TEST_F(SquishctlTest, SteersExperiments) {
   Submit(FakeExperiments::kSucceeds);
   EXPECT_THAT(Run({"pause", "fake-1"}).out, StartsWith("PAUSED"));
   EXPECT_THAT(Run({"resume", "fake-1"}).out, StartsWith("RUNNING"));
+  EXPECT_THAT(Run({"retry", "fake-1"}).out, StartsWith("RUNNING"));
   EXPECT_THAT(Run({"cancel", "fake-1"}).out, StartsWith("CANCELLED"));
 }
 

@@ -3,6 +3,7 @@
 // everything that can be seen.
 #include <algorithm>
 #include <memory>
+#include <set>
 #include <tuple>
 
 #include "absl/strings/str_cat.h"
@@ -272,6 +273,33 @@ class JobBoardModelTest : public testing::TestWithParam<int> {
     AddExperiment();
   }
 
+  // A generation is closed: its jobs are over, and those of the ones before are forgotten.
+  void Close() {
+    const int64_t experiment = DrawExperiment();
+    const int generation = Draw(3);
+    const auto is_before = [=](const BoardJob& job) {
+      return job.experiment == experiment && job.key.generation() < generation;
+    };
+    for (BoardJob& job : model_.jobs) {
+      if (!is_before(job) || job.state == JobState::kDone) continue;
+      board_->Withdraw(job.id);
+      model_.Stop(job.id);
+      job.state = JobState::kWithdrawn;
+    }
+    std::set<std::string> expected;
+    for (const ModelAttempt& a : model_.attempts) {
+      if (is_before(model_.Job(a.attempt.job))) expected.insert(a.attempt.id);
+    }
+    const std::vector<std::string> forgotten = board_->ForgetBefore(experiment, generation);
+    ASSERT_EQ(std::set<std::string>(forgotten.begin(), forgotten.end()), expected);
+    ASSERT_EQ(forgotten.size(), expected.size());
+    for (const std::string& id : expected) ASSERT_EQ(board_->FindAttempt(id), nullptr);
+    std::erase_if(model_.attempts, [&expected](const ModelAttempt& a) {
+      return expected.contains(a.attempt.id);
+    });
+    std::erase_if(model_.jobs, is_before);
+  }
+
   // The coordinator died: a new board from what was stored.
   void Restart() {
     now_ += absl::Seconds(100);
@@ -296,6 +324,7 @@ class JobBoardModelTest : public testing::TestWithParam<int> {
     else if (event < 95) Retry();
     else if (event < 97) Pause();
     else if (event < 98) ReplaceExperiment();
+    else if (event < 99) Close();
     else Restart();
   }
 

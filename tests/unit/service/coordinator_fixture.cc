@@ -104,6 +104,12 @@ absl::Status CoordinatorFixture::Resume(const std::string& id) {
   return Ask(&Coordinator::Resume, request).status();
 }
 
+absl::Status CoordinatorFixture::Retry(const std::string& id) {
+  v1::RetryRequest request;
+  request.set_id(id);
+  return Ask(&Coordinator::Retry, request).status();
+}
+
 std::optional<absl::StatusOr<v1::SynchronizeResponse>> CoordinatorFixture::Call(
     const v1::SynchronizeRequest& request) {
   std::optional<absl::StatusOr<v1::SynchronizeResponse>> answer;

@@ -52,6 +52,7 @@ class CoordinatorFixture : public testing::Test {
   std::vector<v1::Individual> Individuals(const std::string& id);
   std::vector<v1::Champion> Champions(const std::string& id);
   absl::Status Resume(const std::string& id);
+  absl::Status Retry(const std::string& id);
 
   // One call, without waiting: nothing when it is parked.
   std::optional<absl::StatusOr<v1::SynchronizeResponse>> Call(

@@ -139,7 +139,7 @@ TEST_F(EvolutionTest, FailedExportAsksTheOwnerNamingTheChampion) {
   EXPECT_EQ(Get(id).state(), v1::Experiment::NEEDS_ATTENTION);
   EXPECT_THAT(Get(id).reason(), HasSubstr("EXPORT of champion 0 ("));
   EXPECT_THAT(Get(id).reason(), HasSubstr("model.onnx differs"));
-  ASSERT_TRUE(Resume(id).ok());
+  ASSERT_TRUE(Retry(id).ok());
   RunToEnd(id, {&worker, &agent});
   EXPECT_EQ(Get(id).state(), v1::Experiment::SUCCEEDED);
 }

@@ -368,6 +368,7 @@ TEST_F(OwnerTest, UnknownExperimentIsNotFoundEverywhere) {
   EXPECT_TRUE(absl::IsNotFound(Pause("nobody").status()));
   EXPECT_TRUE(absl::IsNotFound(Cancel("nobody").status()));
   EXPECT_TRUE(absl::IsNotFound(Resume("nobody")));
+  EXPECT_TRUE(absl::IsNotFound(Retry("nobody")));
 }
 
 // --- Pausing, cancelling ---------------------------------------------------------------
@@ -418,6 +419,7 @@ TEST_F(OwnerTest, CancelledExperimentStopsItsRunnersAndKeepsWhatWasFound) {
   EXPECT_TRUE(absl::IsFailedPrecondition(Cancel(id).status()));
   EXPECT_TRUE(absl::IsFailedPrecondition(Pause(id).status()));
   EXPECT_TRUE(absl::IsFailedPrecondition(Resume(id)));
+  EXPECT_TRUE(absl::IsFailedPrecondition(Retry(id)));
   const auto jobs = population_->Jobs(1, 0);
   ASSERT_TRUE(jobs.ok());
   for (const BoardJob& job : *jobs) {
@@ -427,7 +429,7 @@ TEST_F(OwnerTest, CancelledExperimentStopsItsRunnersAndKeepsWhatWasFound) {
 
 // --- Being asked --------------------------------------------------------------------------
 
-TEST_F(OwnerTest, JobOutOfRetriesAsksItsOwnerAndResumeTriesAgain) {
+TEST_F(OwnerTest, JobOutOfRetriesAsksItsOwnerAndRetryTriesAgain) {
   const std::string id = Submit(SmallSpec())->id();
   FakeRunner worker = FakeWorker("worker-1");
   for (int i = 0; i < 3; ++i) Fail(worker, "the child died");
@@ -438,10 +440,45 @@ TEST_F(OwnerTest, JobOutOfRetriesAsksItsOwnerAndResumeTriesAgain) {
   EXPECT_TRUE(worker.attempts.empty());
   Restart();
   EXPECT_EQ(Get(id).state(), v1::Experiment::NEEDS_ATTENTION);
-  ASSERT_TRUE(Resume(id).ok());
+  ASSERT_TRUE(Retry(id).ok());
   GiveWork(worker);
   EXPECT_EQ(Get(id).state(), v1::Experiment::RUNNING);
   EXPECT_EQ(Get(id).reason(), "");
+}
+
+TEST_F(OwnerTest, PauseAndResumeDoNotAnswerWhatIsAsked) {
+  const std::string id = Submit(SmallSpec())->id();
+  FakeRunner worker = FakeWorker("worker-1");
+  for (int i = 0; i < 3; ++i) Fail(worker, "the child died");
+  ASSERT_TRUE(Resume(id).ok());
+  EXPECT_EQ(Get(id).state(), v1::Experiment::NEEDS_ATTENTION);
+  ASSERT_TRUE(Pause(id).ok());
+  ASSERT_TRUE(Resume(id).ok());
+  EXPECT_EQ(Get(id).state(), v1::Experiment::NEEDS_ATTENTION);
+  EXPECT_THAT(Get(id).reason(), HasSubstr("'squishctl retry' tries it again"));
+  Exchange(worker);
+  EXPECT_TRUE(worker.attempts.empty());
+}
+
+TEST_F(OwnerTest, RetryOfAPausedExperimentStartsWithItsEnd) {
+  const std::string id = Submit(SmallSpec())->id();
+  FakeRunner worker = FakeWorker("worker-1");
+  for (int i = 0; i < 3; ++i) Fail(worker, "the child died");
+  ASSERT_TRUE(Pause(id).ok());
+  ASSERT_TRUE(Retry(id).ok());
+  EXPECT_EQ(Get(id).state(), v1::Experiment::PAUSED);
+  Exchange(worker);
+  EXPECT_TRUE(worker.attempts.empty());
+  ASSERT_TRUE(Resume(id).ok());
+  EXPECT_EQ(worker.attempts.size(), 1u);
+}
+
+TEST_F(OwnerTest, RetryWhereNothingIsOutOfRetriesIsRefused) {
+  const std::string id = Submit(SmallSpec())->id();
+  EXPECT_TRUE(absl::IsFailedPrecondition(Retry(id)));
+  ASSERT_TRUE(Pause(id).ok());
+  EXPECT_THAT(Retry(id).message(), HasSubstr("'squishctl resume' ends a pause"));
+  EXPECT_EQ(Get(id).state(), v1::Experiment::PAUSED);
 }
 
 TEST_F(OwnerTest, LateResultOfAJobOutOfRetriesEndsTheQuestion) {
@@ -488,8 +525,8 @@ TEST_F(InvalidMeasurementTest, ExperimentWaitsForADeviceSayingWhyAndTrainsOn) {
   EXPECT_TRUE(worker_.attempts.begin()->second.has_train());
 }
 
-TEST_F(InvalidMeasurementTest, ResumeTriesAgain) {
-  ASSERT_TRUE(Resume(id_).ok());
+TEST_F(InvalidMeasurementTest, RetryTriesAgain) {
+  ASSERT_TRUE(Retry(id_).ok());
   GiveWork(agent_);
 }
 
