@@ -30,6 +30,7 @@
 #include "common/base/file.h"
 #include "common/base/sha256.h"
 #include "common/base/status_macros.h"
+#include "common/base/version.h"
 #include "common/spec/experiment_spec.h"
 #include "coordinator/fsck/fsck.h"
 #include "coordinator/service/server.h"
@@ -67,6 +68,7 @@ std::string WithPort(const std::string& address, int port) {
 }
 
 void AddFlags(CLI::App& app, Flags& flags) {
+  app.set_version_flag("--version", kVersion);
   app.add_option("--population", flags.population,
                  "The population database; made if absent. Artifacts lie beside it.")
       ->required();

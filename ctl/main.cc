@@ -13,6 +13,7 @@
 #include "absl/strings/match.h"
 #include "common/base/file.h"
 #include "common/base/status_macros.h"
+#include "common/base/version.h"
 #include "ctl/backup_command.h"
 #include "ctl/branch_command.h"
 #include "ctl/commands.h"
@@ -61,6 +62,7 @@ class Program {
         ->envname("SQUISH_COORDINATOR")
         ->type_name("HOST:PORT")
         ->capture_default_str();
+    app_.set_version_flag("--version", kVersion);
     app_.footer(kFooter);
     AddFileCommands();
     AddLookingCommands();

@@ -19,6 +19,7 @@
 #include "common/base/clock.h"
 #include "common/base/file.h"
 #include "common/base/status_macros.h"
+#include "common/base/version.h"
 #include "common/child/parent_watch.h"
 #include "common/runner/runner.h"
 #include "jetson-agent/engine/replay_engine.h"
@@ -68,7 +69,7 @@ v1::RunnerInfo Describe(const Flags& flags, const MeasureExecutor& executor) {
   v1::RunnerInfo info;
   info.set_kind(v1::RunnerInfo::AGENT);
   info.set_id(flags.id);
-  info.set_version(SQUISH_VERSION);
+  info.set_version(kVersion);
   info.set_slots(1);
   info.set_device_class(executor.device_class());
   info.set_engine(executor.engine().engine);
@@ -129,7 +130,7 @@ int ServeEngine(absl::StatusOr<std::unique_ptr<Engine>> engine) {
 int Main(int argc, char** argv) {
   Flags flags;
   CLI::App app{"Squish's agent: measures networks on this machine for a coordinator."};
-  app.set_version_flag("--version", SQUISH_VERSION);
+  app.set_version_flag("--version", kVersion);
   CLI::Option* coordinator =
       app.add_option("--coordinator", flags.coordinator, "HOST:PORT of the coordinator");
   CLI::Option* state =

@@ -22,6 +22,7 @@
 #include "common/base/clock.h"
 #include "common/base/file.h"
 #include "common/base/status_macros.h"
+#include "common/base/version.h"
 #include "common/runner/runner.h"
 #include "spdlog/sinks/stdout_color_sinks.h"
 #include "spdlog/spdlog.h"
@@ -65,7 +66,7 @@ v1::RunnerInfo Describe(const Flags& flags, const WorkerExecutor& executor) {
   v1::RunnerInfo info;
   info.set_kind(v1::RunnerInfo::WORKER);
   info.set_id(flags.id);
-  info.set_version(SQUISH_VERSION);
+  info.set_version(kVersion);
   info.set_slots(flags.slots);
   info.set_cuda(executor.cuda());
   return info;
@@ -144,7 +145,7 @@ absl::Status ServeCoordinator(const Flags& flags, StopSignals& signals) {
 int Main(int argc, char** argv) {
   Flags flags;
   CLI::App app{"Squish's worker: breeds, trains and exports networks for a coordinator."};
-  app.set_version_flag("--version", SQUISH_VERSION);
+  app.set_version_flag("--version", kVersion);
   app.add_option("--coordinator", flags.coordinator, "HOST:PORT of the coordinator")->required();
   app.add_option("--state", flags.state, "Folder for results, artifacts, data sets and logs")
       ->required();

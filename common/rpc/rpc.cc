@@ -8,6 +8,9 @@
 
 #include "absl/base/call_once.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "common/base/status_macros.h"
+#include "common/base/version.h"
 
 namespace squish {
 namespace {
@@ -30,9 +33,23 @@ void SendGrpcLogToSpdlog() {
   });
 }
 
+// What our channels' user agents begin with, the version behind it: "squish/1.2.3 grpc-c++/…".
+constexpr absl::string_view kProgram = "squish/";
+
+// Whether the calling program is of a version that fits ours, if it is Squish's.
+absl::Status CheckProgram(const grpc::ServerContextBase& context) {
+  const auto agent = context.client_metadata().find("user-agent");
+  if (agent == context.client_metadata().end()) return absl::OkStatus();
+  absl::string_view program(agent->second.data(), agent->second.size());
+  if (!absl::ConsumePrefix(&program, kProgram)) return absl::OkStatus();
+  // What comes from strangers is not repeated at length.
+  return CheckSameMajorVersion(kVersion, program.substr(0, program.find(' ')).substr(0, 32));
+}
+
 }  // namespace
 
-Caller CallerOf(const grpc::ServerContextBase& context) {
+absl::StatusOr<Caller> CallerOf(const grpc::ServerContextBase& context) {
+  SQUISH_RETURN_IF_ERROR(CheckProgram(context));
   Caller caller{context.peer(), "anonymous"};
   const std::shared_ptr<const grpc::AuthContext> auth = context.auth_context();
   if (auth != nullptr && auth->IsPeerAuthenticated()) {
@@ -55,6 +72,7 @@ absl::Status FromGrpc(const grpc::Status& status) {
 std::shared_ptr<grpc::Channel> MakeChannel(const std::string& target) {
   SendGrpcLogToSpdlog();
   grpc::ChannelArguments arguments;
+  arguments.SetUserAgentPrefix(absl::StrCat(kProgram, kVersion));
   arguments.SetMaxReceiveMessageSize(kMaximumAnswerBytes);
   arguments.SetMaxSendMessageSize(kMaximumRequestBytes);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMilliseconds);
@@ -78,6 +96,8 @@ void ConfigureServer(grpc::ServerBuilder& builder) {
   // Clients ping every kKeepaliveMilliseconds; a little earlier is still no abuse.
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
                              kKeepaliveMilliseconds / 2);
+  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMaximumMetadataBytes);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaximumCallsOfConnection);
   // Linux would share the port between two servers and lose half the calls to each.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
 }

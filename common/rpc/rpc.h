@@ -19,14 +19,21 @@ struct Caller {
   std::string peer;      // "ipv4:127.0.0.1:53210"
   std::string identity;  // From credentials; "anonymous" on insecure channels.
 };
-Caller CallerOf(const grpc::ServerContextBase& context);
+// FAILED_PRECONDITION: a program of Squish of another major version, which its channel tells;
+// both versions are named. Programs that are not Squish's, such as grpcurl, may call.
+absl::StatusOr<Caller> CallerOf(const grpc::ServerContextBase& context);
+
+// Answers a call with nothing but a status, which is no OK. `Reactor` is the type that the
+// method returns.
+template <typename Reactor>
+Reactor* Refuse(const absl::Status& status);
 
 // Codes are the same numbers on both sides.
 grpc::Status ToGrpc(const absl::Status& status);
 absl::Status FromGrpc(const grpc::Status& status);
 
-// An insecure channel with keepalive and a connection of its own. It takes messages
-// of up to kMaximumAnswerBytes.
+// An insecure channel with keepalive and a connection of its own, which tells the server our
+// version. It takes messages of up to kMaximumAnswerBytes.
 std::shared_ptr<grpc::Channel> MakeChannel(const std::string& target);
 
 // What a server takes as one message.
@@ -35,7 +42,12 @@ inline constexpr int kMaximumRequestBytes = 4 << 20;
 // thousand generations of eight are about 16 MiB.
 inline constexpr int kMaximumAnswerBytes = 64 << 20;
 
-// Keepalive and message limits of our servers; one server to a port.
+// What a caller may send beside messages; more ends the call RESOURCE_EXHAUSTED.
+inline constexpr int kMaximumMetadataBytes = 16 << 10;
+// Calls that one connection has open at a time; further ones wait at the client.
+inline constexpr int kMaximumCallsOfConnection = 128;
+
+// Keepalive and limits of our servers; one server to a port.
 void ConfigureServer(grpc::ServerBuilder& builder);
 
 // Starts a server on `address` ("127.0.0.1:0" picks a port) with health and
@@ -47,6 +59,18 @@ struct RunningServer {
 };
 absl::StatusOr<RunningServer> StartServer(const std::string& address,
                                           const std::vector<grpc::Service*>& services);
+
+// --- Implementation.
+
+template <typename Reactor>
+Reactor* Refuse(const absl::Status& status) {
+  class Refusal : public Reactor {
+   public:
+    explicit Refusal(const grpc::Status& status) { this->Finish(status); }
+    void OnDone() override { delete this; }
+  };
+  return new Refusal(ToGrpc(status));
+}
 
 }  // namespace squish
 

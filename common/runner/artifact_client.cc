@@ -72,7 +72,9 @@ absl::Status Receive(v1::ArtifactService::Stub& stub, grpc::ClientContext& conte
     if (taken.ok()) taken = append(part.chunk());
   }
   if (!taken.ok()) context.TryCancel();
-  const absl::Status answered = FromGrpc(stream->Finish());
+  absl::Status answered = FromGrpc(stream->Finish());
+  // Too much at once for the coordinator, which passes; a full disk would be ours, in `taken`.
+  if (absl::IsResourceExhausted(answered)) answered = absl::UnavailableError(answered.message());
   SQUISH_RETURN_IF_ERROR(taken);
   SQUISH_RETURN_IF_ERROR(answered);
   if (!begun) {

@@ -17,12 +17,34 @@ namespace {
 constexpr size_t kMaximumChunkBytes = 1 << 20;   // The protocol's limit for uploads.
 constexpr size_t kDownloadChunkBytes = 1 << 18;
 
+// A place among the transfers that are open; given back with its end.
+class Place {
+ public:
+  // RESOURCE_EXHAUSTED: there is none.
+  static absl::StatusOr<Place> Take(std::atomic<int>* taken) {
+    Place place(taken);
+    if (++*taken <= ArtifactServiceAdapter::kMaximumTransfers) return place;
+    return absl::ResourceExhaustedError(
+        absl::StrCat(ArtifactServiceAdapter::kMaximumTransfers,
+                     " artifacts are being transferred already; try again"));
+  }
+  Place(Place&& other) noexcept : taken_(std::exchange(other.taken_, nullptr)) {}
+  Place& operator=(Place&&) = delete;
+  ~Place() {
+    if (taken_ != nullptr) --*taken_;
+  }
+
+ private:
+  explicit Place(std::atomic<int>* taken) : taken_(taken) {}
+  std::atomic<int>* taken_;
+};
+
 // One upload. Either a read is under way or a task on its I/O thread, never both; the
 // task ends the call, and touches nothing after that.
 class UploadCall : public grpc::ServerReadReactor<v1::UploadRequest> {
  public:
-  UploadCall(Caller caller, BlobStore* store, IoThread* io)
-      : caller_(std::move(caller)), store_(*store), io_(*io) {
+  UploadCall(Caller caller, Place place, BlobStore* store, IoThread* io)
+      : caller_(std::move(caller)), place_(std::move(place)), store_(*store), io_(*io) {
     StartRead(&request_);
   }
 
@@ -78,6 +100,7 @@ class UploadCall : public grpc::ServerReadReactor<v1::UploadRequest> {
   }
 
   const Caller caller_;
+  const Place place_;
   BlobStore& store_;
   IoThread& io_;
   v1::UploadRequest request_;
@@ -89,8 +112,12 @@ class UploadCall : public grpc::ServerReadReactor<v1::UploadRequest> {
 // One download, built as UploadCall is.
 class DownloadCall : public grpc::ServerWriteReactor<v1::DownloadResponse> {
  public:
-  DownloadCall(Caller caller, std::string digest, BlobStore* store, IoThread* io)
-      : caller_(std::move(caller)), digest_(std::move(digest)), store_(*store), io_(*io) {
+  DownloadCall(Caller caller, Place place, std::string digest, BlobStore* store, IoThread* io)
+      : caller_(std::move(caller)),
+        place_(std::move(place)),
+        digest_(std::move(digest)),
+        store_(*store),
+        io_(*io) {
     io_.Post([this] { Open(); });
   }
 
@@ -155,6 +182,7 @@ class DownloadCall : public grpc::ServerWriteReactor<v1::DownloadResponse> {
   }
 
   const Caller caller_;
+  const Place place_;
   const std::string digest_;
   BlobStore& store_;
   IoThread& io_;
@@ -168,12 +196,25 @@ class DownloadCall : public grpc::ServerWriteReactor<v1::DownloadResponse> {
 
 grpc::ServerReadReactor<v1::UploadRequest>* ArtifactServiceAdapter::Upload(
     grpc::CallbackServerContext* context, v1::UploadResponse*) {
-  return new UploadCall(CallerOf(*context), &store_, &io_.Next());
+  absl::StatusOr<Caller> caller = CallerOf(*context);
+  absl::StatusOr<Place> place = Place::Take(&transfers_);
+  if (!caller.ok() || !place.ok()) {
+    return Refuse<grpc::ServerReadReactor<v1::UploadRequest>>(
+        caller.ok() ? place.status() : caller.status());
+  }
+  return new UploadCall(*std::move(caller), *std::move(place), &store_, &io_.Next());
 }
 
 grpc::ServerWriteReactor<v1::DownloadResponse>* ArtifactServiceAdapter::Download(
     grpc::CallbackServerContext* context, const v1::DownloadRequest* request) {
-  return new DownloadCall(CallerOf(*context), request->digest(), &store_, &io_.Next());
+  absl::StatusOr<Caller> caller = CallerOf(*context);
+  absl::StatusOr<Place> place = Place::Take(&transfers_);
+  if (!caller.ok() || !place.ok()) {
+    return Refuse<grpc::ServerWriteReactor<v1::DownloadResponse>>(
+        caller.ok() ? place.status() : caller.status());
+  }
+  return new DownloadCall(*std::move(caller), *std::move(place), request->digest(), &store_,
+                          &io_.Next());
 }
 
 }  // namespace squish

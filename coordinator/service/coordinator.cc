@@ -352,8 +352,7 @@ absl::Status Coordinator::StartWatch(const std::string& id,
                           population_.Individuals(stored.row));
   SQUISH_ASSIGN_OR_RETURN(const std::vector<v1::Champion> champions,
                           population_.Champions(stored.row));
-  hub_.Add(sink, experiment, individuals, champions);
-  return absl::OkStatus();
+  return hub_.Add(sink, experiment, individuals, champions);
 }
 
 // --- Runners ----------------------------------------------------------------------------

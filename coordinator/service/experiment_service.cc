@@ -37,7 +37,9 @@ ServerUnaryReactor* ExperimentServiceAdapter::ListIndividuals(
 
 grpc::ServerWriteReactor<v1::WatchEvent>* ExperimentServiceAdapter::Watch(
     CallbackServerContext* context, const v1::WatchRequest* request) {
-  return WatchStream::Start(loop_, CallerOf(*context), *request);
+  const absl::StatusOr<Caller> caller = CallerOf(*context);
+  if (!caller.ok()) return Refuse<grpc::ServerWriteReactor<v1::WatchEvent>>(caller.status());
+  return WatchStream::Start(loop_, *caller, *request);
 }
 
 ServerUnaryReactor* ExperimentServiceAdapter::ListChampions(CallbackServerContext* context,

@@ -35,7 +35,12 @@ grpc::ServerUnaryReactor* MaintenanceServiceAdapter::Backup(grpc::CallbackServer
                                                             const v1::BackupRequest*,
                                                             v1::BackupResponse* response) {
   grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-  loop_.Post([=, this, caller = CallerOf(*context)](Coordinator& coordinator) {
+  absl::StatusOr<Caller> caller = CallerOf(*context);
+  if (!caller.ok()) {
+    reactor->Finish(ToGrpc(caller.status()));
+    return reactor;
+  }
+  loop_.Post([=, this, caller = *std::move(caller)](Coordinator& coordinator) {
     coordinator.Backup(caller, [=, this](absl::StatusOr<DatabaseCopy> copy) {
       if (!copy.ok()) {
         reactor->Finish(ToGrpc(copy.status()));

@@ -27,9 +27,11 @@ class SynchronizeCall : public grpc::ServerUnaryReactor {
 grpc::ServerUnaryReactor* RunnerServiceAdapter::Synchronize(grpc::CallbackServerContext* context,
                                                             const v1::SynchronizeRequest* request,
                                                             v1::SynchronizeResponse* response) {
+  absl::StatusOr<Caller> caller = CallerOf(*context);
+  if (!caller.ok()) return Refuse<grpc::ServerUnaryReactor>(caller.status());
   const uint64_t call = next_call_++;
   auto* const reactor = new SynchronizeCall(&loop_, call);
-  loop_.Post([=, caller = CallerOf(*context)](Coordinator& coordinator) {
+  loop_.Post([=, caller = *std::move(caller)](Coordinator& coordinator) {
     coordinator.Synchronize(caller, *request, call,
                             [=](const absl::StatusOr<v1::SynchronizeResponse>& answer) {
                               if (answer.ok()) *response = *answer;

@@ -20,7 +20,12 @@ grpc::ServerUnaryReactor* CallOnLoop(
     Loop& loop, grpc::CallbackServerContext* context, const Request* request, Response* response,
     absl::StatusOr<Response> (Coordinator::*method)(const Caller&, const Request&)) {
   grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-  loop.Post([=, caller = CallerOf(*context)](Coordinator& coordinator) {
+  absl::StatusOr<Caller> caller = CallerOf(*context);
+  if (!caller.ok()) {
+    reactor->Finish(ToGrpc(caller.status()));
+    return reactor;
+  }
+  loop.Post([=, caller = *std::move(caller)](Coordinator& coordinator) {
     absl::StatusOr<Response> answer = (coordinator.*method)(caller, *request);
     coordinator.AfterCommit([=, answer = std::move(answer)](const absl::Status& committed) {
       const absl::Status& status = committed.ok() ? answer.status() : committed;

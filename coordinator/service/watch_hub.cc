@@ -1,26 +1,48 @@
 #include "coordinator/service/watch_hub.h"
 
-#include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "coordinator/population/population.h"
 
 namespace squish {
 
-void WatchHub::Add(std::shared_ptr<WatchSink> sink, const v1::Experiment& experiment,
-                   const std::vector<v1::Individual>& individuals,
-                   const std::vector<v1::Champion>& champions) {
+namespace {
+
+void DropGone(std::vector<std::shared_ptr<WatchSink>>& sinks) {
+  std::erase_if(sinks, [](const auto& sink) { return sink->gone(); });
+}
+
+}  // namespace
+
+size_t WatchHub::CountWatchers() {
+  size_t count = 0;
+  for (auto& [id, watched] : watched_) {
+    DropGone(watched.sinks);
+    count += watched.sinks.size();
+  }
+  return count;
+}
+
+absl::Status WatchHub::Add(std::shared_ptr<WatchSink> sink, const v1::Experiment& experiment,
+                           const std::vector<v1::Individual>& individuals,
+                           const std::vector<v1::Champion>& champions) {
+  if (CountWatchers() >= kMaximumWatchers) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("there are ", kMaximumWatchers, " watchers already; try again later"));
+  }
   sink->Push(experiment);
   for (const v1::Individual& individual : individuals) sink->Push(individual);
   for (const v1::Champion& champion : champions) sink->Push(champion);
   if (HasEnded(experiment.state())) {
     sink->End(absl::OkStatus());
-    return;
+    return absl::OkStatus();
   }
   Watched& watched = watched_[experiment.id()];
   // The others hear of what only this sink has seen with the next change.
   if (watched.sinks.empty()) watched.told = experiment.SerializeAsString();
   watched.sinks.push_back(std::move(sink));
+  return absl::OkStatus();
 }
 
 template <typename Event>
@@ -42,9 +64,7 @@ void WatchHub::Tell(const v1::Experiment& experiment) {
   const auto found = watched_.find(experiment.id());
   if (found == watched_.end()) return;
   auto& sinks = found->second.sinks;
-  sinks.erase(std::remove_if(sinks.begin(), sinks.end(),
-                             [](const auto& sink) { return sink->gone(); }),
-              sinks.end());
+  DropGone(sinks);
   std::string now = experiment.SerializeAsString();
   if (now != found->second.told) {
     for (const auto& sink : sinks) sink->Push(experiment);

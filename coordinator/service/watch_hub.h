@@ -3,6 +3,7 @@
 #ifndef SQUISH_COORDINATOR_SERVICE_WATCH_HUB_H_
 #define SQUISH_COORDINATOR_SERVICE_WATCH_HUB_H_
 
+#include <cstddef>
 #include <map>
 #include <memory>
 #include <string>
@@ -28,9 +29,11 @@ class WatchSink {
 
 class WatchHub {
  public:
+  static constexpr size_t kMaximumWatchers = 1024;
+
   // Begins with the experiment, all individuals and all champions as they are. Ends at
-  // once when the experiment has ended.
-  void Add(std::shared_ptr<WatchSink> sink, const v1::Experiment& experiment,
+  // once when the experiment has ended. RESOURCE_EXHAUSTED: there are kMaximumWatchers.
+  absl::Status Add(std::shared_ptr<WatchSink> sink, const v1::Experiment& experiment,
            const std::vector<v1::Individual>& individuals,
            const std::vector<v1::Champion>& champions);
 
@@ -46,6 +49,7 @@ class WatchHub {
   void EndAll(const absl::Status& status);
 
  private:
+  size_t CountWatchers();  // Drops those that have gone.
   template <typename Event>
   void TellAll(const std::string& experiment, const Event& event);
 

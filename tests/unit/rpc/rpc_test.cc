@@ -1,8 +1,10 @@
 #include "common/rpc/rpc.h"
 
+#include <memory>
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/version.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "squish/v1/experiment_service.grpc.pb.h"
@@ -18,9 +20,10 @@ class EchoService : public v1::ExperimentService::CallbackService {
   grpc::ServerUnaryReactor* Get(grpc::CallbackServerContext* context,
                                 const v1::GetExperimentRequest* request,
                                 v1::Experiment* answer) override {
-    const Caller caller = CallerOf(*context);
-    answer->set_id(caller.identity);
-    answer->set_reason(caller.peer);
+    const absl::StatusOr<Caller> caller = CallerOf(*context);
+    if (!caller.ok()) return Refuse<grpc::ServerUnaryReactor>(caller.status());
+    answer->set_id(caller->identity);
+    answer->set_reason(caller->peer);
     if (request->id() == "big") answer->set_reason(std::string(5 << 20, 'x'));
     grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
     reactor->Finish(request->id() == "missing" ? ToGrpc(absl::NotFoundError("no such experiment"))
@@ -37,18 +40,55 @@ class RpcTest : public ::testing::Test {
     server_ = *std::move(server);
   }
   std::string address() const { return absl::StrCat("127.0.0.1:", server_.port); }
-  absl::Status Get(const std::string& id, v1::Experiment* answer) {
-    const auto stub = v1::ExperimentService::NewStub(MakeChannel(address()));
+  absl::Status Get(const std::string& id, v1::Experiment* answer, size_t metadata_bytes = 0) {
+    return Get(MakeChannel(address()), id, answer, metadata_bytes);
+  }
+  static absl::Status Get(const std::shared_ptr<grpc::Channel>& channel, const std::string& id,
+                          v1::Experiment* answer, size_t metadata_bytes = 0) {
+    const auto stub = v1::ExperimentService::NewStub(channel);
     grpc::ClientContext context;
+    if (metadata_bytes > 0) context.AddMetadata("note", std::string(metadata_bytes, 'n'));
     context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
     v1::GetExperimentRequest request;
     request.set_id(id);
     return FromGrpc(stub->Get(&context, request, answer));
   }
 
+  // What a program with this user agent is told.
+  absl::Status GetAs(const std::string& user_agent) {
+    grpc::ChannelArguments arguments;
+    arguments.SetUserAgentPrefix(user_agent);
+    v1::Experiment answer;
+    return Get(grpc::CreateCustomChannel(address(), grpc::InsecureChannelCredentials(), arguments),
+               "x", &answer);
+  }
+
   EchoService service_;
   RunningServer server_;
 };
+
+TEST_F(RpcTest, ProgramOfAnotherMajorVersionIsRefusedNamingBoth) {
+  const absl::Status status = GetAs("squish/9.1.2");
+  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("9.1.2"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr(kVersion));
+  EXPECT_TRUE(absl::IsFailedPrecondition(GetAs("squish/nonsense")));
+}
+
+TEST_F(RpcTest, OtherReleaseOfTheSameMajorVersionAndStrangersMayCall) {
+  const std::string version = kVersion;
+  EXPECT_TRUE(GetAs(absl::StrCat("squish/", version.substr(0, version.find('.')), ".999.0")).ok());
+  EXPECT_TRUE(GetAs("grpcurl/1.8").ok());
+}
+
+TEST_F(RpcTest, TooMuchMetadataEndsTheCallAndNoOther) {
+  const auto channel = MakeChannel(address());
+  v1::Experiment answer;
+  EXPECT_TRUE(Get(channel, "x", &answer, kMaximumMetadataBytes / 2).ok());
+  EXPECT_EQ(Get(channel, "x", &answer, 2 * kMaximumMetadataBytes).code(),
+            absl::StatusCode::kResourceExhausted);
+  EXPECT_TRUE(Get(channel, "x", &answer).ok());
+}
 
 TEST_F(RpcTest, CallerIsAnonymousOnAnInsecureChannelAndHasAPeer) {
   v1::Experiment answer;

@@ -722,6 +722,19 @@ TEST_F(WatchTest, EndedExperimentIsToldWholeAndEnds) {
   EXPECT_TRUE(sink->end->ok());
 }
 
+TEST_F(WatchTest, WatchersAreBoundedAndOnesThatHaveGoneMakeRoom) {
+  const std::string id = Submit(SmallSpec())->id();
+  std::vector<std::shared_ptr<RecordingSink>> sinks;
+  for (size_t i = 0; i < WatchHub::kMaximumWatchers; ++i) sinks.push_back(Watch(id));
+  EXPECT_FALSE(sinks.back()->end.has_value());
+  const auto refused = Watch(id);
+  ASSERT_TRUE(refused->end.has_value());
+  EXPECT_TRUE(absl::IsResourceExhausted(*refused->end)) << *refused->end;
+  EXPECT_EQ(refused->order, "");
+  sinks.front()->has_gone = true;
+  EXPECT_FALSE(Watch(id)->end.has_value());
+}
+
 TEST_F(WatchTest, UnknownExperimentEndsNotFound) {
   EXPECT_TRUE(absl::IsNotFound(*Watch("nobody")->end));
 }

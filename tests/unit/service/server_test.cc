@@ -10,11 +10,13 @@
 #include "common/base/file.h"
 #include "common/base/ids.h"
 #include "common/base/sha256.h"
+#include "common/base/version.h"
 #include "common/rpc/rpc.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "squish/v1/artifact.grpc.pb.h"
 #include "squish/v1/experiment_service.grpc.pb.h"
+#include "squish/v1/maintenance.grpc.pb.h"
 #include "squish/v1/runner.grpc.pb.h"
 #include "tests/unit/service/fake_runner.h"
 
@@ -344,6 +346,81 @@ TEST_F(ServerTest, DamagedArtifactIsDataLoss) {
   int64_t size = 0;
   EXPECT_EQ(Download(digest, &back, &size).error_code(), grpc::StatusCode::DATA_LOSS);
   EXPECT_EQ(Download("nonsense", &back, &size).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+}
+
+TEST_F(ServerTest, TransfersAreBoundedAndOthersNoticeNothing) {
+  // A connection has fewer calls open than there may be transfers.
+  std::vector<std::unique_ptr<v1::ArtifactService::Stub>> stubs;
+  struct Transfer {
+    grpc::ClientContext context;
+    v1::UploadResponse response;
+    std::unique_ptr<grpc::ClientWriter<v1::UploadRequest>> writer;
+  };
+  std::vector<std::unique_ptr<Transfer>> open;
+  v1::UploadRequest start;
+  start.mutable_start()->set_digest(Sha256Hex("network"));
+  start.mutable_start()->set_size(7);
+  for (int i = 0; i < ArtifactServiceAdapter::kMaximumTransfers; ++i) {
+    if (i % (kMaximumCallsOfConnection / 2) == 0) {
+      stubs.push_back(v1::ArtifactService::NewStub(
+          MakeChannel(absl::StrCat("127.0.0.1:", server_->port()))));
+    }
+    open.push_back(std::make_unique<Transfer>());
+    open.back()->writer = stubs.back()->Upload(&open.back()->context, &open.back()->response);
+    ASSERT_TRUE(open.back()->writer->Write(start));
+  }
+  // All have come when this one is refused; before, it may be one of those that may.
+  grpc::Status status;
+  do {
+    status = Upload(Sha256Hex("another"), 7, {"another"});
+  } while (status.ok());
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED) << status.error_message();
+  Submit();  // What is no transfer goes on.
+  v1::UploadRequest rest;
+  rest.set_chunk("network");
+  EXPECT_TRUE(open.front()->writer->Write(rest));
+  open.front()->writer->WritesDone();
+  EXPECT_TRUE(open.front()->writer->Finish().ok());
+  for (size_t i = 1; i < open.size(); ++i) {
+    open[i]->context.TryCancel();
+    EXPECT_FALSE(open[i]->writer->Finish().ok());
+  }
+  do {
+    status = Upload(Sha256Hex("third"), 5, {"third"});
+  } while (status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_TRUE(status.ok()) << status.error_message();
+}
+
+// --- Versions ---------------------------------------------------------------------------------
+
+TEST_F(ServerTest, EveryServiceRefusesProgramsOfAnotherMajorVersion) {
+  grpc::ChannelArguments arguments;
+  arguments.SetUserAgentPrefix("squish/99.0.0");
+  channel_ = grpc::CreateCustomChannel(absl::StrCat("127.0.0.1:", server_->port()),
+                                       grpc::InsecureChannelCredentials(), arguments);
+  experiments_ = v1::ExperimentService::NewStub(channel_);
+  runners_ = v1::RunnerService::NewStub(channel_);
+  artifacts_ = v1::ArtifactService::NewStub(channel_);
+  const auto expect_refusal = [](const grpc::Status& status) {
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::FAILED_PRECONDITION);
+    EXPECT_THAT(status.error_message(), HasSubstr("99.0.0"));
+    EXPECT_THAT(status.error_message(), HasSubstr(kVersion));
+  };
+  grpc::ClientContext get, watch, backup;
+  v1::Experiment experiment;
+  expect_refusal(experiments_->Get(&get, {}, &experiment));
+  v1::WatchEvent event;
+  auto reader = experiments_->Watch(&watch, {});
+  EXPECT_FALSE(reader->Read(&event));
+  expect_refusal(reader->Finish());
+  FakeRunner worker = FakeWorker("worker-1");
+  expect_refusal(Synchronize(worker));
+  expect_refusal(Upload(Sha256Hex("network"), 7, {"network"}));
+  std::string bytes;
+  int64_t size = 0;
+  expect_refusal(Download(Sha256Hex("network"), &bytes, &size));
+  v1::BackupResponse copy;
+  expect_refusal(v1::MaintenanceService::NewStub(channel_)->Backup(&backup, {}, &copy));
 }
 
 // --- Addresses --------------------------------------------------------------------------------
