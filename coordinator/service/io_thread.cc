@@ -1,5 +1,7 @@
 #include "coordinator/service/io_thread.h"
 
+#include <pthread.h>
+
 #include <utility>
 
 namespace squish {
@@ -20,6 +22,7 @@ void IoThread::Post(std::function<void()> task) {
 }
 
 void IoThread::Run() {
+  ::pthread_setname_np(::pthread_self(), "squish-io");  // For top and perf.
   const auto has_work = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return stopping_ || !queue_.empty();
   };

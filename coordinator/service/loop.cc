@@ -1,5 +1,7 @@
 #include "coordinator/service/loop.h"
 
+#include <pthread.h>
+
 #include <utility>
 
 namespace squish {
@@ -21,6 +23,7 @@ void Loop::Post(Coordinator::Task task) {
 }
 
 void Loop::Run() {
+  ::pthread_setname_np(::pthread_self(), "squish-loop");  // For top and perf.
   const auto has_work = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return stopping_ || !queue_.empty();
   };
