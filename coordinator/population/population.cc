@@ -189,8 +189,6 @@ absl::StatusOr<std::unique_ptr<Database>> OpenDatabase(const std::string& path) 
   return database;
 }
 
-constexpr char kCopyMark[] = ".copy-";
-
 // What a process that died left of its copies; nobody else makes any here.
 void RemoveAbandonedCopies(const std::string& path) {
   const std::filesystem::path file(path);

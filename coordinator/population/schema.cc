@@ -1,9 +1,15 @@
 #include "coordinator/population/schema.h"
 
+#include <cerrno>
+#include <cstdio>
+#include <filesystem>
 #include <iterator>
+#include <memory>
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/file.h"
+#include "common/base/status.h"
 #include "common/base/status_macros.h"
 
 namespace squish {
@@ -207,6 +213,8 @@ BEGIN SELECT RAISE(ABORT, 'a job that is over has no checkpoint'); END;
 )sql";
 
 // kMigrations[v] leads from version v to version v + 1.
+constexpr int kAllPages = -1;
+
 constexpr const char* kMigrations[] = {kVersion1, kVersion2, kVersion3, kVersion4};
 static_assert(std::size(kMigrations) == kSchemaVersion);
 
@@ -214,6 +222,23 @@ absl::Status NotAPopulation(absl::string_view path, absl::string_view what) {
   return absl::InvalidArgumentError(
       absl::StrCat(path, " is no population database (", what,
                    "); name another file with --population, it is made if absent"));
+}
+
+// What an upgrade leaves of the file, whole and synced, before it changes anything: the program
+// that made it can go on from there.
+absl::Status KeepCopy(Database& database, absl::string_view path, int64_t version) {
+  const std::string kept = CopyOfSchema(path, version);
+  const std::string unfinished = absl::StrCat(path, kCopyMark, "schema-", version);
+  std::remove(unfinished.c_str());  // A process that died may have left it.
+  SQUISH_ASSIGN_OR_RETURN(const std::unique_ptr<CopyInProgress> copy,
+                          database.StartCopy(unfinished));
+  SQUISH_ASSIGN_OR_RETURN(const bool whole, copy->Step(kAllPages));
+  if (!whole) return absl::FailedPreconditionError("another program is using the file");
+  if (std::rename(unfinished.c_str(), kept.c_str()) != 0) {
+    return ErrnoStatus(errno, "cannot rename to", kept);
+  }
+  const std::string folder = std::filesystem::path(kept).parent_path();
+  return SyncFolder(folder.empty() ? "." : folder);
 }
 
 absl::Status MigrateFrom(Database& database, int version) {
@@ -226,6 +251,10 @@ absl::Status MigrateFrom(Database& database, int version) {
 }
 
 }  // namespace
+
+std::string CopyOfSchema(absl::string_view path, int64_t version) {
+  return absl::StrCat(path, ".schema-", version);
+}
 
 absl::Status PrepareSchema(Database& database, absl::string_view path) {
   return PrepareSchemaOfVersion(database, path, kSchemaVersion);
@@ -249,6 +278,11 @@ absl::Status PrepareSchemaOfVersion(Database& database, absl::string_view path, 
         absl::StrCat(path, " has schema version ", version,
                      ", and this program knows versions up to ", kSchemaVersion,
                      "; use the newer program that made it"));
+  }
+  if (version > 0 && version < to) {
+    SQUISH_RETURN_IF_ERROR(
+        Annotate(KeepCopy(database, path, version),
+                 absl::StrCat("cannot keep a copy of ", path, " before its schema is upgraded")));
   }
   for (int from = static_cast<int>(version); from < to; ++from) {
     SQUISH_RETURN_IF_ERROR(MigrateFrom(database, from));

@@ -43,6 +43,15 @@ class PopulationTest : public testing::Test {
     return population.ok() ? *std::move(population) : nullptr;
   }
 
+  // An upgrade has left the file as the earlier program can read it.
+  void ExpectCopyOfVersion(int version) {
+    auto copy = Database::Open(CopyOfSchema(path(), version));
+    ASSERT_TRUE(copy.ok()) << copy.status();
+    EXPECT_EQ(*(*copy)->Number("PRAGMA user_version"), version);
+    EXPECT_EQ(*(*copy)->Number("SELECT count(*) FROM jobs"), 2);
+    EXPECT_EQ(*(*copy)->Number("SELECT count(*) FROM attempts WHERE state = 'RUNNING'"), 1);
+  }
+
   static StoredExperiment Sample(int64_t row, const std::string& id) {
     StoredExperiment sample;
     sample.row = row;
@@ -569,6 +578,20 @@ TEST_F(PopulationTest, NewFileHasTheSchemaOfThisProgram) {
   EXPECT_TRUE(PrepareSchema(**database, path()).ok()) << "must be idempotent";
 }
 
+TEST_F(PopulationTest, UpgradeWithoutRoomForItsCopyChangesNothing) {
+  {
+    auto database = Database::Open(path());
+    ASSERT_TRUE(PrepareSchemaOfVersion(**database, path(), 3).ok());
+  }
+  // A folder where the copy would be: it cannot be put in place.
+  std::filesystem::create_directories(JoinPath(CopyOfSchema(path(), 3), "in-the-way"));
+  const absl::Status status = Population::Open(path()).status();
+  EXPECT_FALSE(status.ok());
+  EXPECT_THAT(std::string(status.message()), HasSubstr("cannot keep a copy"));
+  auto database = Database::Open(path());
+  EXPECT_EQ(*(*database)->Number("PRAGMA user_version"), 3);
+}
+
 // What a file holds is there after the upgrade, and its rules still bind.
 TEST_F(PopulationTest, EveryEarlierSchemaIsUpgraded) {
   for (int version = 1; version < kSchemaVersion; ++version) {
@@ -589,6 +612,7 @@ TEST_F(PopulationTest, EveryEarlierSchemaIsUpgraded) {
     }
     auto population = Open();
     ASSERT_NE(population, nullptr);
+    ExpectCopyOfVersion(version);
     const auto jobs = population->Jobs(1, 0);
     ASSERT_TRUE(jobs.ok()) << jobs.status();
     ASSERT_EQ(jobs->size(), 2u) << "from version " << version;
