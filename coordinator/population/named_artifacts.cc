@@ -98,7 +98,8 @@ void AddNamedArtifacts(const v1::Checkpoint& checkpoint, std::set<std::string>& 
 absl::StatusOr<std::set<std::string>> NamedArtifacts(const std::string& path) {
   SQUISH_ASSIGN_OR_RETURN(const std::unique_ptr<Database> database, Database::Open(path));
   std::set<std::string> digests;
-  Query experiments = database->Prepare("SELECT id, spec, summary, finished_ms IS NOT NULL FROM experiments");
+  Query experiments =
+      database->Prepare("SELECT id, spec, summary, finished_ms IS NOT NULL FROM experiments");
   while (true) {
     SQUISH_ASSIGN_OR_RETURN(const bool row, experiments.Step());
     if (!row) return digests;
