@@ -28,6 +28,18 @@ double Fraction(const std::string& digest) {
   return static_cast<double>(std::strtoul(digest.substr(0, 8).c_str(), nullptr, 16)) / 0x1p32;
 }
 
+v1::EngineFiles MakeEngineFiles(const v1::EngineFilesOrder& order, const StandIn& stand_in) {
+  v1::EngineFiles files;
+  for (const int batch : order.batches()) {
+    v1::EngineFiles::Onnx& onnx = *files.add_onnx();
+    onnx.set_batch(batch);
+    onnx.set_artifact(stand_in.digest);
+  }
+  files.set_probe_pictures(stand_in.digest);
+  files.set_probe_outputs(stand_in.digest);
+  return files;
+}
+
 void AnswerSynthesis(const v1::Job& job, const StandIn& stand_in, v1::SynthesizeResult& result) {
   result.set_artifact(stand_in.digest);
   result.set_genome_digest(DigestFor("genome", job));
@@ -37,6 +49,9 @@ void AnswerSynthesis(const v1::Job& job, const StandIn& stand_in, v1::Synthesize
   result.set_macs(100 * result.parameters());
   result.set_bytes(4 * result.parameters());
   result.set_synapses(result.parameters());
+  if (job.synthesize().has_engine_files()) {
+    *result.mutable_engine_files() = MakeEngineFiles(job.synthesize().engine_files(), stand_in);
+  }
 }
 
 void AnswerTraining(const v1::Job& job, const StandIn& stand_in, v1::TrainResult& result) {

@@ -36,7 +36,8 @@ Objectives MeritsOf(const v1::ExperimentSpec& spec, const v1::EvolutionSummary& 
 v1::Individual ArchivePart(const v1::Individual& individual) {
   v1::Individual part = individual;
   part.clear_birth();
-  part.clear_born_artifact();
+  // As a champion it may be measured again, with files that are of the born network.
+  if (!part.has_engine_files()) part.clear_born_artifact();
   part.clear_profile();
   return part;
 }

@@ -41,11 +41,15 @@ class FinalJobMaker {
 
   v1::Job Measure(int index, int beside) const {
     const v1::Individual& individual = summary_.champions(index).individual();
+    const bool has_files = individual.has_engine_files();
     v1::Job job = KeyedJob(generation_, index, v1::JobKey::MEASURE);
     job.mutable_key()->set_rung(beside);
-    *job.mutable_measure() =
-        MeasurementOf(spec_, individual.trained_artifact(), individual.architecture_digest(),
-                      summary_.ancestor(), summary_.device_class(), beside);
+    *job.mutable_measure() = MeasurementOf(
+        spec_, has_files ? individual.born_artifact() : individual.trained_artifact(),
+        individual.architecture_digest(), summary_.ancestor(), summary_.device_class(), beside);
+    AddEngineFiles(has_files ? &individual.engine_files() : nullptr,
+                   summary_.has_ancestor_files() ? &summary_.ancestor_files() : nullptr,
+                   *job.mutable_measure());
     return job;
   }
 

@@ -178,6 +178,9 @@ v1::Individual DescribeIndividual(const v1::ExperimentSpec& spec,
   individual.set_state(StateOf(spec, facts));
   if (facts.synthesize.has_value()) {
     DescribeBirth(*facts.synthesize, individual);
+    if (MeasuresChampions(spec) && facts.synthesize->has_engine_files()) {
+      *individual.mutable_engine_files() = facts.synthesize->engine_files();
+    }
     if (spec.measurement().fitness() == v1::MeasurementSpec::ESTIMATED) {
       EstimateSpeed(spec, summary.ancestor(), individual);
     }

@@ -1,5 +1,7 @@
 #include "coordinator/evolution/job_parts.h"
 
+#include <algorithm>
+#include <set>
 #include <utility>
 
 #include "common/base/sha256.h"
@@ -49,6 +51,40 @@ v1::MeasureJob MeasurementOf(const v1::ExperimentSpec& spec, const std::string& 
   protocol.set_batch(wanted.batch());
   protocol.set_profile(false);
   return work;
+}
+
+void AddEngineFiles(const v1::EngineFiles* candidate, const v1::EngineFiles* ancestor,
+                    v1::MeasureJob& job) {
+  if (candidate != nullptr) *job.mutable_candidate_files() = *candidate;
+  if (ancestor != nullptr) *job.mutable_ancestor_files() = *ancestor;
+}
+
+v1::EngineFilesOrder OrderOfEngineFiles(const v1::ExperimentSpec& spec,
+                                        const v1::DatasetSummary& dataset, int generation) {
+  v1::EngineFilesOrder order;
+  order.set_input_size(spec.measurement().input_size());
+  std::set<int> batches = {spec.measurement().batch()};
+  for (const auto& beside : spec.measurement().beside()) batches.insert(beside.batch());
+  for (const int batch : batches) order.add_batches(batch);
+  *order.mutable_dataset() = spec.dataset();
+  order.set_dataset_fingerprint(dataset.fingerprint());
+  if (generation == 0 && spec.ancestor().has_branch()) {
+    order.set_ancestor(spec.ancestor().branch().ancestor_network());
+  }
+  return order;
+}
+
+const v1::EngineFiles* AncestorFiles(const v1::ExperimentSpec& spec,
+                                     const v1::SynthesizeResult& first) {
+  if (spec.ancestor().has_branch()) {
+    return first.has_ancestor_files() ? &first.ancestor_files() : nullptr;
+  }
+  return first.has_engine_files() ? &first.engine_files() : nullptr;
+}
+
+bool MeasuresChampions(const v1::ExperimentSpec& spec) {
+  const auto& beside = spec.measurement().beside();
+  return std::any_of(beside.begin(), beside.end(), [](const auto& b) { return b.champions(); });
 }
 
 bool IsMeasured(const v1::ExperimentSpec& spec, const IndividualFacts& facts) {

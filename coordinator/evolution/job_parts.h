@@ -38,6 +38,22 @@ v1::MeasureJob MeasurementOf(const v1::ExperimentSpec& spec, const std::string& 
                              const v1::Individual& ancestor, const std::string& device_class,
                              int beside);
 
+// Adds to a MEASURE job what there is for engines; null: nothing.
+void AddEngineFiles(const v1::EngineFiles* candidate, const v1::EngineFiles* ancestor,
+                    v1::MeasureJob& job);
+
+// What engines are to be given beside a network of this generation: for every batch that somebody
+// is measured at, champions included.
+v1::EngineFilesOrder OrderOfEngineFiles(const v1::ExperimentSpec& spec,
+                                        const v1::DatasetSummary& dataset, int generation);
+
+// Those of the network that everybody is measured beside, made with generation 0; null: none.
+const v1::EngineFiles* AncestorFiles(const v1::ExperimentSpec& spec,
+                                     const v1::SynthesizeResult& first);
+
+// Whether champions alone are measured somewhere, so that files of closed generations are needed.
+bool MeasuresChampions(const v1::ExperimentSpec& spec);
+
 // Adds what is known of measurement.beside.
 void DescribeBeside(const v1::ExperimentSpec& spec, const IndividualFacts& facts,
                     v1::Individual& individual);

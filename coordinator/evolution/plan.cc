@@ -54,6 +54,9 @@ class JobMaker {
     *work.mutable_environment() = spec_.environment();
     work.set_macs_input_size(spec_.measurement().input_size());
     work.set_strategy(spec_.strategy());
+    if (OrdersEngineFiles(spec_, summary_, generation_)) {
+      *work.mutable_engine_files() = OrderOfEngineFiles(spec_, dataset_, generation_);
+    }
     if (generation_ == 0) {
       *work.mutable_ancestor() = spec_.ancestor();
       // To the worker an individual of another experiment is a network like any other.
@@ -112,7 +115,10 @@ class JobMaker {
     const v1::SynthesizeResult& born = *facts.synthesize;
     v1::Individual ancestor = summary_.ancestor();
     std::string device_class = summary_.device_class();
+    const v1::EngineFiles* ancestor_files =
+        summary_.has_ancestor_files() ? &summary_.ancestor_files() : nullptr;
     if (generation_ == 0) {
+      ancestor_files = AncestorFiles(spec_, born);
       ancestor.set_born_artifact(born.artifact());
       ancestor.set_architecture_digest(born.architecture_digest());
       device_class = beside == 0 ? spec_.measurement().device_class()
@@ -120,6 +126,8 @@ class JobMaker {
     }
     *job.mutable_measure() = MeasurementOf(spec_, born.artifact(), born.architecture_digest(),
                                            ancestor, device_class, beside);
+    AddEngineFiles(born.has_engine_files() ? &born.engine_files() : nullptr, ancestor_files,
+                   *job.mutable_measure());
     return job;
   }
 
@@ -162,6 +170,7 @@ std::string AncestorFailure(const v1::ExperimentSpec& spec, const IndividualFact
 // What the summary needs of an individual.
 v1::Individual Remembered(v1::Individual individual) {
   individual.clear_birth();
+  individual.clear_engine_files();
   return individual;
 }
 
@@ -244,7 +253,11 @@ Closing Close(const v1::ExperimentSpec& spec, const v1::EvolutionSummary& before
   const bool first = open.generation == 0;
   if (first) closing.summary.set_device_class(PinnedDeviceClass(spec, open.individuals[0]));
   ChooseParents(spec, first ? closing.individuals[0] : before.ancestor(), closing);
-  if (first) *closing.summary.mutable_ancestor() = Remembered(closing.individuals[0]);
+  if (first) {
+    *closing.summary.mutable_ancestor() = Remembered(closing.individuals[0]);
+    const v1::EngineFiles* const files = AncestorFiles(spec, *open.individuals[0].synthesize);
+    if (files != nullptr) *closing.summary.mutable_ancestor_files() = *files;
+  }
   for (const v1::Individual& individual : closing.individuals) {
     NoteBest(individual, closing.summary);
   }
@@ -302,6 +315,12 @@ bool IsComplete(const v1::ExperimentSpec& spec, const IndividualFacts& facts, bo
 }
 
 }  // namespace
+
+bool OrdersEngineFiles(const v1::ExperimentSpec& spec, const v1::EvolutionSummary& summary,
+                       int generation) {
+  return spec.measurement().fitness() == v1::MeasurementSpec::MEASURED &&
+         (generation == 0 || summary.has_ancestor_files());
+}
 
 const std::string& StartNetwork(const v1::ExperimentSpec& spec) {
   return spec.ancestor().has_branch() ? spec.ancestor().branch().network()

@@ -88,6 +88,12 @@ Plan MakePlan(const v1::ExperimentSpec& spec, const v1::DatasetSummary& dataset,
 // IsSettled stand in for MakePlan, at the cost of one individual, until all are settled.
 bool IsApart(const v1::ExperimentSpec& spec, const v1::EvolutionSummary& summary, int generation);
 
+// Whether SYNTHESIZE jobs of the generation order engine files: where speeds are measured, unless
+// the ancestor was made without, which an earlier version may have done. `summary` is of the
+// generations before.
+bool OrdersEngineFiles(const v1::ExperimentSpec& spec, const v1::EvolutionSummary& summary,
+                       int generation);
+
 // The jobs of MakePlan that are individual `index`'s, where IsApart.
 std::vector<v1::Job> WantedOf(const v1::ExperimentSpec& spec, const v1::DatasetSummary& dataset,
                               const v1::EvolutionSummary& summary, const OpenGeneration& open,

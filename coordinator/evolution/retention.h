@@ -1,4 +1,5 @@
-// Whose networks an experiment keeps (v1::RetentionSpec). Pure; immutable; thread-safe.
+// Whose networks, and whose engine files, an experiment keeps (v1::RetentionSpec). Pure;
+// immutable; thread-safe.
 #ifndef SQUISH_COORDINATOR_EVOLUTION_RETENTION_H_
 #define SQUISH_COORDINATOR_EVOLUTION_RETENTION_H_
 
@@ -12,13 +13,18 @@ namespace squish {
 
 class Retention {
  public:
-  // Of a complete spec, and of what is known of its closed generations.
-  Retention(const v1::ExperimentSpec& spec, const v1::EvolutionSummary& summary);
+  // Of a complete spec, of what is known of its closed generations, and of whether it has ended.
+  Retention(const v1::ExperimentSpec& spec, const v1::EvolutionSummary& summary, bool ended);
 
   // Whether artifacts of this individual, or champion, are kept: those of generation 0, of the
   // last generations and all later ones, of the archive, the parents and the champions.
   // Once false it stays so, as generations are closed.
   bool Keeps(int generation, int index) const;
+
+  // Whether engine files of this individual are kept, which only measurements want: until the
+  // end those of generation 0 and of the open generation, and where champions are measured
+  // again those of the archive and the champions. Once false it stays so.
+  bool KeepsEngineFiles(int generation, int index) const;
 
   // Everybody's from this generation on is kept, …
   int whole_from() const { return whole_from_; }
@@ -26,8 +32,13 @@ class Retention {
   std::set<int> earlier() const;
 
  private:
-  int whole_from_;
-  std::set<std::pair<int, int>> kept_;  // (generation, index)
+  using Place = std::pair<int, int>;  // (generation, index)
+
+  const int whole_from_;
+  const int open_;  // The generation.
+  const bool ended_;
+  std::set<Place> kept_;
+  std::set<Place> measured_again_;
 };
 
 }  // namespace squish

@@ -54,7 +54,7 @@ class Replay {
       : population_(population),
         stored_(stored),
         spec_(stored.experiment.spec()),
-        retention_(spec_, stored.summary),
+        retention_(spec_, stored.summary, HasEnded(stored.experiment.state())),
         findings_(findings),
         report_(report),
         artifacts_(artifacts) {}
@@ -145,9 +145,7 @@ class Replay {
 
   void Apply(const v1::AttemptResult& fact, OpenGeneration& open) {
     ++report_.facts;
-    if (retention_.Keeps(fact.key().generation(), fact.key().index())) {
-      AddNamedArtifacts(fact, artifacts_);
-    }
+    AddNamedArtifacts(fact, retention_, artifacts_);
     const std::string where = Where(KeyText(fact.key()));
     if (fact.key().index() < 0 ||
         fact.key().index() >= static_cast<int>(open.individuals.size())) {

@@ -6,7 +6,6 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
 #include "common/spec/older.h"
-#include "coordinator/evolution/retention.h"
 
 namespace squish {
 namespace {
@@ -29,15 +28,26 @@ absl::Status AddFacts(Query query, const Retention& retention, std::set<std::str
     SQUISH_ASSIGN_OR_RETURN(const bool row, query.Step());
     if (!row) return absl::OkStatus();
     SQUISH_ASSIGN_OR_RETURN(const auto fact, ParseRecord<v1::AttemptResult>(query.Text(0)));
-    if (retention.Keeps(fact.key().generation(), fact.key().index())) {
-      AddNamedArtifacts(fact, digests);
-    }
+    AddNamedArtifacts(fact, retention, digests);
   }
+}
+
+void AddEngineFiles(const v1::EngineFiles& files, std::set<std::string>& digests) {
+  for (const v1::EngineFiles::Onnx& onnx : files.onnx()) Add(onnx.artifact(), digests);
+  Add(files.probe_pictures(), digests);
+  Add(files.probe_outputs(), digests);
 }
 
 }  // namespace
 
-void AddNamedArtifacts(const v1::AttemptResult& result, std::set<std::string>& digests) {
+void AddNamedArtifacts(const v1::AttemptResult& result, const Retention& retention,
+                       std::set<std::string>& digests) {
+  const int generation = result.key().generation(), index = result.key().index();
+  if (retention.KeepsEngineFiles(generation, index)) {
+    AddEngineFiles(result.synthesize().engine_files(), digests);
+    AddEngineFiles(result.synthesize().ancestor_files(), digests);
+  }
+  if (!retention.Keeps(generation, index)) return;
   Add(result.synthesize().artifact(), digests);
   Add(result.train().artifact(), digests);
   Add(result.train().strengths(), digests);
@@ -56,10 +66,10 @@ void AddNamedArtifacts(const v1::ExperimentSpec& spec, std::set<std::string>& di
 
 absl::Status AddNamedArtifacts(Database& database, int64_t experiment,
                                const v1::ExperimentSpec& spec,
-                               const v1::EvolutionSummary& summary,
+                               const v1::EvolutionSummary& summary, bool ended,
                                std::set<std::string>& digests) {
   AddNamedArtifacts(spec, digests);
-  const Retention retention(spec, summary);
+  const Retention retention(spec, summary, ended);
   Query whole = database.Prepare(
       "SELECT content FROM facts WHERE experiment = ?1 AND generation >= ?2 AND kind = 'RESULT'");
   whole.Bind(experiment, retention.whole_from());
@@ -88,7 +98,8 @@ void AddNamedArtifacts(const v1::Checkpoint& checkpoint, std::set<std::string>& 
 absl::StatusOr<std::set<std::string>> NamedArtifacts(const std::string& path) {
   SQUISH_ASSIGN_OR_RETURN(const std::unique_ptr<Database> database, Database::Open(path));
   std::set<std::string> digests;
-  Query experiments = database->Prepare("SELECT id, spec, summary FROM experiments");
+  Query experiments =
+      database->Prepare("SELECT id, spec, summary, finished_ms IS NOT NULL FROM experiments");
   while (true) {
     SQUISH_ASSIGN_OR_RETURN(const bool row, experiments.Step());
     if (!row) return digests;
@@ -96,8 +107,9 @@ absl::StatusOr<std::set<std::string>> NamedArtifacts(const std::string& path) {
     CompleteOlder(spec);
     SQUISH_ASSIGN_OR_RETURN(const auto summary,
                             ParseRecord<v1::EvolutionSummary>(experiments.Text(2)));
+    const bool ended = experiments.Integer(3) != 0;
     SQUISH_RETURN_IF_ERROR(AddNamedArtifacts(*database, experiments.Integer(0), spec, summary,
-                                             digests));
+                                             ended, digests));
   }
 }
 

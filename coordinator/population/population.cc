@@ -481,7 +481,8 @@ absl::StatusOr<std::vector<std::string>> Population::FindDamage() {
 absl::Status Population::AddNamedArtifacts(const StoredExperiment& experiment,
                                            std::set<std::string>& digests) {
   return squish::AddNamedArtifacts(*database_, experiment.row, experiment.experiment.spec(),
-                                   experiment.summary, digests);
+                                   experiment.summary, HasEnded(experiment.experiment.state()),
+                                   digests);
 }
 
 absl::StatusOr<v1::Job> Population::Work(int64_t job) {

@@ -38,7 +38,9 @@ bool IsOfUse(const ConnectedRunner& runner, const LiveExperiment& experiment,
   const bool is_worker = runner.info.kind() == v1::RunnerInfo::WORKER;
   switch (key.kind()) {
     case v1::JobKey::SYNTHESIZE:
-      return is_worker;
+      return is_worker && (HoldsDataset(runner, experiment) ||
+                           !OrdersEngineFiles(experiment.spec(), experiment.stored.summary,
+                                              key.generation()));
     case v1::JobKey::EXPORT:
       return is_worker && HoldsDataset(runner, experiment);
     case v1::JobKey::TRAIN:

@@ -12,7 +12,7 @@
 namespace squish {
 
 // Whether the runner can do this job of the experiment:
-//   SYNTHESIZE  any worker
+//   SYNTHESIZE  any worker; with engine files one whose data has the pinned fingerprint
 //   TRAIN       a worker whose data has the pinned fingerprint; with CUDA if it asks for it
 //   MEASURE     an agent of the rung's device class (any while none is named); once the
 //               ancestor is measured there, with its engine

@@ -35,10 +35,15 @@ absl::Status CheckDigest(absl::string_view name, absl::string_view digest) {
   return Bad(absl::StrCat(name, " is no SHA-256"));
 }
 
-absl::Status CheckArtifact(absl::string_view digest, const BlobStore& artifacts) {
-  SQUISH_RETURN_IF_ERROR(CheckDigest("artifact", digest));
+absl::Status CheckUploaded(absl::string_view what, absl::string_view digest,
+                           const BlobStore& artifacts) {
+  SQUISH_RETURN_IF_ERROR(CheckDigest(what, digest));
   if (artifacts.Use(digest)) return absl::OkStatus();
-  return Bad(absl::StrCat("its artifact ", digest, " was not uploaded"));
+  return Bad(absl::StrCat("its ", what, " ", digest, " was not uploaded"));
+}
+
+absl::Status CheckArtifact(absl::string_view digest, const BlobStore& artifacts) {
+  return CheckUploaded("artifact", digest, artifacts);
 }
 
 absl::Status CheckNumber(absl::string_view name, double value, double least) {
@@ -59,7 +64,29 @@ absl::Status CheckText(absl::string_view name, absl::string_view text) {
   return Bad(absl::StrCat(name, " is empty, too long or has more than one line"));
 }
 
-absl::Status CheckSynthesis(const v1::SynthesizeResult& result, const BlobStore& artifacts) {
+// `of` says whose. `ordered`: the files that are wanted; null: none.
+absl::Status CheckEngineFiles(absl::string_view of, const v1::EngineFilesOrder* ordered,
+                              const v1::EngineFiles* files, const BlobStore& artifacts) {
+  if (ordered == nullptr && files == nullptr) return absl::OkStatus();
+  if (ordered == nullptr) return Bad(absl::StrCat("it has ", of, ", which nobody ordered"));
+  if (files == nullptr) return Bad(absl::StrCat("it lacks ", of, ", which were ordered"));
+  std::set<int> wanted(ordered->batches().begin(), ordered->batches().end());
+  for (const v1::EngineFiles::Onnx& onnx : files->onnx()) {
+    if (wanted.erase(onnx.batch()) == 0) {
+      return Bad(absl::StrCat(of, " have an ONNX file for a batch of ", onnx.batch(),
+                              " that was not ordered, or have it twice"));
+    }
+    SQUISH_RETURN_IF_ERROR(CheckUploaded("ONNX file", onnx.artifact(), artifacts));
+  }
+  if (!wanted.empty()) {
+    return Bad(absl::StrCat(of, " have no ONNX file for a batch of ", *wanted.begin()));
+  }
+  SQUISH_RETURN_IF_ERROR(CheckUploaded("probe_pictures", files->probe_pictures(), artifacts));
+  return CheckUploaded("probe_outputs", files->probe_outputs(), artifacts);
+}
+
+absl::Status CheckSynthesis(const v1::SynthesizeJob& work, const v1::SynthesizeResult& result,
+                            const BlobStore& artifacts) {
   SQUISH_RETURN_IF_ERROR(CheckArtifact(result.artifact(), artifacts));
   SQUISH_RETURN_IF_ERROR(CheckDigest("genome_digest", result.genome_digest()));
   SQUISH_RETURN_IF_ERROR(CheckDigest("architecture_digest", result.architecture_digest()));
@@ -69,7 +96,15 @@ absl::Status CheckSynthesis(const v1::SynthesizeResult& result, const BlobStore&
   SQUISH_RETURN_IF_ERROR(CheckCount("synapses", result.synapses(), 0));
   if (result.synapses() > result.parameters()) return Bad("it has more synapses than parameters");
   if (result.bytes() != 4 * result.parameters()) return Bad("bytes are not 4 · parameters");
-  return absl::OkStatus();
+  const v1::EngineFilesOrder* const ordered =
+      work.has_engine_files() ? &work.engine_files() : nullptr;
+  SQUISH_RETURN_IF_ERROR(
+      CheckEngineFiles("engine files", ordered,
+                       result.has_engine_files() ? &result.engine_files() : nullptr, artifacts));
+  return CheckEngineFiles("engine files of the ancestor",
+                          work.engine_files().ancestor().empty() ? nullptr : ordered,
+                          result.has_ancestor_files() ? &result.ancestor_files() : nullptr,
+                          artifacts);
 }
 
 absl::Status CheckStrengths(const v1::TrainJob& work, const v1::TrainResult& result,
@@ -80,9 +115,7 @@ absl::Status CheckStrengths(const v1::TrainJob& work, const v1::TrainResult& res
     if (result.strengths().empty()) return absl::OkStatus();
     return Bad("it has strengths, which nobody wants of it");
   }
-  SQUISH_RETURN_IF_ERROR(CheckDigest("strengths", result.strengths()));
-  if (artifacts.Use(result.strengths())) return absl::OkStatus();
-  return Bad(absl::StrCat("its strengths ", result.strengths(), " were not uploaded"));
+  return CheckUploaded("strengths", result.strengths(), artifacts);
 }
 
 absl::Status CheckTraining(const v1::TrainJob& work, const v1::TrainResult& result,
@@ -237,7 +270,7 @@ absl::Status CheckContent(const v1::Job& work, const v1::AttemptResult& result,
     return Bad("it names another job than its attempt");
   }
   if (work.has_synthesize() && result.has_synthesize()) {
-    return CheckSynthesis(result.synthesize(), artifacts);
+    return CheckSynthesis(work.synthesize(), result.synthesize(), artifacts);
   }
   if (work.has_train() && result.has_train()) {
     return CheckTraining(work.train(), result.train(), artifacts);

@@ -64,12 +64,14 @@ class TemporaryFolder {
   const std::string path_;
 };
 
-// Takes the value of a StepOr or returns the failed attempt.
+// Takes the value of a StepOr or returns the failed attempt; or, inside a step, the failure.
 #define SQUISH_ASSIGN_OR_FAIL(left, expression) \
-  SQUISH_ASSIGN_OR_FAIL_(SQUISH_CONCAT_(squish_step_, __LINE__), left, expression)
-#define SQUISH_ASSIGN_OR_FAIL_(temporary, left, expression)                            \
-  auto temporary = (expression);                                                       \
-  if (temporary.index() == 1) return FailedAttempt(std::get<1>(std::move(temporary))); \
+  SQUISH_ASSIGN_OR_(SQUISH_CONCAT_(squish_step_, __LINE__), left, expression, FailedAttempt)
+#define SQUISH_ASSIGN_OR_RETURN_FAILURE(left, expression) \
+  SQUISH_ASSIGN_OR_(SQUISH_CONCAT_(squish_step_, __LINE__), left, expression, v1::Failure)
+#define SQUISH_ASSIGN_OR_(temporary, left, expression, make)                  \
+  auto temporary = (expression);                                              \
+  if (temporary.index() == 1) return make(std::get<1>(std::move(temporary))); \
   left = std::get<0>(std::move(temporary))
 
 }  // namespace squish

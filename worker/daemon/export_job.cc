@@ -35,16 +35,6 @@ StepOr<v1::ExportedFile> ExportTorchScript(const v1::TrainerRequest& request, At
   return std::move(*answer->mutable_exported());
 }
 
-StepOr<v1::ExporterEvent::Done> ExportOnnx(const v1::ExporterRequest& request, Attempt& attempt,
-                                           const ExporterOptions& options) {
-  absl::StatusOr<v1::ExporterEvent::Done> done =
-      AskExporter(options, request, attempt, kTrainersShare);
-  if (!done.ok()) return ChildFailure(done.status());
-  const absl::Status checked = CheckOnnxFiles(request, *done);
-  if (!checked.ok()) return ChildFailure(checked);
-  return *std::move(done);
-}
-
 // The artifact that the job is about, which is a file of the export as it is.
 StepOr<v1::ExportedFile> DescribeNetwork(const v1::ExportJob& job, const std::string& path) {
   std::error_code error;
@@ -89,14 +79,16 @@ v1::AttemptResult RunExport(Attempt& attempt, const std::string& output_folder,
   onnx.set_reference_path(request.reference_path());
   onnx.set_output_folder(folder.path());
   *onnx.mutable_batches() = job.batches();
-  SQUISH_ASSIGN_OR_FAIL(v1::ExporterEvent::Done done, ExportOnnx(onnx, attempt, exporter));
+  absl::StatusOr<v1::ExporterEvent::Done> done =
+      AskExporter(exporter, onnx, attempt, kTrainersShare);
+  if (!done.ok()) return FailedAttempt(ChildFailure(done.status()));
   if (auto damaged = CheckStillWhole(network_path, job.network(), "the network to export")) {
     return FailedAttempt(*std::move(damaged));
   }
 
   v1::AttemptResult result;
   auto& files = *result.mutable_export_files()->mutable_files();
-  files.Swap(done.mutable_files());
+  files.Swap(done->mutable_files());
   *files.Add() = std::move(torchscript);
   for (v1::ExportedFile& file : files) {
     SQUISH_ASSIGN_OR_FAIL(std::string digest,

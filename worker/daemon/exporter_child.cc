@@ -9,6 +9,7 @@
 #include "common/child/child.h"
 #include "worker/daemon/advance_watch.h"
 #include "worker/daemon/attempt_hook.h"
+#include "worker/daemon/check_export.h"
 #include "worker/daemon/child_events.h"
 
 namespace squish {
@@ -55,6 +56,8 @@ absl::StatusOr<v1::ExporterEvent::Done> AskExporter(const ExporterOptions& optio
     done = Converse(*exporter, options, request, attempt, share);
   }
   if (attempt.cancelled()) return absl::CancelledError("the attempt was cancelled");
+  if (!done.ok()) return done;
+  SQUISH_RETURN_IF_ERROR(CheckOnnxFiles(request, *done));
   return done;
 }
 

@@ -1,5 +1,5 @@
-// A `squish-exporter` for one job: started, asked, and ended. Exports are rare and the
-// program starts in a fraction of a second, so none is kept waiting.
+// A `squish-exporter` for one job: started, asked, and ended. The program starts in a fraction
+// of a second, so none is kept waiting.
 #ifndef SQUISH_WORKER_DAEMON_EXPORTER_CHILD_H_
 #define SQUISH_WORKER_DAEMON_EXPORTER_CHILD_H_
 
@@ -20,9 +20,9 @@ struct ExporterOptions {
   absl::Duration silence_limit = absl::Minutes(2);
 };
 
-// What the exporter did. The attempt is told how far it is, from `share` on to 1.
-// DEADLINE_EXCEEDED: it hung. ABORTED: it died. INVALID_ARGUMENT, RESOURCE_EXHAUSTED: it
-// babbled. NOT_FOUND, PERMISSION_DENIED: it cannot be started. CANCELLED: the attempt was.
+// What the exporter did, checked (check_export.h). The attempt is told how far it is, from
+// `share` on to 1. DEADLINE_EXCEEDED: it hung. ABORTED: it died. INVALID_ARGUMENT,
+// RESOURCE_EXHAUSTED: it babbled. NOT_FOUND, PERMISSION_DENIED: it cannot be started. CANCELLED: the attempt was.
 // INTERNAL: it says why it could not do it. Thread-safe.
 absl::StatusOr<v1::ExporterEvent::Done> AskExporter(const ExporterOptions& options,
                                                     const v1::ExporterRequest& request,

@@ -14,8 +14,17 @@
 
 namespace squish {
 
-// SYNTHESIZE. `output_path` is where the network may lie on its way; it is removed.
-v1::AttemptResult RunSynthesize(Attempt& attempt, const std::string& output_path);
+// Where what a synthesis makes may lie on its way: the network, and a folder of what engines
+// are given beside it.
+struct SynthesisFiles {
+  std::string output_path;
+  std::string engine_folder;
+};
+
+// SYNTHESIZE. `files` are removed.
+v1::AttemptResult RunSynthesize(Attempt& attempt, const SynthesisFiles& files,
+                                DatasetShelf& datasets, TrainerPool& trainers,
+                                const ExporterOptions& exporter);
 
 // Where what a training makes may lie on its way: the network, its filters' strengths, and,
 // unless `checkpoint_interval` is zero, after so long each its checkpoints.

@@ -9,6 +9,7 @@
 #include "common/weights/strengths.h"
 #include "worker/daemon/attempt_step.h"
 #include "worker/daemon/child_events.h"
+#include "worker/daemon/engine_files.h"
 #include "worker/daemon/jobs.h"
 #include "worker/synthesis/synapses.h"
 #include "worker/synthesis/synthesis.h"
@@ -75,7 +76,9 @@ v1::SynthesizeResult Describe(Offspring offspring, const Cost& cost) {
 
 }  // namespace
 
-v1::AttemptResult RunSynthesize(Attempt& attempt, const std::string& output_path) {
+v1::AttemptResult RunSynthesize(Attempt& attempt, const SynthesisFiles& files,
+                                DatasetShelf& datasets, TrainerPool& trainers,
+                                const ExporterOptions& exporter) {
   const v1::SynthesizeJob& job = attempt.job().synthesize();
   std::vector<Parent> parents;
   for (const v1::ParentNetwork& named : job.parents()) {
@@ -96,15 +99,34 @@ v1::AttemptResult RunSynthesize(Attempt& attempt, const std::string& output_path
   const absl::StatusOr<Cost> cost = ComputeCost(offspring->network.genome, job.macs_input_size());
   if (!cost.ok()) return Internal(cost.status());
 
-  const TemporaryFile file(output_path);
+  const TemporaryFile file(files.output_path);
   const absl::Status written = WriteFileDurably(file.path(), offspring->network.ToSafetensors());
   if (!written.ok()) {
     return FailedAttempt(MakeFailure(v1::Failure::LOCAL_RESOURCES, written.message()));
   }
+  const Genome genome = offspring->network.genome;
   v1::AttemptResult result;
   *result.mutable_synthesize() = Describe(*std::move(offspring), *cost);
   SQUISH_ASSIGN_OR_FAIL(std::string digest, StoreFile(attempt, file.path()));
   result.mutable_synthesize()->set_artifact(std::move(digest));
+  if (!job.has_engine_files()) return result;
+
+  const auto make = [&](const std::string& network_path, const Genome& of) {
+    return MakeEngineFiles(attempt, job.engine_files(), network_path, of, files.engine_folder,
+                           datasets, trainers, exporter);
+  };
+  SQUISH_ASSIGN_OR_FAIL(*result.mutable_synthesize()->mutable_engine_files(),
+                        make(file.path(), genome));
+  const std::string& measured_beside = job.engine_files().ancestor();
+  if (measured_beside.empty()) return result;
+  constexpr absl::string_view kWhat = "the ancestor that is measured against";
+  SQUISH_ASSIGN_OR_FAIL(const Network network, FetchNetwork(attempt, measured_beside, kWhat));
+  SQUISH_ASSIGN_OR_FAIL(const std::string path, FetchFile(attempt, measured_beside, kWhat));
+  SQUISH_ASSIGN_OR_FAIL(*result.mutable_synthesize()->mutable_ancestor_files(),
+                        make(path, network.genome));
+  if (auto damaged = CheckStillWhole(path, measured_beside, kWhat)) {
+    return FailedAttempt(*std::move(damaged));
+  }
   return result;
 }
 

@@ -34,12 +34,19 @@ absl::StatusOr<v1::TrainerEvent::Ready> TrainerPool::Start() {
 }
 
 TrainerPool::Lease TrainerPool::Acquire(int threads) {
+  return Take([threads](const TrainerSlot& slot) { return slot.threads() == threads; });
+}
+
+TrainerPool::Lease TrainerPool::AcquireAny() {
+  return Take([](const TrainerSlot&) { return true; });
+}
+
+TrainerPool::Lease TrainerPool::Take(const std::function<bool(const TrainerSlot&)>& suits) {
   absl::MutexLock lock(&mutex_);
   mutex_.Await(absl::Condition(
       +[](std::vector<TrainerSlot*>* free) { return !free->empty(); }, &free_));
-  auto chosen = std::find_if(free_.begin(), free_.end(), [threads](const TrainerSlot* slot) {
-    return slot->threads() == threads;
-  });
+  auto chosen = std::find_if(free_.begin(), free_.end(),
+                             [&suits](const TrainerSlot* slot) { return suits(*slot); });
   if (chosen == free_.end()) chosen = free_.begin();
   TrainerSlot* const slot = *chosen;
   free_.erase(chosen);

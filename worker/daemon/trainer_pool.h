@@ -31,9 +31,14 @@ class TrainerPool {
   using Lease = std::unique_ptr<TrainerSlot, std::function<void(TrainerSlot*)>>;
   Lease Acquire(int threads);
 
+  // One with as many threads as it has, for little work: no trainer is started for it.
+  Lease AcquireAny();
+
   const TrainerCounters& counters() const { return counters_; }
 
  private:
+  // One that `suits`, if there is one. Waits while all are taken.
+  Lease Take(const std::function<bool(const TrainerSlot&)>& suits);
   void Release(TrainerSlot* slot);
 
   TrainerCounters counters_;

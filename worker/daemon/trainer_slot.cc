@@ -26,6 +26,8 @@ v1::TrainerEvent::EventCase Answering(v1::TrainerRequest::TaskCase task) {
       return v1::TrainerEvent::kEvaluated;
     case v1::TrainerRequest::kExportFiles:
       return v1::TrainerEvent::kExported;
+    case v1::TrainerRequest::kProbe:
+      return v1::TrainerEvent::kProbed;
     default:
       return v1::TrainerEvent::kDone;
   }

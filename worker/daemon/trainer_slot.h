@@ -58,7 +58,7 @@ class TrainerSlot {
   absl::StatusOr<v1::TrainerEvent::Ready> AwaitReady();
 
   // Has the trainer do the request's task with so many threads; the event that says what
-  // came of it: `done`, `evaluated` or `exported`, as the task is. The attempt is told
+  // came of it: `done`, `evaluated`, `exported` or `probed`, as the task is. The attempt is told
   // `share` times the trainer's progress. DEADLINE_EXCEEDED: the trainer hung. ABORTED: it
   // died. INVALID_ARGUMENT, RESOURCE_EXHAUSTED: it babbled. NOT_FOUND, PERMISSION_DENIED:
   // it cannot be started. CANCELLED: the attempt was. In all these cases it is replaced.

@@ -17,10 +17,11 @@ namespace squish {
 namespace {
 
 // What attempts make on its way: a network, its filters' strengths, predictions, folders of
-// checkpoints and of exported files.
+// files for engines, of checkpoints and of exported files.
 constexpr char kNetwork[] = ".safetensors";
 constexpr char kStrengths[] = ".strengths";
 constexpr char kPredictions[] = ".csv";
+constexpr char kEngineFiles[] = ".engine";
 constexpr char kCheckpoints[] = ".checkpoints";
 constexpr char kExport[] = ".export";
 
@@ -30,7 +31,8 @@ void RemoveLeftovers(const std::string& folder) {
   std::error_code error;
   std::vector<std::filesystem::path> leftovers;
   for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
-    for (const char* extension : {kNetwork, kStrengths, kPredictions, kCheckpoints, kExport}) {
+    for (const char* extension :
+         {kNetwork, kStrengths, kPredictions, kEngineFiles, kCheckpoints, kExport}) {
       if (entry.path().extension() == extension) leftovers.push_back(entry.path());
     }
   }
@@ -93,7 +95,8 @@ v1::AttemptResult WorkerExecutor::Run(Attempt& attempt) {
   const std::string output = JoinPath(work_folder_, absl::StrCat(next_file_.fetch_add(1)));
   switch (attempt.job().work_case()) {
     case v1::Job::kSynthesize:
-      return RunSynthesize(attempt, output + kNetwork);
+      return RunSynthesize(attempt, {output + kNetwork, output + kEngineFiles}, datasets_,
+                           trainers_, exporter_);
     case v1::Job::kTrain:
       return RunTrain(
           attempt,

@@ -27,23 +27,57 @@ constexpr int kMaximumBatch = 1024;
 // number alone, and would cost gigabytes.
 constexpr int kComparedBatch = 8;
 
+const auto& BatchesOf(const v1::ExporterRequest& request) {
+  return request.has_engine_files() ? request.engine_files().batches() : request.batches();
+}
+
 absl::Status CheckRequest(const v1::ExporterRequest& request) {
-  const std::pair<const char*, const std::string*> paths[] = {
-      {"network_path", &request.network_path()},
-      {"reference_path", &request.reference_path()},
-      {"output_folder", &request.output_folder()}};
+  std::vector<std::pair<const char*, const std::string*>> paths = {
+      {"network_path", &request.network_path()}, {"output_folder", &request.output_folder()}};
+  if (!request.has_engine_files()) paths.push_back({"reference_path", &request.reference_path()});
   for (const auto& [name, path] : paths) {
     if (path->empty()) {
       return absl::InvalidArgumentError(absl::StrCat("the request has no ", name));
     }
   }
-  for (const int batch : request.batches()) {
+  for (const int batch : BatchesOf(request)) {
     if (batch < 1 || batch > kMaximumBatch) {
       return absl::InvalidArgumentError(
           absl::StrCat("a batch of ", batch, " is not 1 to ", kMaximumBatch));
     }
   }
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> Serialise(const Network& network, int batch, int size) {
+  SQUISH_ASSIGN_OR_RETURN(const onnx::ModelProto model,
+                          ToOnnx(network, {.input_size = size, .batch = batch}));
+  return model.SerializeAsString();
+}
+
+// Writes what `file` is about, and tells it so.
+absl::Status Write(const std::string& bytes, const std::string& folder, v1::ExportedFile& file) {
+  SQUISH_RETURN_IF_ERROR(WriteFileDurably(JoinPath(folder, file.name()), bytes));
+  file.set_artifact(Sha256Hex(bytes));
+  file.set_bytes(static_cast<int64_t>(bytes.size()));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<v1::ExporterEvent::Done> MakeEngineFiles(const Network& network,
+                                                        const v1::ExporterRequest& request,
+                                                        const FractionReporter& report) {
+  const v1::EngineFilesOrder& order = request.engine_files();
+  const std::set<int> batches(order.batches().begin(), order.batches().end());
+  v1::ExporterEvent::Done done;
+  for (const int batch : batches) {
+    SQUISH_ASSIGN_OR_RETURN(const std::string bytes,
+                            Serialise(network, batch, order.input_size()));
+    v1::ExportedFile& file = *done.add_files();
+    file.set_name(OnnxFileName(batch));
+    SQUISH_RETURN_IF_ERROR(Write(bytes, request.output_folder(), file));
+    report(static_cast<double>(done.files_size()) / static_cast<double>(batches.size()));
+  }
+  return done;
 }
 
 class Exporter {
@@ -57,7 +91,7 @@ class Exporter {
     file.set_checked_with(OpenCvName());
     std::string bytes;
     for (const ReferenceOutputs& expected : reference_) {
-      SQUISH_ASSIGN_OR_RETURN(const std::string model, Serialise(batch, expected.size));
+      SQUISH_ASSIGN_OR_RETURN(const std::string model, Serialise(network_, batch, expected.size));
       absl::StatusOr<double> difference = Compare(model, batch, expected);
       if (!difference.ok()) return Annotate(difference.status(), file.name());
       if (expected.size == network_.preprocessing.input_size()) {
@@ -67,19 +101,11 @@ class Exporter {
       if (expected.size == kSecondReferenceSize) file.set_difference_at_100(*difference);
     }
     SQUISH_RETURN_IF_ERROR(CheckDifferences(file, network_.preprocessing.input_size()));
-    SQUISH_RETURN_IF_ERROR(WriteFileDurably(JoinPath(folder, file.name()), bytes));
-    file.set_artifact(Sha256Hex(bytes));
-    file.set_bytes(static_cast<int64_t>(bytes.size()));
+    SQUISH_RETURN_IF_ERROR(Write(bytes, folder, file));
     return file;
   }
 
  private:
-  absl::StatusOr<std::string> Serialise(int batch, int size) const {
-    SQUISH_ASSIGN_OR_RETURN(const onnx::ModelProto model,
-                            ToOnnx(network_, {.input_size = size, .batch = batch}));
-    return model.SerializeAsString();
-  }
-
   static absl::StatusOr<double> Compare(const std::string& model, int batch,
                                         const ReferenceOutputs& expected) {
     SQUISH_ASSIGN_OR_RETURN(OpenCvNetwork opencv, OpenCvNetwork::FromOnnx(model));
@@ -107,6 +133,7 @@ absl::StatusOr<v1::ExporterEvent::Done> Export(const v1::ExporterRequest& reques
   SQUISH_ASSIGN_OR_RETURN(const std::string file, ReadFile(request.network_path()));
   absl::StatusOr<Network> network = Network::FromSafetensors(file);
   if (!network.ok()) return Annotate(network.status(), request.network_path());
+  if (request.has_engine_files()) return MakeEngineFiles(*network, request, report);
   SQUISH_ASSIGN_OR_RETURN(const std::string reference_file, ReadFile(request.reference_path()));
   absl::StatusOr<std::vector<ReferenceOutputs>> reference =
       ReferenceFromSafetensors(reference_file, *network);

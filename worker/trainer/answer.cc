@@ -13,6 +13,7 @@
 #include "common/weights/strengths.h"
 #include "google/protobuf/util/json_util.h"
 #include "worker/trainer/export.h"
+#include "worker/trainer/probe.h"
 #include "worker/trainer/split_evaluation.h"
 
 namespace squish {
@@ -36,6 +37,7 @@ absl::Status CheckPaths(const v1::TrainerRequest& request) {
       {"dataset_cache_path", &request.dataset_cache_path()},
       {"output_path", &request.output_path()}};
   if (request.has_export_files()) paths.push_back({"reference_path", &request.reference_path()});
+  if (request.has_probe()) paths.push_back({"pictures_path", &request.pictures_path()});
   if (request.job().strength_images() > 0) {
     paths.push_back({"strengths_path", &request.strengths_path()});
   }
@@ -115,6 +117,17 @@ absl::StatusOr<v1::TrainerEvent> AnswerExport(const Work& work) {
   return event;
 }
 
+absl::StatusOr<v1::TrainerEvent> AnswerProbe(const Work& work) {
+  SQUISH_ASSIGN_OR_RETURN(const Probe probe,
+                          RunProbe(work.request.probe(), work.network, *work.data));
+  SQUISH_RETURN_IF_ERROR(WriteFileDurably(work.request.pictures_path(), probe.pictures));
+  SQUISH_RETURN_IF_ERROR(WriteFileDurably(work.request.output_path(), probe.outputs));
+  v1::TrainerEvent event;
+  event.mutable_probed()->set_probe_pictures(Sha256Hex(probe.pictures));
+  event.mutable_probed()->set_probe_outputs(Sha256Hex(probe.outputs));
+  return event;
+}
+
 }  // namespace
 
 absl::StatusOr<v1::TrainerEvent> Answer(const v1::TrainerRequest& request, Clock& clock,
@@ -129,6 +142,7 @@ absl::StatusOr<v1::TrainerEvent> Answer(const v1::TrainerRequest& request, Clock
   Work work{request, std::move(network), std::move(data), clock, report, hooks, start};
   if (request.has_evaluate()) return AnswerEvaluation(work);
   if (request.has_export_files()) return AnswerExport(work);
+  if (request.has_probe()) return AnswerProbe(work);
   return AnswerTraining(std::move(work));
 }
 

@@ -26,9 +26,11 @@ using CacheOpener =
 //                 to checkpoint_path on the way, and `hooks` are told
 //   evaluate      the predictions go to output_path                              evaluated
 //   export_files  TorchScript goes to output_path, the reference to its path     exported
+//   probe         pictures go to their path, the network's outputs for them to   probed
+//                 output_path
 //
 // Files are written durably before they are named. The errors of RunTraining,
-// RunEvaluation and RunExport, of reading networks and caches, and of the file system,
+// RunEvaluation, RunExport and RunProbe, of reading networks and caches, and of the file system,
 // each one sentence for people.
 absl::StatusOr<v1::TrainerEvent> Answer(const v1::TrainerRequest& request, Clock& clock,
                                         const CacheOpener& open_cache,

@@ -76,6 +76,44 @@ class ExporterTest : public testing::Test {
   const std::string folder_;
 };
 
+TEST_F(ExporterTest, FilesForEnginesAreOfTheOrdersBatchesAndSizeAlone) {
+  const Network network = Example();
+  Put(network, {});
+  v1::ExporterRequest request = Request({3});
+  request.clear_reference_path();
+  request.mutable_engine_files()->set_input_size(48);
+  for (const int batch : {8, 2, 8}) request.mutable_engine_files()->add_batches(batch);
+  const auto done = Run(request);
+  ASSERT_TRUE(done.ok()) << done.status();
+  ASSERT_EQ(done->files_size(), 2);
+  const ReferenceOutputs expected = TorchReference(network, 48, 8, 1);
+  for (const int place : {0, 1}) {
+    const v1::ExportedFile& file = done->files(place);
+    EXPECT_EQ(file.name(), place == 0 ? "model-batch-2.onnx" : "model-batch-8.onnx");
+    const auto bytes = ReadFile(JoinPath(Path("out"), file.name()));
+    ASSERT_TRUE(bytes.ok()) << bytes.status();
+    EXPECT_EQ(file.artifact(), Sha256Hex(*bytes));
+    EXPECT_EQ(file.bytes(), static_cast<int64_t>(bytes->size()));
+    EXPECT_EQ(file.checked_with(), "");
+    auto opencv = OpenCvNetwork::FromOnnx(*bytes);
+    ASSERT_TRUE(opencv.ok()) << opencv.status();
+    const auto outputs = opencv->Run(expected.pictures, place == 0 ? 2 : 8);
+    ASSERT_TRUE(outputs.ok()) << outputs.status();
+    EXPECT_LE(LargestDifference(*outputs, expected.logits.values), kMaximumDifference);
+  }
+}
+
+TEST_F(ExporterTest, AnOrderForEnginesThatCannotBeIsRefused) {
+  Put(Example(), {});
+  v1::ExporterRequest request = Request();
+  request.mutable_engine_files()->set_input_size(48);
+  request.mutable_engine_files()->add_batches(0);
+  ExpectRefused(request, absl::StatusCode::kInvalidArgument, "a batch of 0");
+  request.mutable_engine_files()->set_batches(0, 1);
+  request.mutable_engine_files()->set_input_size(0);
+  ExpectRefused(request, absl::StatusCode::kInvalidArgument, "");
+}
+
 TEST_F(ExporterTest, EveryFileIsWrittenDescribedAndWithinTheBound) {
   const Network network = Example();
   Put(network, Reference(network));

@@ -4,7 +4,9 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/file.h"
 #include "coordinator/evolution/plan.h"
+#include "coordinator/population/sqlite.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/unit/service/coordinator_fixture.h"
@@ -58,6 +60,26 @@ class EvolutionTest : public CoordinatorFixture {
       finished = plan.closing->finished;
     }
     EXPECT_EQ(summary.SerializeAsString(), stored.summary.SerializeAsString());
+  }
+  // Makes the syntheses that are stored those of a program that knew of no engine files.
+  void ForgetOrders() {
+    coordinator_.reset();
+    population_.reset();
+    {
+      const auto database = Database::Open(JoinPath(folder_, "population.db"));
+      ASSERT_TRUE(database.ok()) << database.status();
+      Query query = (*database)->Prepare("SELECT id, work FROM jobs WHERE kind = 'SYNTHESIZE'");
+      ASSERT_TRUE(query.Step().value());
+      const int64_t id = query.Integer(0);
+      v1::Job job;
+      ASSERT_TRUE(job.ParseFromString(std::string(query.Text(1))));
+      ASSERT_TRUE(job.synthesize().has_engine_files());
+      job.mutable_synthesize()->clear_engine_files();
+      ASSERT_FALSE(query.Step().value()) << "there is one";
+      const std::string work = job.SerializeAsString();
+      ASSERT_TRUE((*database)->Run("UPDATE jobs SET work = ?2 WHERE id = ?1", id, Blob{work}).ok());
+    }
+    Restart();
   }
   int undisturbed_steps_ = 0;
 };
@@ -320,6 +342,28 @@ TEST_F(EvolutionTest, KnownMeasurementsAreNotMadeAgain) {
 }
 
 // Everybody on a second board with batch 2, champions with batch 16 too.
+TEST_F(EvolutionTest, WithoutEngineFilesAsAnEarlierProgramBeganItEndsInTheSamePopulation) {
+  const std::string calm = UndisturbedOutcome();
+  StartOver();
+  FakeRunner worker = FakeWorker("worker-1"), agent = FakeAgent("agent-1");
+  const std::string id = Submit(SmallSpec())->id();
+  v1::SynchronizeRequest request = FakeWorker("pinner").Request();
+  request.set_draining(true);  // It gets no work.
+  *request.add_datasets() = ReadyReport(Get(id).spec().dataset());
+  ASSERT_TRUE(Call(request).has_value());
+  ForgetOrders();
+  RunToEnd(id, {&worker, &agent});
+  ASSERT_EQ(Get(id).state(), v1::Experiment::SUCCEEDED);
+  EXPECT_EQ(Outcome(id), calm);
+  for (int generation = 0; generation < 3; ++generation) {
+    const StoredExperiment stored = *population_->FindExperiment(id);
+    for (const v1::AttemptResult& fact : *population_->ResultFacts(stored.row, generation)) {
+      EXPECT_FALSE(fact.synthesize().has_engine_files());
+    }
+  }
+  ExpectReplayGivesTheStoredSummary(id);
+}
+
 TEST_F(EvolutionTest, EveryBoardThatIsNamedMeasuresAndTheRestWaitForIt) {
   v1::ExperimentSpec spec = SmallSpec();
   v1::MeasurementSpec& measurement = *spec.mutable_measurement();

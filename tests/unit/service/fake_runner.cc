@@ -14,10 +14,25 @@ double Fraction(const std::string& text) {
          4294967296.0;
 }
 
-// The job without what differs between experiments of one spec.
+// The job without what differs between experiments of one spec, and without engine files, of
+// which no result but themselves follows.
 std::string Essence(v1::Job job) {
   job.clear_experiment();
+  if (job.has_synthesize()) job.mutable_synthesize()->clear_engine_files();
   return job.SerializeAsString();
+}
+
+v1::EngineFiles MakeEngineFiles(const v1::EngineFilesOrder& order, const std::string& network,
+                                BlobStore& artifacts) {
+  v1::EngineFiles files;
+  for (const int batch : order.batches()) {
+    v1::EngineFiles::Onnx& onnx = *files.add_onnx();
+    onnx.set_batch(batch);
+    onnx.set_artifact(*artifacts.Put(absl::StrCat("onnx ", batch, network)));
+  }
+  files.set_probe_pictures(*artifacts.Put(absl::StrCat("pictures ", order.input_size())));
+  files.set_probe_outputs(*artifacts.Put(absl::StrCat("outputs", network)));
+  return files;
 }
 
 void AnswerSynthesis(const v1::Job& job, BlobStore& artifacts, v1::SynthesizeResult& result) {
@@ -29,6 +44,13 @@ void AnswerSynthesis(const v1::Job& job, BlobStore& artifacts, v1::SynthesizeRes
   result.set_parameters(700'000 >> job.key().generation());
   result.set_macs(100 * result.parameters());
   result.set_bytes(4 * result.parameters());
+  const v1::SynthesizeJob& work = job.synthesize();
+  if (!work.has_engine_files()) return;
+  *result.mutable_engine_files() =
+      MakeEngineFiles(work.engine_files(), result.artifact(), artifacts);
+  if (work.engine_files().ancestor().empty()) return;
+  *result.mutable_ancestor_files() =
+      MakeEngineFiles(work.engine_files(), work.engine_files().ancestor(), artifacts);
 }
 
 void AnswerTraining(const v1::Job& job, BlobStore& artifacts, v1::TrainResult& result) {

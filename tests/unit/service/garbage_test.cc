@@ -79,13 +79,53 @@ TEST_F(GarbageTest, GoesAfterEveryStepAndTheEvolutionIsTheSame) {
   }
 }
 
+TEST_F(GarbageTest, EngineFilesStayAsLongAsAMeasurementMayWantThem) {
+  v1::ExperimentSpec spec = Spec();
+  spec.mutable_retention()->set_everything(true);
+  spec.mutable_measurement()->add_beside()->set_batch(16);
+  spec.mutable_measurement()->mutable_beside(0)->set_champions(true);
+  FakeRunner worker = FakeWorker("worker-1"), agent = FakeAgent("agent-1");
+  const std::string id = Submit(spec)->id();
+  GarbageCollector collector(&artifacts(), absl::ZeroDuration());
+  int64_t removed = 0;
+  int measured = 0;
+  const auto expect_there = [&](const v1::EngineFiles& files) {
+    EXPECT_EQ(files.onnx_size(), 2);
+    for (const auto& onnx : files.onnx()) EXPECT_TRUE(artifacts().Contains(onnx.artifact()));
+    EXPECT_TRUE(artifacts().Contains(files.probe_pictures()));
+    EXPECT_TRUE(artifacts().Contains(files.probe_outputs()));
+  };
+  for (int step = 0; step < 400 && !HasEnded(Get(id).state()); ++step) {
+    Step(step % 2 == 0 ? worker : agent);
+    removed += Removed(collector, later_);
+    for (const auto& [attempt, job] : agent.attempts) {
+      expect_there(job.measure().candidate_files());
+      expect_there(job.measure().ancestor_files());
+      ++measured;
+    }
+  }
+  ASSERT_EQ(Get(id).state(), v1::Experiment::SUCCEEDED);
+  EXPECT_GT(measured, 10);
+  EXPECT_GT(removed, 10) << "of who is no champion";
+  Removed(collector, later_);
+  const StoredExperiment stored = *population_->FindExperiment(id);
+  for (const v1::AttemptResult& fact : *population_->ResultFacts(stored.row, 0)) {
+    if (!fact.has_synthesize()) continue;
+    EXPECT_FALSE(artifacts().Contains(fact.synthesize().engine_files().probe_outputs()));
+    EXPECT_TRUE(artifacts().Contains(fact.synthesize().artifact())) << "the network stays";
+  }
+}
+
 TEST_F(GarbageTest, StaysWhileEverythingIsKept) {
   v1::ExperimentSpec spec = Spec();
   spec.mutable_retention()->set_everything(true);
   FakeRunner worker = FakeWorker("worker-1"), agent = FakeAgent("agent-1");
-  RunToEnd(Submit(spec)->id(), {&worker, &agent});
+  const std::string id = Submit(spec)->id();
+  RunToEnd(id, {&worker, &agent});
+  // All but what engines were given, which is two files of each and their one probe.
   GarbageCollector collector(&artifacts(), absl::ZeroDuration());
-  EXPECT_EQ(Removed(collector, later_), 0);
+  const int64_t born = static_cast<int64_t>(Individuals(id).size());
+  EXPECT_EQ(Removed(collector, later_), 2 * born + 1);
 }
 
 TEST_F(GarbageTest, StaysForATerm) {

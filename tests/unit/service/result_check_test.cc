@@ -218,6 +218,69 @@ TEST_F(ResultCheckTest, StrengthsThatNobodyWantsAreAFailure) {
             "");
 }
 
+class EngineFilesCheckTest : public ResultCheckTest {
+ protected:
+  EngineFilesCheckTest() {
+    for (const int batch : {1, 8}) Order().add_batches(batch);
+  }
+  v1::EngineFilesOrder& Order() { return *job_.mutable_synthesize()->mutable_engine_files(); }
+  std::string Error(const std::function<void(v1::SynthesizeResult&)>& change) {
+    return Judge(job_, [&](auto& r) { change(*r.mutable_synthesize()); }).error;
+  }
+  v1::Job job_;
+};
+
+TEST_F(EngineFilesCheckTest, ThoseThatWereOrderedMustHaveBeenUploaded) {
+  EXPECT_EQ(Error([](auto&) {}), "");
+  const std::string absent = Sha256Hex("x");
+  EXPECT_THAT(Error([](auto& r) { r.clear_engine_files(); }), HasSubstr("lacks engine files"));
+  EXPECT_THAT(Error([&](auto& r) {
+                r.mutable_engine_files()->mutable_onnx(1)->set_artifact(absent);
+              }),
+              HasSubstr("ONNX file " + absent + " was not uploaded"));
+  EXPECT_THAT(Error([](auto& r) { r.mutable_engine_files()->mutable_onnx(0)->clear_artifact(); }),
+              HasSubstr("ONNX file is no SHA-256"));
+  EXPECT_THAT(Error([&](auto& r) { r.mutable_engine_files()->set_probe_pictures(absent); }),
+              HasSubstr("probe_pictures"));
+  EXPECT_THAT(Error([](auto& r) { r.mutable_engine_files()->set_probe_outputs("../x"); }),
+              HasSubstr("probe_outputs is no SHA-256"));
+}
+
+TEST_F(EngineFilesCheckTest, BatchesAreThoseThatWereOrdered) {
+  EXPECT_THAT(Error([](auto& r) { r.mutable_engine_files()->mutable_onnx()->RemoveLast(); }),
+              HasSubstr("no ONNX file for a batch of 8"));
+  EXPECT_THAT(Error([](auto& r) { r.mutable_engine_files()->mutable_onnx(0)->set_batch(2); }),
+              HasSubstr("for a batch of 2 that was not ordered"));
+  EXPECT_THAT(Error([](auto& r) { r.mutable_engine_files()->mutable_onnx(1)->set_batch(1); }),
+              HasSubstr("or have it twice"));
+}
+
+TEST_F(EngineFilesCheckTest, ThoseThatNobodyOrderedAreAFailure) {
+  const v1::EngineFiles files =
+      GoodAnswer(job_, agent_.info, *artifacts_).synthesize().engine_files();
+  EXPECT_THAT(Error([&](auto& r) { *r.mutable_ancestor_files() = files; }),
+              HasSubstr("engine files of the ancestor, which nobody ordered"));
+  job_.mutable_synthesize()->clear_engine_files();
+  EXPECT_EQ(Error([](auto&) {}), "");
+  EXPECT_THAT(Error([&](auto& r) { *r.mutable_engine_files() = files; }),
+              HasSubstr("engine files, which nobody ordered"));
+}
+
+TEST_F(EngineFilesCheckTest, ThoseOfABranchsAncestorAreAskedForToo) {
+  Order().set_ancestor(*artifacts_->Put("the first ancestor"));
+  EXPECT_EQ(Error([](auto&) {}), "");
+  EXPECT_THAT(Error([](auto& r) { r.clear_ancestor_files(); }),
+              HasSubstr("lacks engine files of the ancestor"));
+}
+
+TEST_F(EngineFilesCheckTest, OthersAreTheSameSynthesis) {
+  const std::string digest = Judge(job_, [](auto&) {}).digest;
+  EXPECT_EQ(digest, Judge(job_, [this](auto& r) {
+                      r.mutable_synthesize()->mutable_engine_files()->set_probe_outputs(
+                          *artifacts_->Put("of another processor"));
+                    }).digest);
+}
+
 TEST_F(ResultCheckTest, OtherStrengthsAreAnotherTraining) {
   train_.mutable_train()->set_strength_images(8);
   const std::string digest = Judge(train_, [](auto&) {}).digest;

@@ -271,7 +271,25 @@ TEST_F(SynchronizeTest, UnusableSummaryPinsNothing) {
   EXPECT_TRUE(try_with([](auto&) {}));
 }
 
+TEST_F(SynchronizeTest, SynthesisWithEngineFilesGoesOnlyToWorkersWithThePinnedFingerprint) {
+  const std::string id = SubmitAndPin();
+  FakeRunner other = FakeWorker("other");
+  other.keep_datasets = true;
+  other.datasets = {ReadyReport(Get(id).spec().dataset())};
+  other.datasets[0].mutable_summary()->set_fingerprint(Sha256Hex("other pictures"));
+  Exchange(other);
+  EXPECT_TRUE(other.attempts.empty());
+  EXPECT_EQ(Get(id).state(), v1::Experiment::WAITING_FOR_WORKER);
+  EXPECT_THAT(Get(id).reason(), HasSubstr("no connected worker has the data set"));
+  FakeRunner right = FakeWorker("right");
+  right.datasets = {ReadyReport(Get(id).spec().dataset())};
+  Exchange(right);
+  ASSERT_EQ(right.attempts.size(), 1u);
+  EXPECT_TRUE(right.attempts.begin()->second.synthesize().has_engine_files());
+}
+
 TEST_F(SynchronizeTest, TrainingGoesOnlyToWorkersWithThePinnedFingerprint) {
+  spec_.mutable_measurement()->set_fitness(v1::MeasurementSpec::ESTIMATED);
   const std::string id = SubmitAndPin();
   FakeRunner other = FakeWorker("other");
   other.keep_datasets = true;

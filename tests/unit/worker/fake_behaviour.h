@@ -1,6 +1,6 @@
 // What fake children do, told by what they are asked: a trainer by its job's seed, or by the
-// threads of an evaluation, or by the first batch of an export; an exporter by the second
-// batch; a decoder by its data set's name.
+// threads of an evaluation, or by the first batch of an export or of an order of engine files;
+// an exporter by the second batch; a decoder by its data set's name.
 #ifndef SQUISH_TESTS_UNIT_WORKER_FAKE_BEHAVIOUR_H_
 #define SQUISH_TESTS_UNIT_WORKER_FAKE_BEHAVIOUR_H_
 

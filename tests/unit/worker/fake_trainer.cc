@@ -13,10 +13,12 @@
 #include <iostream>
 #include <limits>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/base/file.h"
 #include "common/base/sha256.h"
+#include "common/export/probe.h"
 #include "common/genome/ancestors.h"
 #include "common/weights/network.h"
 #include "common/weights/strengths.h"
@@ -173,9 +175,30 @@ v1::ExportedFile Export(const v1::TrainerRequest& request, uint64_t behaviour) {
   return file;
 }
 
+v1::EngineFiles Probe(const v1::TrainerRequest& request, uint64_t behaviour) {
+  const auto network = Network::FromSafetensors(*ReadFile(request.network_path()));
+  if (!network.ok()) std::abort();
+  const int64_t side = request.probe().input_size() + (behaviour == kLieGarbageFile ? 1 : 0);
+  const int64_t classes = network->genome.classes();
+  const auto filled = [](std::vector<int64_t> shape) {
+    size_t count = 1;
+    for (const int64_t length : shape) count *= static_cast<size_t>(length);
+    return Tensor{std::move(shape), std::vector<float>(count, 0.5f)};
+  };
+  const std::string pictures = ProbePicturesToSafetensors(filled({kProbePictures, 3, side, side}));
+  const std::string outputs = ProbeOutputsToSafetensors(filled({kProbePictures, classes}));
+  v1::EngineFiles files;
+  files.set_probe_pictures(Write(request.pictures_path(), pictures));
+  files.set_probe_outputs(behaviour == kLieNoFile ? Sha256Hex(outputs)
+                                                  : Write(request.output_path(), outputs));
+  if (behaviour == kLieArtifact) files.set_probe_outputs(Sha256Hex("another"));
+  return files;
+}
+
 uint64_t BehaviourOf(const v1::TrainerRequest& request) {
   if (request.has_evaluate()) return request.evaluate().threads();
   if (request.has_export_files()) return request.export_files().batches(0);
+  if (request.has_probe()) return request.probe().batches(0);
   return request.job().seed();
 }
 
@@ -240,6 +263,10 @@ void Answer(const v1::TrainerRequest& request) {
   }
   if (request.has_export_files()) {
     *event.mutable_exported() = Export(request, behaviour);
+    return Say(event);
+  }
+  if (request.has_probe()) {
+    *event.mutable_probed() = Probe(request, behaviour);
     return Say(event);
   }
   v1::TrainResult& result = *event.mutable_done();

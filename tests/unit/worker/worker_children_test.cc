@@ -8,6 +8,7 @@
 #include "absl/strings/str_split.h"
 #include "common/base/clock.h"
 #include "common/base/sha256.h"
+#include "common/export/probe.h"
 #include "common/genome/ancestors.h"
 #include "common/weights/network.h"
 #include "gmock/gmock.h"
@@ -119,6 +120,42 @@ TEST_F(WorkerChildrenTest, EvaluateWithAnyNumberOfThreadsGivesALineForEachPictur
       EXPECT_EQ(std::count(csv->begin(), csv->end(), '\n'), images + 1);
     }
   }
+}
+
+TEST_F(WorkerChildrenTest, WhatEnginesAreGivenIsTheSameEachTime) {
+  v1::Job job;
+  job.mutable_key()->set_kind(v1::JobKey::SYNTHESIZE);
+  v1::SynthesizeJob& synthesize = *job.mutable_synthesize();
+  synthesize.set_seed(3);
+  synthesize.mutable_ancestor()->mutable_squeezenet_v1_1()->set_width(0.2);
+  *synthesize.mutable_class_names() = summary_->class_names();
+  synthesize.set_macs_input_size(48);
+  synthesize.mutable_preprocessing()->set_input_size(kSide);
+  synthesize.mutable_preprocessing()->set_resize(v1::SQUASH);
+  *synthesize.mutable_preprocessing()->mutable_mean() = summary_->mean();
+  *synthesize.mutable_preprocessing()->mutable_std() = summary_->std();
+  v1::EngineFilesOrder& order = *synthesize.mutable_engine_files();
+  order.set_input_size(48);
+  for (const int batch : {1, 16}) order.add_batches(batch);
+  *order.mutable_dataset() = Shapes();
+  order.set_dataset_fingerprint(summary_->fingerprint());
+  const v1::AttemptResult first = Run(job), second = Run(job);
+  ASSERT_TRUE(first.has_synthesize()) << first.DebugString();
+  EXPECT_EQ(first.SerializeAsString(), second.SerializeAsString());
+
+  const auto read = [](const std::string& digest) {
+    return ReadFile(JoinPath(Artifacts(), digest)).value_or("");
+  };
+  const v1::EngineFiles& files = first.synthesize().engine_files();
+  ASSERT_EQ(files.onnx_size(), 2);
+  for (const v1::EngineFiles::Onnx& onnx : files.onnx()) {
+    EXPECT_GT(static_cast<int64_t>(read(onnx.artifact()).size()), first.synthesize().bytes());
+  }
+  const auto network = Network::FromSafetensors(read(first.synthesize().artifact()));
+  ASSERT_TRUE(network.ok()) << network.status();
+  const auto probe = ProbeFromSafetensors(read(files.probe_pictures()),
+                                          read(files.probe_outputs()), 48, network->genome);
+  EXPECT_TRUE(probe.ok()) << probe.status();
 }
 
 TEST_F(WorkerChildrenTest, ExportsAreTheSameFilesEachTime) {

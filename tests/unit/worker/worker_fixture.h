@@ -136,6 +136,18 @@ class WorkerFixture : public testing::Test {
     return job;
   }
 
+  // The ancestor with what engines are given beside it.
+  v1::Job OrderingJob(uint64_t trainer, uint64_t exporter) const {
+    v1::Job job = AncestorJob();
+    v1::EngineFilesOrder& order = *job.mutable_synthesize()->mutable_engine_files();
+    order.set_input_size(24);
+    order.add_batches(static_cast<int>(trainer));
+    order.add_batches(static_cast<int>(exporter));
+    *order.mutable_dataset() = Pictures();
+    order.set_dataset_fingerprint(Fingerprint());
+    return job;
+  }
+
   WorkerOptions Options() const {
     WorkerOptions options;
     options.state_folder = Path("state");
@@ -164,7 +176,7 @@ class WorkerFixture : public testing::Test {
     for (const auto& entry : std::filesystem::directory_iterator(Path("state/work"))) {
       const auto extension = entry.path().extension();
       files += extension == ".safetensors" || extension == ".strengths" || extension == ".csv" ||
-               extension == ".checkpoints" || extension == ".export";
+               extension == ".checkpoints" || extension == ".export" || extension == ".engine";
     }
     return files;
   }
