@@ -22,7 +22,9 @@ absl::Status CheckRange(absl::string_view name, double value, double least, doub
 
 absl::Status CheckCelsius(double celsius) { return CheckRange("a temperature", celsius, -40, 200); }
 
-absl::Status CheckParts(int count) { return CheckRange("a count of parts", count, 0, kMaximumParts); }
+absl::Status CheckParts(int count) {
+  return CheckRange("a count of parts", count, 0, kMaximumParts);
+}
 
 absl::Status CheckTexts(std::initializer_list<absl::string_view> texts) {
   for (const absl::string_view text : texts) {

@@ -105,7 +105,8 @@ std::vector<std::string> BoardJudge::BrokenRules() const {
   }
   broken.insert(broken.end(), alarms_.begin(), alarms_.end());
   if (throttle_events_ > 0) {
-    broken.push_back(absl::StrFormat("the processor throttled %d times for its heat", throttle_events_));
+    broken.push_back(
+        absl::StrFormat("the processor throttled %d times for its heat", throttle_events_));
   }
   return broken;
 }

@@ -62,7 +62,8 @@ v1::BoardInfo ReadSoftware(const std::string& root) {
   info.set_cuda(cuda.empty() ? ParseCudaJson(files.Read("/usr/local/cuda/version.json", 1 << 16))
                              : std::move(cuda));
   info.set_tensorrt(packages.tensorrt);
-  const std::optional<int64_t> memory = ParseMemory(files.Read("/proc/meminfo", 1 << 16), "MemTotal");
+  const std::optional<int64_t> memory =
+      ParseMemory(files.Read("/proc/meminfo", 1 << 16), "MemTotal");
   if (memory.value_or(0) > 0) info.set_memory_bytes(*memory);
   return info;
 }
@@ -130,7 +131,8 @@ void Telemetry::FindZones() {
     }
     for (const std::string& name : files_.Names(folder)) {
       absl::string_view point = name;
-      if (!absl::StartsWith(point, "trip_point_") || !absl::ConsumeSuffix(&point, "_type")) continue;
+      if (!absl::StartsWith(point, "trip_point_")) continue;
+      if (!absl::ConsumeSuffix(&point, "_type")) continue;
       if (!IsAlarmType(ParseText(files_.Read(absl::StrCat(folder, "/", name))))) continue;
       const std::optional<double> celsius =
           ParseCelsius(files_.Read(absl::StrCat(folder, "/", point, "_temp")));
@@ -255,7 +257,8 @@ v1::BoardSample Telemetry::Sample() const {
     told.set_level(level);
   }
   if (!throttle_count_.empty()) {
-    const std::optional<int64_t> count = ParseInteger(ReadSystemFile(throttle_count_), 0, INT64_MAX);
+    const std::optional<int64_t> count =
+        ParseInteger(ReadSystemFile(throttle_count_), 0, INT64_MAX);
     if (count.has_value()) sample.set_throttle_events(*count);
   }
   return sample;

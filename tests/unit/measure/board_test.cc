@@ -74,9 +74,11 @@ TEST(BoardJudgeTest, ClockThatRisesHasNotFallen) {
 }
 
 TEST(BoardJudgeTest, GpuThatRestsHasNoClockUnlessItIsFixed) {
-  EXPECT_THAT(Judge({}, At(1734, 998.4, 0), {At(1734, 998.4, 0.5), At(1734, 76.8, 0.02)}), IsEmpty())
+  EXPECT_THAT(Judge({}, At(1734, 998.4, 0), {At(1734, 998.4, 0.5), At(1734, 76.8, 0.02)}),
+              IsEmpty())
       << "an engine that computes on the processor";
-  EXPECT_THAT(Judge({}, At(1734, 76.8, 0), {At(1734, 998.4, 0.5), At(1734, 614.4, 0.5)}), SizeIs(1));
+  EXPECT_THAT(Judge({}, At(1734, 76.8, 0), {At(1734, 998.4, 0.5), At(1734, 614.4, 0.5)}),
+              SizeIs(1));
   EXPECT_THAT(Judge(Fixed(), At(1734, 998.4, 0), {At(1734, 76.8, 0)}), SizeIs(1));
 }
 

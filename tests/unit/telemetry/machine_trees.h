@@ -124,8 +124,8 @@ inline Tree Tx1OnL4t32() {
   return tree;
 }
 
-// The same on L4T 28.2 (kernel 4.4), which came with JetPack 3.2: other names, no package of L4T, clocks
-// that governors choose.
+// The same on L4T 28.2 (kernel 4.4), which came with JetPack 3.2: other names, no package of
+// L4T, clocks that governors choose.
 inline Tree Tx1OnL4t28() {
   const std::string ina = "/sys/bus/i2c/drivers/ina3221x/1-0040/iio:device0/";
   const std::string gpu = "/sys/devices/57000000.gpu/devfreq/57000000.gpu/";

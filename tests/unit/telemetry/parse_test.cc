@@ -12,7 +12,7 @@ namespace {
 TEST(ParseIntegerTest, TakesANumberInItsRangeAndNothingElse) {
   EXPECT_EQ(ParseInteger("42\n", 0, 100), 42);
   EXPECT_EQ(ParseInteger("-7", -10, 0), -7);
-  for (const std::string nonsense :
+  for (const std::string& nonsense :
        {std::string(""), std::string("\n"), std::string("101"), std::string("-1"),
         std::string("4 2"), std::string("42 kHz"), std::string("0x10"), std::string("1e2"),
         std::string("<unsupported>"), std::string("99999999999999999999999"),

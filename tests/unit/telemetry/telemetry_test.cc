@@ -216,7 +216,7 @@ INSTANTIATE_TEST_SUITE_P(
         Nonsense{"huge", [](auto& path) { WriteContent(path, "9223372036854775808\n"); }},
         Nonsense{"endless_digits", [](auto& path) { WriteContent(path, std::string(5000, '9')); }},
         Nonsense{"binary",
-                 [](auto& path) { WriteContent(path, std::string("\x7f" "ELF\x00\xff\xfe\n", 8)); }},
+                 [](auto& path) { WriteContent(path, std::string("\x7f" "ELF\0\xff\xfe\n", 8)); }},
         Nonsense{"folder", [](auto& path) { ASSERT_EQ(::mkdir(path.c_str(), 0755), 0); }},
         Nonsense{"fifo", [](auto& path) { ASSERT_EQ(::mkfifo(path.c_str(), 0644), 0); }},
         Nonsense{"endless_device",
@@ -226,7 +226,8 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& info) { return std::string(info.param.name); });
 
 TEST(ReadSystemFileTest, FileThatIsTooLargeIsNotRead) {
-  const MachineTree machine({{"/small", std::string(4096, 'x')}, {"/large", std::string(4097, 'x')}});
+  const MachineTree machine(
+      {{"/small", std::string(4096, 'x')}, {"/large", std::string(4097, 'x')}});
   EXPECT_EQ(ReadSystemFile(machine.Path("/small")).size(), 4096u);
   EXPECT_EQ(ReadSystemFile(machine.Path("/large")), "");
 }
