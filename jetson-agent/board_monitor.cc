@@ -55,12 +55,12 @@ bool BoardMonitor::CoolDown(absl::Duration left, const std::function<void(std::s
   while (left - (clock_.Steady() - start) > needed && keep_on()) {
     const v1::BoardSample sample = telemetry_->Sample();
     const std::optional<double> hottest = HottestCelsius(sample);
-    const bool cool = !before.has_value() || !hottest.has_value() ||
-                      *hottest <= *before + kCoolCelsius;
+    const bool cool =
+        !before.has_value() || !hottest.has_value() || *hottest <= *before + kCoolCelsius;
     if (cool && ThermalAlarms(sample).empty()) return true;
     if (hottest.has_value() && before.has_value()) {
-      progress(absl::StrFormat("cooling down from %.0f to %.0f °C", *hottest,
-                               *before + kCoolCelsius));
+      progress(
+          absl::StrFormat("cooling down from %.0f to %.0f °C", *hottest, *before + kCoolCelsius));
     }
     options_.pause(kPause);
     report_.set_cooling_seconds(report_.cooling_seconds() + absl::ToDoubleSeconds(kPause));

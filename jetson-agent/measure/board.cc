@@ -86,13 +86,12 @@ void BoardJudge::Add(const v1::BoardSample& sample) {
     summary_.set_gpu_highest_megahertz(std::max(summary_.gpu_highest_megahertz(), clock));
   }
   if (const std::optional<double> hottest = HottestCelsius(sample)) {
-    summary_.set_hottest_celsius(summary_.has_hottest_celsius()
-                                     ? std::max(summary_.hottest_celsius(), *hottest)
-                                     : *hottest);
+    summary_.set_hottest_celsius(
+        summary_.has_hottest_celsius() ? std::max(summary_.hottest_celsius(), *hottest) : *hottest);
   }
   if (throttle_events_before_.has_value() && sample.has_throttle_events()) {
-    throttle_events_ = std::max(throttle_events_,
-                                sample.throttle_events() - *throttle_events_before_);
+    throttle_events_ =
+        std::max(throttle_events_, sample.throttle_events() - *throttle_events_before_);
   }
   if (alarms_.empty()) alarms_ = ThermalAlarms(sample);
 }

@@ -72,7 +72,7 @@ class BoardJudge {
   ClockRange cpu_;
   ClockRange gpu_;
   const std::optional<int64_t> throttle_events_before_;
-  int64_t throttle_events_ = 0;  // Since.
+  int64_t throttle_events_ = 0;      // Since.
   std::vector<std::string> alarms_;  // Of the first sample that had any.
   v1::BoardBlocks summary_;
 };

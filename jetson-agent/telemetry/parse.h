@@ -67,8 +67,7 @@ std::optional<int64_t> ParseMemory(absl::string_view meminfo, absl::string_view 
 // "userspace"), or it has no choice. Not where the driver leaves turbo to the processor, as
 // on PCs; `driver` is cpufreq's.
 bool IsClockFixed(absl::string_view governor, absl::string_view driver,
-                  std::optional<double> minimum_megahertz,
-                  std::optional<double> maximum_megahertz);
+                  std::optional<double> minimum_megahertz, std::optional<double> maximum_megahertz);
 
 // Whether a trip point of that type is an alarm: the kernel then slows processors down
 // ("passive", "hot") or ends everything ("critical"). At an "active" one it turns a fan.

@@ -42,8 +42,8 @@ std::string ReadSystemFile(const std::string& path, size_t maximum_bytes) {
   if (file < 0) return "";
   std::string content;
   struct stat info;
-  const bool read = ::fstat(file, &info) == 0 && S_ISREG(info.st_mode) &&
-                    ReadAll(file, maximum_bytes, content);
+  const bool read =
+      ::fstat(file, &info) == 0 && S_ISREG(info.st_mode) && ReadAll(file, maximum_bytes, content);
   ::close(file);
   return read ? content : "";
 }

@@ -81,15 +81,13 @@ void Telemetry::FindCpus() {
   for (const std::string& cpu : files_.Numbered(kCpus, "cpu")) {
     const std::string folder = absl::StrCat(kCpus, "/", cpu, "/cpufreq");
     if (!ParseKilohertz(files_.Read(folder + "/scaling_cur_freq")).has_value()) continue;
-    cpus_.push_back({files_.Path(folder + "/scaling_cur_freq"),
-                     files_.Path(folder + "/scaling_governor"),
-                     files_.Path(folder + "/scaling_driver"),
-                     files_.Path(folder + "/scaling_min_freq"),
-                     files_.Path(folder + "/scaling_max_freq")});
+    cpus_.push_back(
+        {files_.Path(folder + "/scaling_cur_freq"), files_.Path(folder + "/scaling_governor"),
+         files_.Path(folder + "/scaling_driver"), files_.Path(folder + "/scaling_min_freq"),
+         files_.Path(folder + "/scaling_max_freq")});
   }
   // The first core tells for its package, the only one of most machines.
-  const std::string count =
-      absl::StrCat(kCpus, "/cpu0/thermal_throttle/package_throttle_count");
+  const std::string count = absl::StrCat(kCpus, "/cpu0/thermal_throttle/package_throttle_count");
   if (ParseInteger(files_.Read(count), 0, INT64_MAX).has_value()) {
     throttle_count_ = files_.Path(count);
   }
@@ -109,9 +107,9 @@ void Telemetry::FindGpu() {
     if (ParseText(files_.Read(folder + "/governor")).empty()) continue;
     gpu_ = Clock{files_.Path(folder + "/cur_freq"), files_.Path(folder + "/governor"), "",
                  files_.Path(folder + "/min_freq"), files_.Path(folder + "/max_freq")};
-    for (const std::string& load : {folder + "/load", folder + "/device/load",
-                                    std::string("/sys/devices/gpu.0/load"),
-                                    std::string("/sys/devices/57000000.gpu/load")}) {
+    for (const std::string& load :
+         {folder + "/load", folder + "/device/load", std::string("/sys/devices/gpu.0/load"),
+          std::string("/sys/devices/57000000.gpu/load")}) {
       if (gpu_load_.empty() && ParseInteger(files_.Read(load), 0, 1000).has_value()) {
         gpu_load_ = files_.Path(load);
       }
@@ -210,8 +208,7 @@ void Telemetry::DescribeClocks(v1::BoardInfo& info) const {
     if (minimum.has_value()) info.set_cpu_minimum_megahertz(*minimum);
     if (maximum.has_value()) info.set_cpu_maximum_megahertz(*maximum);
     info.set_cpu_clock_fixed(IsClockFixed(ParseText(ReadSystemFile(cpu.governor)),
-                                          ParseText(ReadSystemFile(cpu.driver)), minimum,
-                                          maximum));
+                                          ParseText(ReadSystemFile(cpu.driver)), minimum, maximum));
   }
   if (gpu_.has_value()) {
     const auto minimum = ParseHertz(ReadSystemFile(gpu_->minimum));
@@ -277,8 +274,7 @@ v1::BoardSample Telemetry::FullSample() const {
 std::vector<v1::RailPower> Telemetry::ReadRails() const {
   std::vector<v1::RailPower> told;
   for (const Rail& rail : rails_) {
-    const std::optional<double> watts =
-        Watts(rail.milliwatts, rail.millivolts, rail.milliamperes);
+    const std::optional<double> watts = Watts(rail.milliwatts, rail.millivolts, rail.milliamperes);
     if (!watts.has_value()) continue;
     told.emplace_back();
     told.back().set_name(rail.name);

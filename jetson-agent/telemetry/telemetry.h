@@ -65,7 +65,7 @@ class Telemetry {
   };
   struct Rail {
     std::string name;
-    std::string milliwatts;              // Path; empty where the driver has none.
+    std::string milliwatts;                // Path; empty where the driver has none.
     std::string millivolts, milliamperes;  // Paths.
   };
 

@@ -139,6 +139,7 @@ TEST_F(MeasurementTest, EnergyIsLeftOutWhereTimeIsNearlyUp) {
 }
 
 TEST_F(MeasurementTest, HotBoardIsLeftToCoolAndMeasuredAgain) {
+  machine_.Remove("/sys/bus/i2c");
   bool was_hot = false;
   on_progress_ = [&] {
     if (!was_hot) machine_.Write(kCpuTemperature, "98000\n");
@@ -163,8 +164,7 @@ TEST_F(MeasurementTest, BoardThatStaysHotIsInvalidWithinItsTime) {
   const v1::MeasureResult result = MeasureOnce();
   EXPECT_EQ(result.verdict(), v1::MeasureResult::INVALID);
   EXPECT_THAT(result.reasons(),
-              Contains(
-                  "the thermal zone CPU-therm is at 98.0 °C; its trip point is 97.0 °C"));
+              Contains("the thermal zone CPU-therm is at 98.0 °C; its trip point is 97.0 °C"));
   EXPECT_EQ(result.board().tries(), 1);
   EXPECT_GE(pauses_, 50);
   EXPECT_LE(pauses_, 60) << "the time limit is 60 s";
@@ -193,13 +193,13 @@ TEST_F(MeasurementTest, EngineThatEndsWhileTheBoardCoolsIsAFailure) {
   const auto engine = EngineClient::Spawn(options, clock_);
   ASSERT_TRUE(engine.ok());
   on_pause_ = [&] { (*engine)->Kill(); };
-  const absl::Status status = Measure(**engine, inputs_, clock_, [this](double, std::string) {
-                                on_progress_();
-                              }).status();
+  const absl::Status status =
+      Measure(**engine, inputs_, clock_, [this](double, std::string) { on_progress_(); }).status();
   EXPECT_TRUE(absl::IsAborted(status)) << status;
 }
 
 TEST_F(MeasurementTest, WallClockThatJumpsChangesNothing) {
+  machine_.Remove("/sys/bus/i2c");
   const absl::Time now = clock_.Now();
   EXPECT_GT(absl::AbsDuration(clock_.Now() - now), absl::Hours(24 * 365)) << "it does jump";
   const v1::MeasureResult result = MeasureOnce();
@@ -213,6 +213,35 @@ TEST_F(MeasurementTest, OfASyntheticEngineTheBoardTellsNothing) {
   const v1::MeasureResult result = MeasureWith({FAKE_ENGINE, "run", "synthetic"}).value();
   EXPECT_EQ(result.verdict(), v1::MeasureResult::VALID) << result.DebugString();
   EXPECT_FALSE(result.has_board());
+}
+
+// Everything takes ten milliseconds.
+class SlowClock : public Clock {
+ public:
+  absl::Time Now() override { return Clock::System().Now(); }
+  absl::Duration Steady() override { return absl::Milliseconds(10) * ++looks_; }
+
+ private:
+  int looks_ = 0;
+};
+
+TEST(BoardMonitorTest, SampleThatTakesLongIsNotTakenBetweenBlocks) {
+  const MachineTree machine(Tx1OnL4t32());
+  BoardOptions options;
+  options.system_root = machine.root();
+  v1::MeasureResult result;
+  SlowClock slow;
+  FakeClock quick;
+  for (Clock* clock : {static_cast<Clock*>(&slow), static_cast<Clock*>(&quick)}) {
+    BoardMonitor monitor(options, false, *clock);
+    monitor.Begin();
+    monitor.Sample();
+    monitor.Judge(result);
+    monitor.Report(result);
+    EXPECT_EQ(result.board().during().samples(), clock == &quick ? 1 : 0);
+    EXPECT_TRUE(result.board().before().has_cpu_megahertz());
+    EXPECT_TRUE(result.board().after().has_cpu_megahertz());
+  }
 }
 
 TEST_F(PcMeasurementTest, ClockMayWanderUnderAGovernor) {
