@@ -113,6 +113,10 @@ void Figures(const ModelCardFacts& facts, std::string& card) {
     Row(card, {"images/s ÷ the ancestor's", absl::StrFormat("%.3f", individual.ratio_to_ancestor()),
                device});
   }
+  if (individual.has_images_per_joule()) {
+    Row(card, {"images/joule", absl::StrFormat("%.2f", individual.images_per_joule()),
+               absl::StrCat(device, "; power of the whole module, by its own sensor")});
+  }
   for (const v1::Speed& speed : individual.beside()) {
     Row(card, {"images/s beside",
                speed.has_images_per_second()

@@ -319,6 +319,9 @@ Sheet IndividualFields(const v1::Individual& individual) {
                  {"weights digest", individual.weights_digest()},
                  {"born artifact", individual.born_artifact()},
                  {"trained artifact", individual.trained_artifact()}};
+  if (individual.has_images_per_joule()) {
+    fields.rows.push_back({"images/joule", absl::StrFormat("%.2f", individual.images_per_joule())});
+  }
   if (!individual.strengths_artifact().empty()) {
     fields.rows.push_back({"strengths artifact", individual.strengths_artifact()});
   }

@@ -2,17 +2,23 @@
 
 #include <sys/utsname.h>
 
-#include <fstream>
-#include <sstream>
+#include <algorithm>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "jetson-agent/telemetry/system_files.h"
 
 namespace squish {
 namespace {
 
 constexpr size_t kMaximumModelLength = 40;
+constexpr size_t kMaximumCpuinfoBytes = 4 << 20;  // A kibibyte or two for each of many cores.
 
 // Letters and digits in lower case, everything else as single dashes.
 std::string Slug(absl::string_view text) {
@@ -40,16 +46,29 @@ absl::string_view ModelName(absl::string_view cpuinfo) {
 
 }  // namespace
 
+std::string JetsonDeviceClass(const v1::BoardInfo& board) {
+  const std::string slug = Slug(board.model());
+  absl::string_view model = slug;
+  absl::ConsumePrefix(&model, "nvidia-");
+  absl::ConsumeSuffix(&model, "-developer-kit");
+  if (!absl::StartsWith(model, "jetson-")) return "";
+  std::vector<absl::string_view> release = absl::StrSplit(board.l4t(), '.');
+  if (release.size() > 2) release.resize(2);
+  return absl::StrCat(model, "/l4t-",
+                      board.l4t().empty() ? "unknown" : absl::StrJoin(release, "."));
+}
+
 std::string DeviceClassFrom(absl::string_view machine, absl::string_view cpuinfo) {
   return absl::StrCat("host-", machine, "/", Slug(ModelName(cpuinfo)));
 }
 
-std::string HostDeviceClass() {
+std::string HostDeviceClass(const std::string& system_root, const v1::BoardInfo& board) {
+  std::string jetson = JetsonDeviceClass(board);
+  if (!jetson.empty()) return jetson;
   utsname names{};
   ::uname(&names);
-  std::ostringstream cpuinfo;  // Of /proc: has no size, so that ReadFile will not do.
-  cpuinfo << std::ifstream("/proc/cpuinfo").rdbuf();
-  return DeviceClassFrom(names.machine, cpuinfo.str());
+  return DeviceClassFrom(names.machine,
+                         SystemFiles(system_root).Read("/proc/cpuinfo", kMaximumCpuinfoBytes));
 }
 
 }  // namespace squish

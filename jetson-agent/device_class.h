@@ -5,15 +5,22 @@
 #include <string>
 
 #include "absl/strings/string_view.h"
+#include "squish/v1/job.pb.h"
 
 namespace squish {
+
+// "jetson-tx1/l4t-32.7" of a Jetson: module and L4T's release, in [a-z0-9.-]. Empty where the
+// model is no Jetson's. One L4T names the TX1 "NVIDIA Jetson TX1 Developer Kit", another
+// "jetson_tx1": both are jetson-tx1. The last number of an L4T only mends things and is left
+// out; "l4t-unknown" where none is known. Pure.
+std::string JetsonDeviceClass(const v1::BoardInfo& board);
 
 // "host-x86_64/amd-epyc-7763": machine and processor model, as /proc/cpuinfo names it
 // ("unknown" where it does not), in [a-z0-9-]. Pure.
 std::string DeviceClassFrom(absl::string_view machine, absl::string_view cpuinfo);
 
-// The same of this host.
-std::string HostDeviceClass();
+// That of this host, of the two above: with /proc/cpuinfo below `system_root`.
+std::string HostDeviceClass(const std::string& system_root, const v1::BoardInfo& board);
 
 }  // namespace squish
 

@@ -40,6 +40,7 @@ struct Flags {
   std::string device_class;
   std::string id;
   double engine_silence_seconds = 30;
+  std::string system_root = "/";
   std::string replay_file;  // Of `engine replay`.
 };
 
@@ -92,11 +93,17 @@ absl::Status ServeCoordinator(const Flags& flags) {
   options.engine.child.environment = InheritedEnvironment();
   options.engine.silence_limit = absl::Seconds(flags.engine_silence_seconds);
   options.device_class = flags.device_class;
+  options.board.system_root = flags.system_root;
   SQUISH_ASSIGN_OR_RETURN(const std::unique_ptr<MeasureExecutor> executor,
                           MeasureExecutor::Create(std::move(options), Clock::System()));
   const EngineReady& engine = executor->engine();
   spdlog::info("engine {} ({}, {}){}, device class {}", engine.engine, engine.version,
                engine.precision, engine.synthetic ? ", synthetic" : "", executor->device_class());
+  if (const v1::BoardInfo& board = executor->board(); !board.l4t().empty()) {
+    const auto known = [](const std::string& text) { return text.empty() ? "unknown" : text; };
+    spdlog::info("{}, L4T {}, JetPack {}, CUDA {}, TensorRT {}", known(board.model()), board.l4t(),
+                 known(board.jetpack()), known(board.cuda()), known(board.tensorrt()));
+  }
 
   // Until here a signal simply ends us; now threads begin, and one of them waits for it.
   const sigset_t stop_signals = BlockStopSignals();
@@ -144,6 +151,10 @@ int Main(int argc, char** argv) {
   app.add_option("--engine-silence-seconds", flags.engine_silence_seconds,
                  "An engine that does not answer for so long is replaced")
       ->check(CLI::Range(0.1, 86400.0))
+      ->capture_default_str();
+  app.add_option("--system-root", flags.system_root,
+                 "Where /sys, /proc, /etc, /var and /usr are that tell of the board")
+      ->check(CLI::ExistingDirectory)
       ->capture_default_str();
   CLI::App* engine = app.add_subcommand("engine", "Be an engine: what the agent itself starts");
   engine->require_subcommand(1);

@@ -58,10 +58,16 @@ absl::StatusOr<std::string> FetchNetwork(Attempt& attempt, const std::string& ar
   return path;
 }
 
-std::string ChooseDeviceClass(const MeasureExecutorOptions& options, const EngineReady& engine) {
+BoardOptions WithSoftware(BoardOptions board) {
+  board.software = ReadSoftware(board.system_root);
+  return board;
+}
+
+std::string ChooseDeviceClass(const MeasureExecutorOptions& options, const EngineReady& engine,
+                              const BoardOptions& board) {
   if (!options.device_class.empty()) return options.device_class;
   if (!engine.device_class.empty()) return engine.device_class;
-  return HostDeviceClass();
+  return HostDeviceClass(board.system_root, board.software);
 }
 
 }  // namespace
@@ -82,9 +88,10 @@ absl::StatusOr<std::unique_ptr<MeasureExecutor>> MeasureExecutor::Create(
 MeasureExecutor::MeasureExecutor(MeasureExecutorOptions options, Clock& clock,
                                  std::unique_ptr<EngineClient> engine)
     : options_(std::move(options)),
+      board_(WithSoftware(options_.board)),
       clock_(clock),
       engine_info_(engine->info()),
-      device_class_(ChooseDeviceClass(options_, engine_info_)),
+      device_class_(ChooseDeviceClass(options_, engine_info_, board_)),
       engine_(std::move(engine)) {}
 
 v1::AttemptResult MeasureExecutor::Execute(Attempt& attempt) {
@@ -94,6 +101,7 @@ v1::AttemptResult MeasureExecutor::Execute(Attempt& attempt) {
   const v1::MeasureJob& job = attempt.job().measure();
   MeasurementInputs inputs;
   inputs.protocol = job.protocol();
+  inputs.board = board_;
   absl::StatusOr<std::string> path =
       FetchNetwork(attempt, job.candidate(), job.candidate_architecture());
   if (!path.ok()) return Failed(FetchFailure(path.status()), path.status().message());

@@ -27,6 +27,7 @@ namespace squish {
 struct MeasureExecutorOptions {
   EngineOptions engine;
   std::string device_class;  // Empty: the engine's own, or the host's.
+  BoardOptions board;        // But for `software`, which the executor reads.
 };
 
 class MeasureExecutor : public JobExecutor {
@@ -38,6 +39,7 @@ class MeasureExecutor : public JobExecutor {
 
   const EngineReady& engine() const { return engine_info_; }
   const std::string& device_class() const { return device_class_; }
+  const v1::BoardInfo& board() const { return board_.software; }
 
   v1::AttemptResult Execute(Attempt& attempt) override;
   // An agent has no data sets.
@@ -58,6 +60,7 @@ class MeasureExecutor : public JobExecutor {
   absl::Status EnsureEngine() ABSL_EXCLUSIVE_LOCKS_REQUIRED(measuring_);
 
   const MeasureExecutorOptions options_;
+  const BoardOptions board_;
   Clock& clock_;
   const EngineReady engine_info_;
   const std::string device_class_;

@@ -1,6 +1,8 @@
 #include "jetson-agent/measurement.h"
 
 #include <algorithm>
+#include <cmath>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -9,6 +11,7 @@
 #include "common/base/status_macros.h"
 #include "jetson-agent/measure/protocol.h"
 #include "jetson-agent/measure/warm_up.h"
+#include "jetson-agent/telemetry/power_meter.h"
 
 namespace squish {
 namespace {
@@ -40,10 +43,12 @@ class Session {
     return warm_up.CallsPerBlock();
   }
 
-  absl::StatusOr<AbbaGroup> RunGroup(int64_t ancestor_calls, int64_t candidate_calls) {
+  absl::StatusOr<AbbaGroup> RunGroup(int64_t ancestor_calls, int64_t candidate_calls,
+                                     BoardMonitor& board) {
     AbbaGroup group;
     SQUISH_ASSIGN_OR_RETURN(group.ancestor_first, engine_.Run(kAncestor, ancestor_calls));
     SQUISH_ASSIGN_OR_RETURN(group.candidate_first, engine_.Run(kCandidate, candidate_calls));
+    board.Sample();
     SQUISH_ASSIGN_OR_RETURN(group.candidate_second, engine_.Run(kCandidate, candidate_calls));
     SQUISH_ASSIGN_OR_RETURN(group.ancestor_second, engine_.Run(kAncestor, ancestor_calls));
     return group;
@@ -65,6 +70,30 @@ class Session {
       of_layer.set_layer(time.layer);
       of_layer.set_milliseconds(time.milliseconds);
     }
+    return absl::OkStatus();
+  }
+
+  // Of the candidate, into a result that is VALID; nothing where time is nearly up.
+  absl::Status AddEnergy(const Telemetry& rails, v1::MeasureResult& result) {
+    const double wanted_seconds = absl::ToDoubleSeconds(PowerMeter::kRun);
+    if (Elapsed() + 2 * wanted_seconds > protocol_.time_limit_seconds()) return absl::OkStatus();
+    Block total;
+    double images_per_second = result.images_per_second();
+    PowerMeter meter(rails);
+    while (total.seconds < wanted_seconds) {  // One run, but for a network that was disturbed.
+      const double calls = std::ceil(images_per_second / protocol_.batch() *
+                                     (wanted_seconds - total.seconds));
+      SQUISH_ASSIGN_OR_RETURN(
+          const Block block,
+          engine_.Run(kCandidate, static_cast<int64_t>(
+                                      std::clamp<double>(calls, 1, WarmUp::kMaximumCalls))));
+      total.images += block.images;
+      total.seconds += block.seconds;
+      images_per_second = static_cast<double>(total.images) / total.seconds;
+      if (!(Elapsed() < protocol_.time_limit_seconds())) break;
+    }
+    std::optional<v1::BoardEnergy> energy = meter.Stop(images_per_second);
+    if (energy.has_value()) *result.mutable_board()->mutable_energy() = *std::move(energy);
     return absl::OkStatus();
   }
 
@@ -106,6 +135,7 @@ absl::StatusOr<v1::MeasureResult> Measure(
   SQUISH_RETURN_IF_ERROR(engine.AwaitReady());
   const v1::MeasurementSpec& protocol = inputs.protocol;
   Session session(engine, protocol, clock);
+  BoardMonitor board(inputs.board, engine.info().synthetic, clock);  // Before anything is hot.
   const absl::Status loaded = session.Load(kCandidate, inputs.candidate_path);
   if (absl::IsUnimplemented(loaded)) return Refused(session, loaded.message());
   SQUISH_RETURN_IF_ERROR(loaded);
@@ -116,19 +146,34 @@ absl::StatusOr<v1::MeasureResult> Measure(
   }
   SQUISH_RETURN_IF_ERROR(ancestor_loaded);
 
-  SQUISH_ASSIGN_OR_RETURN(const int64_t ancestor_calls, session.RunWarmUp(kAncestor));
-  SQUISH_ASSIGN_OR_RETURN(const int64_t candidate_calls, session.RunWarmUp(kCandidate));
-  std::vector<AbbaGroup> groups;
-  while (WantsMore(protocol, groups, session.Elapsed())) {
-    SQUISH_ASSIGN_OR_RETURN(const AbbaGroup group,
-                            session.RunGroup(ancestor_calls, candidate_calls));
-    groups.push_back(group);
-    const int wanted = std::max(1, protocol.minimum_blocks());
-    progress(std::min(0.99, static_cast<double>(groups.size()) / wanted),
-             absl::StrCat(groups.size(), " A B B A groups"));
-  }
-  v1::MeasureResult result = Summarize(protocol, groups, session.Elapsed());
+  v1::MeasureResult result;
+  int64_t candidate_calls = 0;
+  const auto cooling = [&progress](std::string note) { progress(0, std::move(note)); };
+  const auto alive = [&engine] { return !engine.Exited(); };
+  const auto time_left = [&] {
+    return absl::Seconds(protocol.time_limit_seconds() - session.Elapsed());
+  };
+  do {
+    board.Begin();
+    SQUISH_ASSIGN_OR_RETURN(const int64_t ancestor_calls, session.RunWarmUp(kAncestor));
+    SQUISH_ASSIGN_OR_RETURN(candidate_calls, session.RunWarmUp(kCandidate));
+    std::vector<AbbaGroup> groups;
+    while (board.quiet() && WantsMore(protocol, groups, session.Elapsed())) {
+      SQUISH_ASSIGN_OR_RETURN(const AbbaGroup group,
+                              session.RunGroup(ancestor_calls, candidate_calls, board));
+      groups.push_back(group);
+      const int wanted = std::max(1, protocol.minimum_blocks());
+      progress(std::min(0.99, static_cast<double>(groups.size()) / wanted),
+               absl::StrCat(groups.size(), " A B B A groups"));
+    }
+    result = Summarize(protocol, groups, session.Elapsed());
+    board.Judge(result);
+  } while (!board.quiet() && board.CoolDown(time_left(), cooling, alive));
+  board.Report(result);
   *result.mutable_setting() = session.Setting();
+  if (board.rails() != nullptr && result.verdict() == v1::MeasureResult::VALID) {
+    SQUISH_RETURN_IF_ERROR(session.AddEnergy(*board.rails(), result));
+  }
   if (protocol.profile() && result.verdict() == v1::MeasureResult::VALID) {
     SQUISH_RETURN_IF_ERROR(session.AddProfile(candidate_calls, result));
   }

@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "common/base/clock.h"
+#include "jetson-agent/board_monitor.h"
 #include "jetson-agent/engine/client.h"
 #include "squish/v1/job.pb.h"
 
@@ -17,11 +18,13 @@ struct MeasurementInputs {
   std::string candidate_path;
   std::string ancestor_path;  // May be the same file: each is loaded on its own.
   v1::MeasurementSpec protocol;
+  BoardOptions board;
 };
 
 // Waits for the engine, loads both networks, warms them up, measures, unloads them. All that the result says
 // is filled in but the device class. An engine that refuses the candidate gives
-// UNSUPPORTED, which is a result. `progress` is told a fraction and a note.
+// UNSUPPORTED, which is a result. A board that got too hot or slowed down is left to cool
+// and measured again while there is time. `progress` is told a fraction and a note.
 //
 // ABORTED, DEADLINE_EXCEEDED, DATA_LOSS, INTERNAL as EngineClient, which is then of no
 // further use. FAILED_PRECONDITION: the engine refuses the ancestor.

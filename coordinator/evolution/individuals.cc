@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "common/base/sha256.h"
 #include "coordinator/evolution/job_parts.h"
 #include "coordinator/evolution/plan.h"
@@ -60,10 +61,29 @@ void DescribeTraining(const v1::TrainResult& result, v1::Individual& individual)
   individual.set_selection_log_loss(result.selection_log_loss());
 }
 
-std::string MeasuredOn(const v1::MeasurementSetting& setting) {
+// Of one processor; empty where it is not known. Rounded, so that individuals whose clocks
+// were the same are seen to be.
+std::string ClockOf(const char* processor, bool fixed, double highest_megahertz) {
+  if (!(highest_megahertz > 0)) return "";
+  if (!fixed) return absl::StrCat(", ", processor, " clock not fixed");
+  return absl::StrFormat(", %s at %.3g GHz", processor, highest_megahertz / 1e3);
+}
+
+std::string ClocksOf(const v1::BoardReport& board) {
+  const std::string clocks = absl::StrCat(
+      ClockOf("CPU", board.info().cpu_clock_fixed(), board.during().cpu_highest_megahertz()),
+      ClockOf("GPU", board.info().gpu_clock_fixed(), board.during().gpu_highest_megahertz()));
+  const std::string& mode = board.before().power_mode();
+  return absl::StrCat(clocks.empty() ? ", clocks not known" : clocks,
+                      mode.empty() ? "" : absl::StrCat(", power mode ", mode));
+}
+
+std::string MeasuredOn(const v1::MeasureResult& result) {
+  const v1::MeasurementSetting& setting = result.setting();
   return absl::StrCat(setting.device_class(), ", ", setting.engine(), ", ", setting.precision(),
                       ", batch ", setting.batch(), ", ", setting.threads(),
                       setting.threads() == 1 ? " thread" : " threads",
+                      result.has_board() ? ClocksOf(result.board()) : "",
                       setting.synthetic() ? ", not measured on hardware" : "");
 }
 
@@ -74,18 +94,21 @@ bool IsAncestor(const v1::ExperimentSpec& spec, const v1::Individual& individual
 
 void DescribeSpeed(const v1::ExperimentSpec& spec, const v1::MeasureResult& result,
                    v1::Individual& individual) {
-  individual.set_measured_on(MeasuredOn(result.setting()));
+  individual.set_measured_on(MeasuredOn(result));
   if (result.verdict() != v1::MeasureResult::VALID) return;
   *individual.mutable_profile() = result.profile();
   individual.set_images_per_second(result.images_per_second());
   individual.set_ratio_to_ancestor(IsAncestor(spec, individual) ? 1.0 : result.ratio());
+  if (result.board().has_energy()) {
+    individual.set_images_per_joule(result.board().energy().images_per_joule());
+  }
 }
 
 void DescribeSpeedBeside(const v1::ExperimentSpec& spec, int beside,
                          const v1::MeasureResult& result, v1::Individual& individual) {
   v1::Speed& speed = *individual.add_beside();
   speed.set_beside(beside);
-  speed.set_measured_on(MeasuredOn(result.setting()));
+  speed.set_measured_on(MeasuredOn(result));
   if (result.verdict() != v1::MeasureResult::VALID) return;
   speed.set_images_per_second(result.images_per_second());
   speed.set_ratio_to_ancestor(IsAncestor(spec, individual) ? 1.0 : result.ratio());

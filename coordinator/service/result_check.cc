@@ -12,6 +12,7 @@
 #include "common/base/text.h"
 #include "common/export/difference.h"
 #include "common/export/handout.h"
+#include "coordinator/service/board_check.h"
 #include "google/protobuf/util/message_differencer.h"
 
 namespace squish {
@@ -180,6 +181,8 @@ absl::Status CheckMeasurement(const v1::MeasureJob& work, const v1::MeasureResul
                               const v1::MeasurementSetting* pinned) {
   SQUISH_RETURN_IF_ERROR(CheckSetting(work, result.setting(), pinned));
   SQUISH_RETURN_IF_ERROR(CheckNumber("wall_seconds", result.wall_seconds(), 0));
+  const absl::Status board = CheckBoard(result.board());
+  if (!board.ok()) return Bad(absl::StrCat("of its board, ", board.message()));
   if (result.verdict() == v1::MeasureResult::UNSUPPORTED) return absl::OkStatus();
   if (result.verdict() != v1::MeasureResult::VALID) return Bad("it has no verdict");
   constexpr double kAboveZero = 1e-12;

@@ -6,6 +6,7 @@
 #include "common/child/child.h"
 #include "tests/unit/engine/test_networks.h"
 #include "tests/unit/runner/fake_coordinator.h"
+#include "tests/unit/telemetry/machine_trees.h"
 
 namespace squish {
 namespace {
@@ -119,6 +120,19 @@ TEST_F(DaemonTest, StopsOnSigtermWithoutItsCoordinator) {
   coordinator_.Vanish();
   agent->Terminate();
   EXPECT_EQ(agent->CloseAndWait(absl::Seconds(20)), "exit status 0") << Stderr();
+}
+
+TEST_F(DaemonTest, TellsWhatTheFilesBelowItsSystemRootTell) {
+  const MachineTree tx1(Tx1OnL4t32());
+  coordinator_.Assign("attempt-1", Job());
+  const auto agent =
+      StartAgent({"--engine-command", FAKE_ENGINE, "--system-root", tx1.root()});
+  ASSERT_TRUE(coordinator_.Await([](const FakeCoordinator& seen) { return !seen.results.empty(); }))
+      << Stderr();
+  const v1::AttemptResult result = coordinator_.results["attempt-1"];
+  EXPECT_EQ(result.measure().board().before().power_mode(), "MAXN") << result.DebugString();
+  EXPECT_EQ(coordinator_.requests.front().runner().device_class(), "jetson-tx1/l4t-32.7");
+  EXPECT_THAT(Stderr(), HasSubstr("L4T 32.7.1, JetPack 4.6.1, CUDA 10.2.300, TensorRT 8.2.1"));
 }
 
 TEST_F(DaemonTest, MistakesOnTheCommandLineAreSaidClearly) {

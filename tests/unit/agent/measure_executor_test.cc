@@ -17,6 +17,7 @@
 #include "absl/synchronization/notification.h"
 #include "jetson-agent/device_class.h"
 #include "tests/unit/engine/test_networks.h"
+#include "tests/unit/telemetry/machine_trees.h"
 
 namespace squish {
 namespace {
@@ -403,7 +404,51 @@ TEST(DeviceClassTest, IsMachineAndProcessor) {
             "host-x86_64/intel-r-xeon-r-cpu-2-00ghz");
   EXPECT_EQ(DeviceClassFrom("aarch64", "processor\t: 0\n"), "host-aarch64/unknown");
   EXPECT_EQ(DeviceClassFrom("x86_64", "model name: ***\n"), "host-x86_64/unknown");
-  EXPECT_TRUE(absl::StartsWith(HostDeviceClass(), "host-"));
+}
+
+v1::BoardInfo Board(const std::string& model, const std::string& l4t) {
+  v1::BoardInfo board;
+  board.set_model(model);
+  board.set_l4t(l4t);
+  return board;
+}
+
+TEST(DeviceClassTest, OfAJetsonIsModuleAndL4t) {
+  EXPECT_EQ(JetsonDeviceClass(Board("NVIDIA Jetson TX1 Developer Kit", "32.7.1")),
+            "jetson-tx1/l4t-32.7");
+  EXPECT_EQ(JetsonDeviceClass(Board("jetson_tx1", "28.2.0")), "jetson-tx1/l4t-28.2");
+  EXPECT_EQ(JetsonDeviceClass(Board("NVIDIA Jetson Nano Developer Kit", "32.7.6")),
+            "jetson-nano/l4t-32.7");
+  EXPECT_EQ(JetsonDeviceClass(Board("jetson_tx1", "")), "jetson-tx1/l4t-unknown");
+  EXPECT_EQ(JetsonDeviceClass(Board("Raspberry Pi 4", "")), "");
+  EXPECT_EQ(JetsonDeviceClass(Board("", "32.7.1")), "");
+}
+
+TEST(DeviceClassTest, OfThisHostIsByItsFiles) {
+  const MachineTree tx1(Tx1OnL4t32());
+  EXPECT_EQ(HostDeviceClass(tx1.root(), ReadSoftware(tx1.root())), "jetson-tx1/l4t-32.7");
+  const MachineTree pc(Pc());
+  EXPECT_THAT(HostDeviceClass(pc.root(), ReadSoftware(pc.root())),
+              AllOf(HasSubstr("host-"), HasSubstr("/some-cpu-2-00ghz")));
+  const MachineTree empty;
+  EXPECT_THAT(HostDeviceClass(empty.root(), {}), HasSubstr("/unknown"));
+  EXPECT_TRUE(absl::StartsWith(HostDeviceClass("/", {}), "host-"));
+}
+
+TEST_F(MeasureExecutorTest, DeviceClassIsThatOfTheBoardUnlessTheEngineOrAFlagSaysElse) {
+  const MachineTree tx1(Tx1OnL4t32());
+  MeasureExecutorOptions options;
+  options.engine.child.command = {FAKE_ENGINE};
+  options.board.system_root = tx1.root();
+  const auto executor = MeasureExecutor::Create(options, Clock::System()).value();
+  EXPECT_EQ(executor->device_class(), "jetson-tx1/l4t-32.7");
+  EXPECT_EQ(executor->board().cuda(), "10.2.300");
+  const v1::AttemptResult result = ExecuteJob(*executor);
+  EXPECT_EQ(result.measure().setting().device_class(), "jetson-tx1/l4t-32.7");
+  EXPECT_EQ(result.measure().board().info().jetpack(), "4.6.1") << result.DebugString();
+  options.device_class = "my-board/1";
+  EXPECT_EQ(MeasureExecutor::Create(options, Clock::System()).value()->device_class(),
+            "my-board/1");
 }
 
 }  // namespace

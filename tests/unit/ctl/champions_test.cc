@@ -144,6 +144,13 @@ TEST_F(ModelCardTest, SaysWhatItIsHowMeasuredAndOnWhat) {
   EXPECT_THAT(card, HasSubstr("does not meet every constraint"));
 }
 
+TEST_F(ModelCardTest, ImagesPerJouleAreToldWhereTheBoardToldItsPower) {
+  EXPECT_THAT(ModelCard(facts_), Not(HasSubstr("joule")));
+  facts_.champion.mutable_individual()->set_images_per_joule(21.5);
+  EXPECT_THAT(ModelCard(facts_), HasSubstr("| images/joule | 21.50 | cpu, torch, fp32, batch 1, "
+                                           "1 thread; power of the whole module"));
+}
+
 TEST_F(ModelCardTest, SynapsesAndSpeedsBesideAreToldWhereThereAreAny) {
   EXPECT_THAT(ModelCard(facts_), Not(HasSubstr("synaptic efficiency")));
   facts_.experiment.mutable_spec()->mutable_synthesis()->mutable_synapses()->set_keep(0.9);

@@ -208,9 +208,11 @@ TEST(ReportTest, IndividualIsShownWithHowItWasBorn) {
   v1::LayerTime& time = *individual.add_profile();
   time.set_layer("head");
   time.set_milliseconds(0.25);
+  individual.set_images_per_joule(21.5);
   const std::string text =
       RenderFields(Format::kTable, IndividualFields(individual), individual);
   EXPECT_THAT(text, HasSubstr("parents            0:0"));
+  EXPECT_THAT(text, HasSubstr("images/joule       21.50"));
   EXPECT_THAT(text, HasSubstr("kappa              0.93"));
   EXPECT_THAT(text, HasSubstr("features.3.squeeze 14 of 16 filters"));
   EXPECT_THAT(text, HasSubstr("time of head       0.2500 ms"));

@@ -106,6 +106,31 @@ TEST_F(DescribeIndividualTest, SyntheticSpeedSaysSo) {
             "board/1, simulated, fp32, batch 1, 2 threads, not measured on hardware");
 }
 
+TEST_F(DescribeIndividualTest, SpeedSaysAtWhichClocks) {
+  v1::MeasureResult measured = Measured(2);
+  v1::BoardReport& board = *measured.mutable_board();
+  const auto measured_on = [&] { return Describe({Born(1, 2), {}, measured}).measured_on(); };
+  EXPECT_EQ(measured_on(), "board/1, torch, fp32, batch 1, 1 thread, clocks not known");
+  board.mutable_during()->set_cpu_highest_megahertz(4200);
+  EXPECT_EQ(measured_on(), "board/1, torch, fp32, batch 1, 1 thread, CPU clock not fixed");
+  board.mutable_during()->set_cpu_highest_megahertz(1734);
+  board.mutable_during()->set_gpu_highest_megahertz(998.4);
+  board.mutable_info()->set_cpu_clock_fixed(true);
+  board.mutable_info()->set_gpu_clock_fixed(true);
+  board.mutable_before()->set_power_mode("MAXN");
+  EXPECT_EQ(measured_on(),
+            "board/1, torch, fp32, batch 1, 1 thread, CPU at 1.73 GHz, GPU at 0.998 GHz, power "
+            "mode MAXN");
+}
+
+TEST_F(DescribeIndividualTest, ImagesPerJouleAreThereWhereTheBoardToldItsPower) {
+  v1::MeasureResult measured = Measured(2);
+  measured.mutable_board();
+  EXPECT_FALSE(Describe({Born(1, 2), {}, measured}).has_images_per_joule());
+  measured.mutable_board()->mutable_energy()->set_images_per_joule(21.5);
+  EXPECT_EQ(Describe({Born(1, 2), {}, measured}).images_per_joule(), 21.5);
+}
+
 TEST_F(DescribeIndividualTest, AncestorsRatioIsOneByDefinition) {
   const IndividualFacts facts = {Born(0, 0), Trained(0, 0, 0.5), Measured(1.003)};
   const v1::Individual ancestor = DescribeIndividual(spec_, Beginning(), Name(0, 0), facts);

@@ -311,6 +311,60 @@ TEST_F(ResultCheckTest, ImpossibleMeasurementIsAFailure) {
               HasSubstr("protocol"));
 }
 
+TEST_F(ResultCheckTest, BoardIsAsTheAgentToldIt) {
+  const auto told = [](auto& r) {
+    v1::BoardReport& board = *r.mutable_board();
+    board.mutable_info()->set_model("NVIDIA Jetson TX1 Developer Kit");
+    board.mutable_info()->set_cpu_maximum_megahertz(1734);
+    for (v1::BoardSample* sample : {board.mutable_before(), board.mutable_after()}) {
+      sample->set_gpu_load(1);
+      sample->add_zones()->set_celsius(41.5);
+      sample->add_rails()->set_watts(9.5);
+    }
+    board.mutable_energy()->set_readings(50);
+    board.mutable_energy()->set_images_per_joule(20);
+  };
+  EXPECT_EQ(MeasureError(told), "");
+  EXPECT_EQ(MeasureError([](auto& r) { r.mutable_board(); }), "") << "nothing is known";
+}
+
+TEST_F(ResultCheckTest, ImpossibleBoardIsAFailure) {
+  const auto error = [this](const std::function<void(v1::BoardReport&)>& change) {
+    return MeasureError([&](auto& r) { change(*r.mutable_board()); });
+  };
+  EXPECT_THAT(error([](auto& b) { b.mutable_info()->set_model(std::string(65, 'x')); }),
+              HasSubstr("of its board, a text"));
+  EXPECT_THAT(error([](auto& b) { b.mutable_info()->set_l4t("32\n7"); }), HasSubstr("a text"));
+  EXPECT_THAT(error([](auto& b) { b.mutable_after()->set_power_mode("\x1b[2J"); }),
+              HasSubstr("a text"));
+  EXPECT_THAT(error([](auto& b) { b.mutable_before()->add_throttles()->set_name("\x01"); }),
+              HasSubstr("a text"));
+  EXPECT_THAT(error([](auto& b) { b.mutable_info()->set_gpu_maximum_megahertz(kNan); }),
+              HasSubstr("a clock"));
+  EXPECT_THAT(error([](auto& b) { b.mutable_during()->set_cpu_lowest_megahertz(-1); }),
+              HasSubstr("a clock"));
+  EXPECT_THAT(error([](auto& b) { b.mutable_during()->set_samples(-1); }), HasSubstr("samples"));
+  EXPECT_THAT(error([](auto& b) { b.mutable_during()->set_hottest_celsius(kInfinity); }),
+              HasSubstr("a temperature"));
+  EXPECT_THAT(error([](auto& b) { b.mutable_before()->set_gpu_load(1.5); }),
+              HasSubstr("gpu_load"));
+  EXPECT_THAT(error([](auto& b) { b.mutable_before()->add_zones()->set_celsius(kNan); }),
+              HasSubstr("a temperature"));
+  EXPECT_THAT(error([](auto& b) { b.mutable_after()->add_rails()->set_watts(-3); }),
+              HasSubstr("a rail's power"));
+  EXPECT_THAT(error([](auto& b) {
+                for (int i = 0; i < 33; ++i) b.mutable_before()->add_zones();
+              }),
+              HasSubstr("count of parts"));
+  EXPECT_THAT(error([](auto& b) { b.mutable_energy(); }), HasSubstr("energy.readings"));
+  EXPECT_THAT(error([](auto& b) {
+                b.mutable_energy()->set_readings(1);
+                b.mutable_energy()->set_images_per_joule(kInfinity);
+              }),
+              HasSubstr("images_per_joule"));
+  EXPECT_THAT(error([](auto& b) { b.set_cooling_seconds(kNan); }), HasSubstr("cooling"));
+}
+
 TEST_F(ResultCheckTest, ImpossibleProfileIsAFailure) {
   const auto with = [](std::vector<std::pair<std::string, double>> times) {
     return [times](auto& r) {
