@@ -7,6 +7,9 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/status.h"
 #include "common/base/status_macros.h"
+#include "common/base/text.h"
+#include "jetson-agent/measure/latency.h"
+#include "jetson-agent/measure/output_check.h"
 #include "jetson-agent/measure/protocol.h"
 #include "jetson-agent/measure/warm_up.h"
 
@@ -16,37 +19,122 @@ namespace {
 constexpr char kAncestor[] = "ancestor";
 constexpr char kCandidate[] = "candidate";
 
+// By which the engine knows a build of a network: "candidate", "candidate.2", …
+std::string IdOf(const char* network, int build) {
+  return build == 0 ? std::string(network) : absl::StrCat(network, ".", build + 1);
+}
+
+// Calls of a block, by build.
+struct BlockCalls {
+  std::vector<int64_t> ancestor, candidate;
+};
+
 // One measurement in progress.
 class Session {
  public:
-  Session(EngineClient& engine, const v1::MeasurementSpec& protocol, Clock& clock)
-      : engine_(engine), protocol_(protocol), clock_(clock), start_(clock.Steady()) {}
+  Session(EngineClient& engine, const MeasurementInputs& inputs, Clock& clock)
+      : engine_(engine),
+        inputs_(inputs),
+        protocol_(inputs.protocol),
+        clock_(clock),
+        start_(clock.Steady()),
+        traits_{engine.info().restarts_per_block,
+                engine.info().builds ? std::max(1, inputs.engine_builds) : 1} {}
 
-  absl::Status Load(const std::string& id, const std::string& path) {
-    return engine_.Load({.id = id,
-                         .path = path,
-                         .batch = protocol_.batch(),
-                         .input_size = protocol_.input_size(),
-                         .threads = protocol_.threads()});
+  const EngineTraits& traits() const { return traits_; }
+
+  // Empty: the engine has what it reads networks from.
+  std::string MissingFile() const {
+    if (engine_.info().format != NetworkFormat::kOnnx) return "";
+    const bool of_candidate = inputs_.candidate_onnx.empty();
+    if (!of_candidate && !inputs_.ancestor_onnx.empty()) return "";
+    return absl::StrCat("the engine ", engine_.info().engine, " reads ONNX, and the job has no ",
+                        "ONNX file of the ", of_candidate ? kCandidate : kAncestor,
+                        " for a batch of ", protocol_.batch());
   }
 
-  // Returns the calls of a block. Ends early when time is up.
-  absl::StatusOr<int64_t> RunWarmUp(const std::string& id) {
-    WarmUp warm_up(protocol_);
-    do {
-      SQUISH_ASSIGN_OR_RETURN(const Block block, engine_.Run(id, warm_up.NextCalls()));
-      warm_up.Add(block.seconds);
-    } while (!warm_up.done() && Elapsed() < protocol_.time_limit_seconds());
-    return warm_up.CallsPerBlock();
+  // All builds of it.
+  absl::Status Load(const char* network) {
+    const bool is_candidate = network == kCandidate;
+    for (int build = 0; build < traits_.builds; ++build) {
+      SQUISH_RETURN_IF_ERROR(engine_.Load(
+          {.id = IdOf(network, build),
+           .path = is_candidate ? inputs_.candidate_path : inputs_.ancestor_path,
+           .batch = protocol_.batch(),
+           .input_size = protocol_.input_size(),
+           .threads = protocol_.threads(),
+           .onnx = is_candidate ? inputs_.candidate_onnx : inputs_.ancestor_onnx,
+           .probe = inputs_.probe,
+           .build = build + 1}));
+    }
+    return absl::OkStatus();
   }
 
-  absl::StatusOr<AbbaGroup> RunGroup(int64_t ancestor_calls, int64_t candidate_calls) {
+  absl::Status Unload() {
+    for (int build = 0; build < traits_.builds; ++build) {
+      SQUISH_RETURN_IF_ERROR(engine_.Unload(IdOf(kAncestor, build)));
+      SQUISH_RETURN_IF_ERROR(engine_.Unload(IdOf(kCandidate, build)));
+    }
+    return absl::OkStatus();
+  }
+
+  // Of all builds of both networks.
+  absl::StatusOr<v1::OutputCheck> CheckAllOutputs() {
+    if (!engine_.info().outputs) {
+      return OutputsNotChecked(absl::StrCat("the engine ", engine_.info().engine, " gives none"));
+    }
+    if (inputs_.probe.empty()) return OutputsNotChecked("the job has no probe");
+    std::vector<v1::OutputCheck> checks;
+    for (int build = 0; build < traits_.builds; ++build) {
+      SQUISH_ASSIGN_OR_RETURN(checks.emplace_back(),
+                              Compare(IdOf(kCandidate, build), inputs_.candidate_outputs));
+      SQUISH_ASSIGN_OR_RETURN(checks.emplace_back(),
+                              Compare(IdOf(kAncestor, build), inputs_.ancestor_outputs));
+    }
+    v1::OutputCheck all = checks.front();
+    for (const v1::OutputCheck& check : checks) all = Worse(all, check);
+    return all;
+  }
+
+  // From here on time counts: a build of an engine may take longer than its measurement.
+  // Ends early when time is up.
+  absl::StatusOr<BlockCalls> RunWarmUps() {
+    loaded_seconds_ = WallSeconds();
+    BlockCalls calls;
+    for (int build = 0; build < traits_.builds; ++build) {
+      SQUISH_ASSIGN_OR_RETURN(calls.ancestor.emplace_back(), RunWarmUp(IdOf(kAncestor, build)));
+      SQUISH_ASSIGN_OR_RETURN(calls.candidate.emplace_back(), RunWarmUp(IdOf(kCandidate, build)));
+    }
+    return calls;
+  }
+
+  absl::StatusOr<AbbaGroup> RunGroup(int build, const BlockCalls& calls) {
+    const std::string ancestor = IdOf(kAncestor, build), candidate = IdOf(kCandidate, build);
     AbbaGroup group;
-    SQUISH_ASSIGN_OR_RETURN(group.ancestor_first, engine_.Run(kAncestor, ancestor_calls));
-    SQUISH_ASSIGN_OR_RETURN(group.candidate_first, engine_.Run(kCandidate, candidate_calls));
-    SQUISH_ASSIGN_OR_RETURN(group.candidate_second, engine_.Run(kCandidate, candidate_calls));
-    SQUISH_ASSIGN_OR_RETURN(group.ancestor_second, engine_.Run(kAncestor, ancestor_calls));
+    group.build = build;
+    SQUISH_ASSIGN_OR_RETURN(group.ancestor_first, Run(ancestor, calls.ancestor[build]));
+    SQUISH_ASSIGN_OR_RETURN(group.candidate_first, Run(candidate, calls.candidate[build]));
+    SQUISH_ASSIGN_OR_RETURN(group.candidate_second, Run(candidate, calls.candidate[build]));
+    SQUISH_ASSIGN_OR_RETURN(group.ancestor_second, Run(ancestor, calls.ancestor[build]));
+    latencies_.Add(group.candidate_first.latencies);
+    latencies_.Add(group.candidate_second.latencies);
     return group;
+  }
+
+  // All that is measured beside the speeds, into a result.
+  void Describe(v1::MeasureResult& result) {
+    *result.mutable_setting() = Setting();
+    result.set_wall_seconds(WallSeconds());
+    result.set_restart_seconds(restart_seconds_);
+    if (protocol_.batch() == 1 && !latencies_.empty()) {
+      *result.mutable_latency() = latencies_.Quantiles();
+    }
+    if (!engine_.info().builds) return;
+    if (result.builds().empty()) result.add_builds()->set_ratio(result.ratio());
+    for (int build = 0; build < result.builds_size(); ++build) {
+      result.mutable_builds(build)->set_engine_sha256(
+          engine_.EngineSha256(IdOf(kCandidate, build)));
+    }
   }
 
   // Of the candidate, into a result that is VALID.
@@ -68,7 +156,12 @@ class Session {
     return absl::OkStatus();
   }
 
-  double Elapsed() const { return absl::ToDoubleSeconds(clock_.Steady() - start_); }
+  // What counts against the time limit.
+  double Elapsed() const {
+    return CountedSeconds(WallSeconds() - loaded_seconds_, restart_seconds_);
+  }
+
+  double WallSeconds() const { return absl::ToDoubleSeconds(clock_.Steady() - start_); }
 
   v1::MeasurementSetting Setting() const {
     v1::MeasurementSetting setting;
@@ -83,18 +176,67 @@ class Session {
   }
 
  private:
+  absl::StatusOr<v1::OutputCheck> Compare(const std::string& id, const Logits& reference) {
+    if (reference.empty()) {
+      return OutputsNotChecked(absl::StrCat("the job has no outputs of the ", id));
+    }
+    const absl::StatusOr<Logits> outputs = engine_.Outputs(id);
+    if (absl::IsUnimplemented(outputs.status())) {
+      return OutputsNotChecked(std::string(Utf8Prefix(outputs.status().message(), kNoteBytes)));
+    }
+    SQUISH_RETURN_IF_ERROR(outputs.status());
+    return CheckOutputs(engine_.info().precision, *outputs, reference);
+  }
+
+  absl::StatusOr<Block> Run(const std::string& id, int64_t calls) {
+    const double before = WallSeconds();
+    SQUISH_ASSIGN_OR_RETURN(Block block, engine_.Run(id, calls));
+    if (traits_.restarts_per_block) {
+      restart_seconds_ += std::max(0.0, WallSeconds() - before - block.seconds);
+    }
+    return block;
+  }
+
+  // Returns the calls of a block.
+  absl::StatusOr<int64_t> RunWarmUp(const std::string& id) {
+    WarmUp warm_up(protocol_, traits_.restarts_per_block);
+    do {
+      SQUISH_ASSIGN_OR_RETURN(const Block block, Run(id, warm_up.NextCalls()));
+      warm_up.Add(block.seconds);
+    } while (!warm_up.done() && Elapsed() < protocol_.time_limit_seconds());
+    return warm_up.CallsPerBlock();
+  }
+
+  static constexpr size_t kNoteBytes = 512;  // Of OutputCheck.note.
+
   EngineClient& engine_;
+  const MeasurementInputs& inputs_;
   const v1::MeasurementSpec& protocol_;
   Clock& clock_;
   const absl::Duration start_;
+  const EngineTraits traits_;
+  double loaded_seconds_ = 0;  // Spent before the warm-up.
+  double restart_seconds_ = 0;
+  LatencySample latencies_;
 };
 
 v1::MeasureResult Refused(const Session& session, absl::string_view reason) {
   v1::MeasureResult result;
   result.set_verdict(v1::MeasureResult::UNSUPPORTED);
   result.add_reasons(std::string(reason));
-  result.set_wall_seconds(session.Elapsed());
+  result.set_wall_seconds(session.WallSeconds());
   *result.mutable_setting() = session.Setting();
+  return result;
+}
+
+// Of what is wrong with the engine, or with what it was given, before anything is measured.
+v1::MeasureResult NotMeasured(const Session& session, std::string rule, v1::OutputCheck check) {
+  v1::MeasureResult result;
+  result.set_verdict(v1::MeasureResult::INVALID);
+  result.add_reasons(std::move(rule));
+  result.set_wall_seconds(session.WallSeconds());
+  *result.mutable_setting() = session.Setting();
+  *result.mutable_output_check() = std::move(check);
   return result;
 }
 
@@ -105,35 +247,42 @@ absl::StatusOr<v1::MeasureResult> Measure(
     const std::function<void(double, std::string)>& progress) {
   SQUISH_RETURN_IF_ERROR(engine.AwaitReady());
   const v1::MeasurementSpec& protocol = inputs.protocol;
-  Session session(engine, protocol, clock);
-  const absl::Status loaded = session.Load(kCandidate, inputs.candidate_path);
+  Session session(engine, inputs, clock);
+  if (std::string missing = session.MissingFile(); !missing.empty()) {
+    return NotMeasured(session, missing, OutputsNotChecked(missing));
+  }
+  const absl::Status loaded = session.Load(kCandidate);
   if (absl::IsUnimplemented(loaded)) return Refused(session, loaded.message());
   SQUISH_RETURN_IF_ERROR(loaded);
-  const absl::Status ancestor_loaded = session.Load(kAncestor, inputs.ancestor_path);
+  const absl::Status ancestor_loaded = session.Load(kAncestor);
   if (absl::IsUnimplemented(ancestor_loaded)) {
     return absl::FailedPreconditionError(
         absl::StrCat("the engine refuses the ancestor: ", ancestor_loaded.message()));
   }
   SQUISH_RETURN_IF_ERROR(ancestor_loaded);
 
-  SQUISH_ASSIGN_OR_RETURN(const int64_t ancestor_calls, session.RunWarmUp(kAncestor));
-  SQUISH_ASSIGN_OR_RETURN(const int64_t candidate_calls, session.RunWarmUp(kCandidate));
+  SQUISH_ASSIGN_OR_RETURN(const v1::OutputCheck outputs, session.CheckAllOutputs());
+  if (outputs.outcome() == v1::OutputCheck::DIFFERS) {
+    SQUISH_RETURN_IF_ERROR(session.Unload());
+    return NotMeasured(session, BrokenOutputRule(outputs), outputs);
+  }
+  SQUISH_ASSIGN_OR_RETURN(const BlockCalls calls, session.RunWarmUps());
   std::vector<AbbaGroup> groups;
-  while (WantsMore(protocol, groups, session.Elapsed())) {
-    SQUISH_ASSIGN_OR_RETURN(const AbbaGroup group,
-                            session.RunGroup(ancestor_calls, candidate_calls));
-    groups.push_back(group);
-    const int wanted = std::max(1, protocol.minimum_blocks());
+  while (WantsMore(protocol, groups, session.Elapsed(), session.traits())) {
+    const int build = BuildOfGroup(static_cast<int>(groups.size()), session.traits());
+    SQUISH_ASSIGN_OR_RETURN(AbbaGroup group, session.RunGroup(build, calls));
+    groups.push_back(std::move(group));
+    const int wanted = std::max(1, protocol.minimum_blocks() * session.traits().builds);
     progress(std::min(0.99, static_cast<double>(groups.size()) / wanted),
              absl::StrCat(groups.size(), " A B B A groups"));
   }
-  v1::MeasureResult result = Summarize(protocol, groups, session.Elapsed());
-  *result.mutable_setting() = session.Setting();
+  v1::MeasureResult result = Summarize(protocol, groups, session.Elapsed(), session.traits());
+  session.Describe(result);
+  *result.mutable_output_check() = outputs;
   if (protocol.profile() && result.verdict() == v1::MeasureResult::VALID) {
-    SQUISH_RETURN_IF_ERROR(session.AddProfile(candidate_calls, result));
+    SQUISH_RETURN_IF_ERROR(session.AddProfile(calls.candidate.front(), result));
   }
-  SQUISH_RETURN_IF_ERROR(engine.Unload(kAncestor));
-  SQUISH_RETURN_IF_ERROR(engine.Unload(kCandidate));
+  SQUISH_RETURN_IF_ERROR(session.Unload());
   return result;
 }
 
