@@ -109,15 +109,16 @@ class Session {
   }
 
   absl::StatusOr<AbbaGroup> RunGroup(int build, const BlockCalls& calls) {
-    const std::string ancestor = IdOf(kAncestor, build), candidate = IdOf(kCandidate, build);
+    const auto run_ancestor = [&] { return Run(IdOf(kAncestor, build), calls.ancestor[build]); };
+    const auto run_candidate = [&] {
+      return Run(IdOf(kCandidate, build), calls.candidate[build], &latencies_);
+    };
     AbbaGroup group;
     group.build = build;
-    SQUISH_ASSIGN_OR_RETURN(group.ancestor_first, Run(ancestor, calls.ancestor[build]));
-    SQUISH_ASSIGN_OR_RETURN(group.candidate_first, Run(candidate, calls.candidate[build]));
-    SQUISH_ASSIGN_OR_RETURN(group.candidate_second, Run(candidate, calls.candidate[build]));
-    SQUISH_ASSIGN_OR_RETURN(group.ancestor_second, Run(ancestor, calls.ancestor[build]));
-    latencies_.Add(group.candidate_first.latencies);
-    latencies_.Add(group.candidate_second.latencies);
+    SQUISH_ASSIGN_OR_RETURN(group.ancestor_first, run_ancestor());
+    SQUISH_ASSIGN_OR_RETURN(group.candidate_first, run_candidate());
+    SQUISH_ASSIGN_OR_RETURN(group.candidate_second, run_candidate());
+    SQUISH_ASSIGN_OR_RETURN(group.ancestor_second, run_ancestor());
     return group;
   }
 
@@ -188,12 +189,16 @@ class Session {
     return CheckOutputs(engine_.info().precision, *outputs, reference);
   }
 
-  absl::StatusOr<Block> Run(const std::string& id, int64_t calls) {
+  // Single latencies go into the sample alone: groups are kept, and there may be many.
+  absl::StatusOr<Block> Run(const std::string& id, int64_t calls,
+                            LatencySample* sample = nullptr) {
     const double before = WallSeconds();
     SQUISH_ASSIGN_OR_RETURN(Block block, engine_.Run(id, calls));
     if (traits_.restarts_per_block) {
       restart_seconds_ += std::max(0.0, WallSeconds() - before - block.seconds);
     }
+    const std::vector<double> latencies = std::move(block.latencies);
+    if (sample != nullptr) sample->Add(latencies);
     return block;
   }
 

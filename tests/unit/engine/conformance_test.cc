@@ -303,22 +303,56 @@ TEST(OpenCvEngineTest, OperationThatItDoesNotKnowIsRefused) {
   EXPECT_TRUE(engine->Load(inputs.Load("a", 1, inputs.Onnx(1))).ok()) << "and it goes on";
 }
 
-TEST(TrtexecProcessTest, ToolEndsWithItsEngine) {
-  const Inputs inputs;
-  EngineOptions options = OptionsOf({"trtexec", &Trtexec}, inputs);
-  options.child.command[4] = WriteStandInTrtexec(inputs.folder, "8.2", "hang");
-  const std::string alive = JoinPath(inputs.folder, "alive");
-  const auto engine = EngineClient::Spawn(options).value();
+// An engine whose tool hangs in the first block.
+class HangingTrtexecTest : public ::testing::Test {
+ protected:
+  HangingTrtexecTest() : options_(OptionsOf({"trtexec", &Trtexec}, inputs_)) {
+    options_.child.command[4] = WriteStandInTrtexec(inputs_.folder, "8.2", "hang");
+  }
+  ~HangingTrtexecTest() override { std::filesystem::remove_all(inputs_.folder); }
+
+  LoadRequest Load() const {
+    return inputs_.Load(
+        "a", 1, WriteStandInOnnx(inputs_.folder, "batch=1 side=64 classes=10 ms=1"));
+  }
+
+  // The tool holds a lock on this file once it hangs.
+  void AwaitHang() const {
+    EXPECT_TRUE(AwaitCondition(kPatience, [this] { return std::filesystem::exists(alive_); }));
+  }
+
+  // Would wait for ever, were the tool to stay.
+  void AwaitEnd() const {
+    const int file = ::open(alive_.c_str(), O_RDONLY);
+    EXPECT_EQ(::flock(file, LOCK_EX), 0);
+    ::close(file);
+  }
+
+  const Inputs inputs_;
+  const std::string alive_ = JoinPath(inputs_.folder, "alive");
+  EngineOptions options_;
+};
+
+TEST_F(HangingTrtexecTest, ToolEndsWithItsEngine) {
+  const auto engine = EngineClient::Spawn(options_).value();
   ASSERT_TRUE(engine->AwaitReady().ok());
-  const std::string onnx = WriteStandInOnnx(inputs.folder, "batch=1 side=64 classes=10 ms=1");
-  ASSERT_TRUE(engine->Load(inputs.Load("a", 1, onnx)).ok());
+  ASSERT_TRUE(engine->Load(Load()).ok());
   std::thread running([&] { EXPECT_TRUE(absl::IsAborted(engine->Run("a", 1).status())); });
-  EXPECT_TRUE(AwaitCondition(kPatience, [&] { return std::filesystem::exists(alive); }));
+  AwaitHang();
   engine->Kill();
   running.join();
-  const int file = ::open(alive.c_str(), O_RDONLY);
-  EXPECT_EQ(::flock(file, LOCK_EX), 0) << "would wait for ever, were the tool still there";
-  ::close(file);
+  AwaitEnd();
+}
+
+TEST_F(HangingTrtexecTest, ToolEndsWithItsAgent) {
+  const auto engine = Child::Spawn(options_.child).value();
+  ASSERT_TRUE(engine->ReadLine(kPatience).ok());
+  ASSERT_TRUE(engine->WriteLine(ToLine(Load())).ok());
+  ASSERT_TRUE(engine->WriteLine(ToLine(RunRequest{"a", 1})).ok());
+  AwaitHang();
+  // As the kernel does for an agent that is killed: the engine's input is closed.
+  EXPECT_EQ(engine->CloseAndWait(absl::InfiniteDuration()), "signal 9 (Killed)");
+  AwaitEnd();
 }
 
 }  // namespace
