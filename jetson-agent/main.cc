@@ -1,7 +1,8 @@
 // The agent: leases MEASURE jobs from a coordinator and measures on this machine.
 //
-//   jetson-agent --coordinator HOST:PORT --state DIR --engine torch|simulated|replay:FILE
-//   jetson-agent engine replay FILE | simulated      (the engine's side of the contract)
+//   jetson-agent --coordinator HOST:PORT --state DIR
+//                --engine torch|opencv|trtexec|trtexec:fp16|simulated|replay:FILE
+//   jetson-agent engine replay FILE | simulated | trtexec  (the engine's side of the contract)
 //
 // Links no LibTorch: engines are children (docs/engines.md).
 #include <signal.h>
@@ -25,6 +26,7 @@
 #include "jetson-agent/engine/replay_engine.h"
 #include "jetson-agent/engine/server.h"
 #include "jetson-agent/engine/simulated_engine.h"
+#include "jetson-agent/engine/trtexec/trtexec_engine.h"
 #include "jetson-agent/measure_executor.h"
 #include "spdlog/sinks/stdout_color_sinks.h"
 #include "spdlog/spdlog.h"
@@ -42,6 +44,7 @@ struct Flags {
   double engine_silence_seconds = 30;
   std::string system_root = "/";
   std::string replay_file;  // Of `engine replay`.
+  TrtexecOptions trtexec;   // Of `engine trtexec`.
 };
 
 // The command line that starts the engine. INVALID_ARGUMENT: no engine has that name.
@@ -56,14 +59,22 @@ absl::StatusOr<std::vector<std::string>> EngineCommand(const Flags& flags) {
   if (engine == "torch") {
     return std::vector<std::string>{JoinPath(ExecutableFolder(), "squish-engine-torch")};
   }
+  if (engine == "opencv") {
+    return std::vector<std::string>{JoinPath(ExecutableFolder(), "squish-engine-opencv")};
+  }
+  if (engine == "trtexec" || engine == "trtexec:fp16") {
+    return std::vector<std::string>{self, "engine", "trtexec",
+                                    "--precision", engine == "trtexec" ? "fp32" : "fp16",
+                                    "--cache", JoinPath(flags.state, "engines")};
+  }
   if (engine == "simulated") return std::vector<std::string>{self, "engine", "simulated"};
   if (absl::StartsWith(engine, kReplay) && engine.size() > kReplay.size()) {
     return std::vector<std::string>{self, "engine", "replay",
                                     std::string(engine.substr(kReplay.size()))};
   }
   return absl::InvalidArgumentError(absl::StrCat(
-      "--engine ", engine, ": no such engine; say torch, simulated or replay:FILE, or give "
-      "another's command line with --engine-command"));
+      "--engine ", engine, ": no such engine; say torch, opencv, trtexec, trtexec:fp16, "
+      "simulated or replay:FILE, or give another's command line with --engine-command"));
 }
 
 v1::RunnerInfo Describe(const Flags& flags, const MeasureExecutor& executor) {
@@ -124,14 +135,38 @@ absl::Status ServeCoordinator(const Flags& flags) {
   return served;
 }
 
-int ServeEngine(absl::StatusOr<std::unique_ptr<Engine>> engine) {
-  EndWithParent();
+// One that has children of its own leads a group with them.
+enum class Processes { kOne, kGroup };
+
+int ServeEngine(absl::StatusOr<std::unique_ptr<Engine>> engine,
+                Processes processes = Processes::kOne) {
+  if (processes == Processes::kOne) EndWithParent();
   if (!engine.ok()) {
     std::cerr << "jetson-agent engine: " << engine.status().message() << "\n";
     return 1;
   }
   Serve(**engine, std::cin, std::cout);
   return 0;
+}
+
+void AddTrtexecOptions(CLI::App& app, TrtexecOptions& options) {
+  app.add_option("--trtexec", options.trtexec, "The tool itself")->capture_default_str();
+  app.add_option("--precision", options.precision, "fp32 or fp16")
+      ->check(CLI::IsMember({"fp32", "fp16"}))
+      ->capture_default_str();
+  app.add_option("--cache", options.cache_folder, "Folder that engine files are kept in")
+      ->required();
+  app.add_option("--workspace-mib", options.workspace_mib,
+                 "MiB of device memory that a kernel may use")
+      ->check(CLI::Range(1, 65536))
+      ->capture_default_str();
+  const auto add_limit = [&app](const char* name, absl::Duration& limit, const char* help) {
+    app.add_option_function<double>(
+           name, [&limit](const double& seconds) { limit = absl::Seconds(seconds); }, help)
+        ->check(CLI::Range(0.1, 3600.0));
+  };
+  add_limit("--build-seconds", options.build_limit, "A build that takes longer has failed (1800)");
+  add_limit("--run-seconds", options.run_limit, "A run that takes longer has failed (120)");
 }
 
 int Main(int argc, char** argv) {
@@ -142,7 +177,9 @@ int Main(int argc, char** argv) {
       app.add_option("--coordinator", flags.coordinator, "HOST:PORT of the coordinator");
   CLI::Option* state =
       app.add_option("--state", flags.state, "Folder for results, artifacts and the agent's id");
-  app.add_option("--engine", flags.engine, "torch, simulated or replay:FILE")->capture_default_str();
+  app.add_option("--engine", flags.engine,
+                 "torch, opencv, trtexec, trtexec:fp16, simulated or replay:FILE")
+      ->capture_default_str();
   app.add_option("--engine-command", flags.engine_command,
                  "Another engine: its command line, words separated by spaces (docs/engines.md)");
   app.add_option("--device-class", flags.device_class,
@@ -161,10 +198,16 @@ int Main(int argc, char** argv) {
   CLI::App* replay = engine->add_subcommand("replay", "Speeds recorded in a CSV file");
   replay->add_option("FILE", flags.replay_file, "architecture_digest,images_per_second")
       ->required();
+  CLI::App* trtexec = engine->add_subcommand("trtexec", "NVIDIA's TensorRT by its own tool");
+  AddTrtexecOptions(*trtexec, flags.trtexec);
   CLI::App* simulated = engine->add_subcommand("simulated", "An analytic device");
   CLI11_PARSE(app, argc, argv);
 
   if (replay->parsed()) return ServeEngine(ReplayEngine::Open(flags.replay_file));
+  if (trtexec->parsed()) {
+    EndGroupWithParent();  // Before it is asked who it is, which may take a while.
+    return ServeEngine(TrtexecEngine::Create(flags.trtexec), Processes::kGroup);
+  }
   if (simulated->parsed()) return ServeEngine(std::make_unique<SimulatedEngine>());
   if (coordinator->empty() || state->empty()) {
     std::cerr << "jetson-agent: needs --coordinator HOST:PORT and --state DIR; see --help\n";

@@ -1,5 +1,6 @@
 #include "jetson-agent/measure_executor.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -8,6 +9,7 @@
 #include "common/base/text.h"
 #include "jetson-agent/device_class.h"
 #include "jetson-agent/engine/network_file.h"
+#include "jetson-agent/engine/pictures.h"
 #include "jetson-agent/measurement.h"
 
 namespace squish {
@@ -63,6 +65,43 @@ BoardOptions WithSoftware(BoardOptions board) {
   return board;
 }
 
+// The ONNX file of this batch; empty: there is none.
+absl::StatusOr<std::string> FetchOnnx(Attempt& attempt, const v1::EngineFiles& files, int batch) {
+  for (const v1::EngineFiles::Onnx& onnx : files.onnx()) {
+    if (onnx.batch() == batch) return attempt.Fetch(onnx.artifact());
+  }
+  return std::string();
+}
+
+// What the network gives for the probe; empty: nobody says.
+absl::StatusOr<Logits> FetchOutputs(Attempt& attempt, const v1::EngineFiles& files) {
+  if (files.probe_outputs().empty()) return Logits();
+  SQUISH_ASSIGN_OR_RETURN(const std::string path, attempt.Fetch(files.probe_outputs()));
+  absl::StatusOr<Logits> outputs = ReadProbeOutputs(path);
+  if (outputs.ok()) return outputs;
+  return Annotate(outputs.status(), absl::StrCat("artifact ", files.probe_outputs()));
+}
+
+// Beside the networks: what the engine has a use for.
+absl::Status FetchEngineFiles(Attempt& attempt, const EngineReady& engine,
+                              MeasurementInputs& inputs) {
+  const v1::MeasureJob& job = attempt.job().measure();
+  const v1::EngineFiles &candidate = job.candidate_files(), &ancestor = job.ancestor_files();
+  const int batch = job.protocol().batch();
+  if (engine.format == NetworkFormat::kOnnx) {
+    SQUISH_ASSIGN_OR_RETURN(inputs.candidate_onnx, FetchOnnx(attempt, candidate, batch));
+    SQUISH_ASSIGN_OR_RETURN(inputs.ancestor_onnx, FetchOnnx(attempt, ancestor, batch));
+  }
+  if (engine.synthetic || candidate.probe_pictures().empty()) return absl::OkStatus();
+  SQUISH_ASSIGN_OR_RETURN(inputs.probe, attempt.Fetch(candidate.probe_pictures()));
+  if (!engine.outputs) return absl::OkStatus();
+  SQUISH_ASSIGN_OR_RETURN(inputs.candidate_outputs, FetchOutputs(attempt, candidate));
+  // Outputs for other pictures would say nothing.
+  if (ancestor.probe_pictures() != candidate.probe_pictures()) return absl::OkStatus();
+  SQUISH_ASSIGN_OR_RETURN(inputs.ancestor_outputs, FetchOutputs(attempt, ancestor));
+  return absl::OkStatus();
+}
+
 std::string ChooseDeviceClass(const MeasureExecutorOptions& options, const EngineReady& engine,
                               const BoardOptions& board) {
   if (!options.device_class.empty()) return options.device_class;
@@ -109,6 +148,9 @@ v1::AttemptResult MeasureExecutor::Execute(Attempt& attempt) {
   path = FetchNetwork(attempt, job.ancestor(), job.ancestor_architecture());
   if (!path.ok()) return Failed(FetchFailure(path.status()), path.status().message());
   inputs.ancestor_path = *std::move(path);
+  inputs.engine_builds = std::clamp(job.engine_builds(), 1, kMaximumBuilds);
+  const absl::Status files = FetchEngineFiles(attempt, engine_info_, inputs);
+  if (!files.ok()) return Failed(FetchFailure(files), files.message());
 
   absl::MutexLock lock(&measuring_);
   absl::StatusOr<v1::MeasureResult> measured = MeasureWatched(attempt, inputs);

@@ -97,8 +97,6 @@ class SpawnPlan {
     posix_spawnattr_setsigmask(&attributes_, &none);
     posix_spawnattr_setsigdefault(&attributes_, &all);
     posix_spawnattr_setpgroup(&attributes_, 0);
-    posix_spawnattr_setflags(
-        &attributes_, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
   }
   ~SpawnPlan() {
     posix_spawn_file_actions_destroy(&actions_);
@@ -114,6 +112,9 @@ class SpawnPlan {
   // Returns 0 or an errno.
   int Start(const ChildOptions& options, pid_t* pid) {
     posix_spawn_file_actions_addclosefrom_np(&actions_, STDERR_FILENO + 1);
+    int flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
+    if (options.own_group) flags |= POSIX_SPAWN_SETPGROUP;
+    posix_spawnattr_setflags(&attributes_, static_cast<short>(flags));
     std::vector<char*> arguments;
     for (const std::string& argument : options.command) {
       arguments.push_back(const_cast<char*>(argument.c_str()));
@@ -205,6 +206,7 @@ std::map<std::string, std::string> InheritedEnvironment() {
 struct Child::State {
   std::string name;  // Of the executable, for messages.
   size_t maximum_line_bytes = 0;
+  bool own_group = true;
   Descriptor input;   // We write.
   Descriptor output;  // We read.
   std::string buffer;
@@ -217,7 +219,7 @@ struct Child::State {
 
   void Signal(int signal) {
     absl::MutexLock lock(&mutex);
-    if (!ending.has_value()) ::kill(-pid, signal);
+    if (!ending.has_value()) ::kill(own_group ? -pid : pid, signal);
   }
 
   // How the child ended, once it has.
@@ -229,7 +231,7 @@ struct Child::State {
     // and what the child left behind can be killed by it.
     if (::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0) {
       if (info.si_pid == 0) return std::nullopt;
-      ::kill(-pid, SIGKILL);
+      if (own_group) ::kill(-pid, SIGKILL);
       while (::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED) != 0 && errno == EINTR) {
       }
       ending = Describe(info);
@@ -313,6 +315,7 @@ absl::StatusOr<std::unique_ptr<Child>> Child::Spawn(const ChildOptions& options)
   const std::string& path = options.command[0];
   state->name = path.substr(path.rfind('/') + 1);
   state->maximum_line_bytes = options.maximum_line_bytes;
+  state->own_group = options.own_group;
   const int error = StartNicely(plan, options, &state->pid);
   if (error != 0) return ErrnoStatus(error, "cannot start", path);
   state->input = std::move(input.write);

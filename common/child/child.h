@@ -43,6 +43,8 @@ struct ChildOptions {
   // command that asks for PR_SET_PDEATHSIG must not be nicer.
   int nice = 0;
   size_t maximum_line_bytes = 1 << 20;
+  // false: it stays in our process group and ends with that; only itself is signalled.
+  bool own_group = true;
 };
 
 // Of our own environment what a child may keep: PATH, HOME, LANG, TZ, TMPDIR,
@@ -68,7 +70,7 @@ class Child {
   // died; the message says how (exit status or signal).
   absl::StatusOr<std::string> ReadLine(absl::Duration timeout);
 
-  // SIGKILL to the whole group. Idempotent, thread-safe.
+  // SIGKILL to the whole group, if it has one of its own. Idempotent, thread-safe.
   void Kill();
 
   // SIGTERM to the whole group. Idempotent, thread-safe.

@@ -11,6 +11,10 @@ namespace squish {
 
 void EndWithParent();
 
+// The same for a child that has children which do not watch: ends its whole process group, if
+// it leads one, as every Child does.
+void EndGroupWithParent();
+
 }  // namespace squish
 
 #endif  // SQUISH_COMMON_CHILD_PARENT_WATCH_H_

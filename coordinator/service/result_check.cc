@@ -24,6 +24,7 @@ constexpr size_t kMaximumErrorBytes = 4096;
 constexpr size_t kMaximumNameBytes = 512;
 constexpr int kMaximumBlocks = 100'000;
 constexpr int kMaximumLayers = 10'000;
+constexpr int kMaximumBuilds = 16;
 // Beyond any network and training; keeps sums of them far from overflow.
 constexpr int64_t kMaximumCount = 1'000'000'000'000'000;
 
@@ -177,6 +178,38 @@ absl::Status CheckProfile(const v1::MeasureJob& work, const v1::MeasureResult& r
   return absl::OkStatus();
 }
 
+// What is shown, and decides nothing.
+absl::Status CheckDescription(const v1::MeasureResult& result) {
+  const v1::OutputCheck& outputs = result.output_check();
+  SQUISH_RETURN_IF_ERROR(CheckNumber("output_check.difference", outputs.difference(), 0));
+  SQUISH_RETURN_IF_ERROR(CheckNumber("output_check.tolerance", outputs.tolerance(), 0));
+  if (!outputs.note().empty()) {
+    SQUISH_RETURN_IF_ERROR(CheckText("output_check.note", outputs.note()));
+  }
+  if (outputs.outcome() == v1::OutputCheck::DIFFERS) {
+    return Bad("it is valid, and its engine's outputs differ from the network's");
+  }
+  if (result.has_latency()) {
+    const v1::CallLatency& latency = result.latency();
+    constexpr double kLeast = 1e-12;
+    SQUISH_RETURN_IF_ERROR(CheckNumber("latency.p50", latency.p50_milliseconds(), kLeast));
+    SQUISH_RETURN_IF_ERROR(
+        CheckNumber("latency.p90", latency.p90_milliseconds(), latency.p50_milliseconds()));
+    SQUISH_RETURN_IF_ERROR(
+        CheckNumber("latency.p99", latency.p99_milliseconds(), latency.p90_milliseconds()));
+    SQUISH_RETURN_IF_ERROR(CheckCount("latency.calls", latency.calls(), 1));
+  }
+  if (result.builds_size() > kMaximumBuilds) return Bad("it has too many builds");
+  for (const v1::EngineBuild& build : result.builds()) {
+    SQUISH_RETURN_IF_ERROR(CheckNumber("builds.ratio", build.ratio(), 1e-12));
+    if (!build.engine_sha256().empty()) {
+      SQUISH_RETURN_IF_ERROR(CheckDigest("builds.engine_sha256", build.engine_sha256()));
+    }
+  }
+  SQUISH_RETURN_IF_ERROR(CheckNumber("between_build_spread", result.between_build_spread(), 0));
+  return CheckNumber("restart_seconds", result.restart_seconds(), 0);
+}
+
 absl::Status CheckMeasurement(const v1::MeasureJob& work, const v1::MeasureResult& result,
                               const v1::MeasurementSetting* pinned) {
   SQUISH_RETURN_IF_ERROR(CheckSetting(work, result.setting(), pinned));
@@ -195,6 +228,7 @@ absl::Status CheckMeasurement(const v1::MeasureJob& work, const v1::MeasureResul
       result.ancestor_block_images_per_second_size() > kMaximumBlocks) {
     return Bad("there are too many blocks");
   }
+  SQUISH_RETURN_IF_ERROR(CheckDescription(result));
   return CheckProfile(work, result);
 }
 

@@ -4,7 +4,7 @@
 //
 // Nothing that a child says is believed before it is checked: the form of each line,
 // which request it answers, the count of images, and that a block did not last longer
-// than its answer took to come. After any error but UNIMPLEMENTED the child is of no
+// than its answer took to come, nor a call of it longer than the block. After any error but UNIMPLEMENTED the child is of no
 // further use: destroy the client.
 //
 // Thread-compatible; Kill may be called from any thread.
@@ -49,11 +49,18 @@ class EngineClient {
   // After AwaitReady.
   const EngineReady& info() const { return info_; }
 
-  // UNIMPLEMENTED: the engine refuses the network.
+  // UNIMPLEMENTED: the engine refuses the network. May take EngineReady.load_seconds more
+  // than the silence limit.
   absl::Status Load(const LoadRequest& request);
+
+  // Of a loaded network, as Loaded.engine_sha256.
+  const std::string& EngineSha256(const std::string& id) { return networks_[id].engine_sha256; }
 
   // Runs `calls` calls of a loaded network.
   absl::StatusOr<Block> Run(const std::string& id, int64_t calls);
+
+  // The outputs of a loaded network for the probe. UNIMPLEMENTED: the engine gives none.
+  absl::StatusOr<std::vector<std::vector<double>>> Outputs(const std::string& id);
 
   // How long each layer of a loaded network takes. UNIMPLEMENTED: the engine cannot tell.
   absl::StatusOr<std::vector<LayerMilliseconds>> Profile(const std::string& id, int64_t calls);
@@ -69,15 +76,21 @@ class EngineClient {
   EngineClient(std::unique_ptr<Child> child, absl::Duration silence_limit, Clock& clock)
       : child_(std::move(child)), silence_limit_(silence_limit), clock_(clock) {}
 
-  absl::StatusOr<EngineReply> ReadReply();
-  absl::StatusOr<EngineReply> Ask(const EngineRequest& request);
+  struct LoadedNetwork {
+    int batch = 0;
+    std::string engine_sha256;
+  };
+
+  absl::StatusOr<EngineReply> ReadReply(absl::Duration silence_limit);
+  absl::StatusOr<EngineReply> Ask(const EngineRequest& request,
+                                  absl::Duration additional = absl::ZeroDuration());
 
   const std::unique_ptr<Child> child_;
   const absl::Duration silence_limit_;
   Clock& clock_;
   bool ready_ = false;
   EngineReady info_;
-  std::map<std::string, int> batches_;  // Of loaded networks.
+  std::map<std::string, LoadedNetwork> networks_;
 };
 
 }  // namespace squish

@@ -7,6 +7,8 @@
 //     ──► loaded | unsupported | error
 //                     run: so many calls      ◄──   (any number of times)
 //     ──► block | error
+//                     outputs: of the probe   ◄──   (once, where there is a probe)
+//     ──► outputs | unsupported | error
 //                     profile: layer by layer ◄──   (seldom)
 //     ──► profiled | unsupported | error
 //                     unload                  ◄──
@@ -37,6 +39,13 @@ struct LoadRequest {
   int batch = 1;        // Images a call.
   int input_size = 0;   // Side of the square input in pixels.
   int threads = 1;      // Of the host, for engines that compute there.
+  // The same network as ONNX, `batch` and `input_size` fixed in it. Empty: there is none.
+  std::string onnx = {};
+  // Pictures to run on, .safetensors with `pictures`, fp32, N × 3 × input_size × input_size.
+  // Empty: there are none.
+  std::string probe = {};
+  // Engines that build networks make one of its own for each number, 1 to 16.
+  int build = 1;
 };
 
 struct RunRequest {
@@ -54,9 +63,25 @@ struct ProfileRequest {
   int64_t calls = 1;  // Over so many.
 };
 
-using EngineRequest = std::variant<LoadRequest, RunRequest, ProfileRequest, UnloadRequest>;
+// The network's outputs for all pictures of the probe.
+struct OutputsRequest {
+  std::string id;
+};
+
+using EngineRequest =
+    std::variant<LoadRequest, RunRequest, OutputsRequest, ProfileRequest, UnloadRequest>;
 
 // --- What the engine says ---------------------------------------------------
+
+// Of one `block`; more say no more about quantiles, and a line has its limit.
+inline constexpr size_t kMaximumLatencies = 1000;
+
+inline constexpr int kMaximumBuilds = 16;
+
+inline constexpr double kMaximumLoadSeconds = 7200;
+
+// What an engine reads networks from.
+enum class NetworkFormat { kSafetensors, kOnnx };
 
 struct EngineReady {
   std::string engine;        // [a-z0-9._-], 1 to 64: "torch"
@@ -64,16 +89,31 @@ struct EngineReady {
   std::string version;       // Of the engine and what it stands on, for people.
   std::string device_class;  // Where it is not the host's; else empty.
   bool synthetic = false;    // Its speeds are not measured on hardware.
+  NetworkFormat format = NetworkFormat::kSafetensors;
+  bool outputs = false;             // It answers OutputsRequest.
+  bool restarts_per_block = false;  // It starts anew for each run, which takes a while.
+  bool builds = false;              // LoadRequest.build matters.
+  double load_seconds = 0;          // A load may take so long, 0 to 7,200; 0: nothing to speak of.
 };
 
 struct Loaded {
   std::string id;
+  std::string engine_sha256 = {};  // Of the file that was built for the network; may be empty.
 };
 
 struct BlockReply {
   std::string id;
   int64_t images = 0;  // calls · batch
   double seconds = 0;  // Steady time of the whole run, copies to and from included.
+  // Seconds of single calls, taken evenly from the block; at most kMaximumLatencies, none
+  // from an engine that cannot tell.
+  std::vector<double> latencies = {};
+};
+
+// Logits by picture of the probe. What is not finite is NaN.
+struct OutputsReply {
+  std::string id;
+  std::vector<std::vector<double>> values;
 };
 
 struct LayerMilliseconds {
@@ -91,7 +131,7 @@ struct Unloaded {
 };
 
 // The engine cannot run this network, which is a fact about the network; or it cannot time
-// layers.
+// layers, or give outputs.
 struct Unsupported {
   std::string message;
 };
@@ -101,8 +141,8 @@ struct EngineError {
   std::string message;
 };
 
-using EngineReply =
-    std::variant<EngineReady, Loaded, BlockReply, Profiled, Unloaded, Unsupported, EngineError>;
+using EngineReply = std::variant<EngineReady, Loaded, BlockReply, OutputsReply, Profiled, Unloaded,
+                                 Unsupported, EngineError>;
 
 // --- Text form --------------------------------------------------------------
 

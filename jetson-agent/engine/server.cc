@@ -2,6 +2,7 @@
 
 #include <istream>
 #include <map>
+#include <new>
 #include <ostream>
 #include <string>
 #include <utility>
@@ -24,7 +25,11 @@ class Server {
   EngineReply Answer(const std::string& line) {
     absl::StatusOr<EngineRequest> request = ParseRequest(line);
     if (!request.ok()) return Refusal(request.status());
-    return std::visit([this](const auto& what) { return Answer(what); }, *request);
+    try {
+      return std::visit([this](const auto& what) { return Answer(what); }, *request);
+    } catch (const std::bad_alloc&) {
+      return EngineError{"there is not enough memory for it"};
+    }
   }
 
  private:
@@ -37,16 +42,25 @@ class Server {
     networks_.erase(load.id);
     absl::StatusOr<std::unique_ptr<LoadedNetwork>> network = engine_.Load(load);
     if (!network.ok()) return Refusal(network.status());
-    networks_[load.id] = {*std::move(network), load.batch};
-    return Loaded{load.id};
+    const Entry& loaded = networks_[load.id] = {*std::move(network), load.batch};
+    return Loaded{load.id, loaded.network->EngineSha256()};
   }
 
   EngineReply Answer(const RunRequest& run) {
     const auto found = networks_.find(run.id);
     if (found == networks_.end()) return NotLoaded(run.id);
-    const absl::StatusOr<double> seconds = found->second.network->Run(run.calls);
-    if (!seconds.ok()) return EngineError{std::string(seconds.status().message())};
-    return BlockReply{run.id, run.calls * found->second.batch, *seconds};
+    absl::StatusOr<RunTiming> timing = found->second.network->Run(run.calls);
+    if (!timing.ok()) return EngineError{std::string(timing.status().message())};
+    return BlockReply{run.id, run.calls * found->second.batch, timing->seconds,
+                      std::move(timing->latencies)};
+  }
+
+  EngineReply Answer(const OutputsRequest& outputs) {
+    const auto found = networks_.find(outputs.id);
+    if (found == networks_.end()) return NotLoaded(outputs.id);
+    absl::StatusOr<std::vector<std::vector<double>>> values = found->second.network->Outputs();
+    if (!values.ok()) return Refusal(values.status());
+    return OutputsReply{outputs.id, *std::move(values)};
   }
 
   EngineReply Answer(const ProfileRequest& profile) {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <iosfwd>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -13,12 +14,25 @@
 
 namespace squish {
 
+// What a run took.
+struct RunTiming {
+  double seconds = 0;
+  std::vector<double> latencies = {};  // As BlockReply.latencies.
+};
+
 // A network inside an engine, ready to run. Used by one thread.
 class LoadedNetwork {
  public:
   virtual ~LoadedNetwork() = default;
-  // Makes `calls` calls and returns the seconds that they took. Any error.
-  virtual absl::StatusOr<double> Run(int64_t calls) = 0;
+  // As Loaded.engine_sha256.
+  virtual std::string EngineSha256() const { return ""; }
+  // Makes `calls` calls, one after the other. Any error.
+  virtual absl::StatusOr<RunTiming> Run(int64_t calls) = 0;
+  // Logits of every picture of the probe. UNIMPLEMENTED: the engine computes none, or there
+  // is no probe. Else any error.
+  virtual absl::StatusOr<std::vector<std::vector<double>>> Outputs() {
+    return absl::UnimplementedError("this engine gives no outputs");
+  }
   // How long each layer takes in one call, over so many. UNIMPLEMENTED: there is no telling.
   virtual absl::StatusOr<std::vector<LayerMilliseconds>> Profile(int64_t /*calls*/) {
     return absl::UnimplementedError("this engine cannot time layers");
@@ -35,7 +49,7 @@ class Engine {
 };
 
 // Says `ready`, then answers one request a line until `requests` end. A request that
-// makes no sense is answered with `error`.
+// makes no sense, or for which memory does not suffice, is answered with `error`.
 void Serve(Engine& engine, std::istream& requests, std::ostream& replies);
 
 }  // namespace squish

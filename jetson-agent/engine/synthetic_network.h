@@ -17,8 +17,8 @@ class SyntheticNetwork : public LoadedNetwork {
   // Without `layers` there is no telling what each of them takes.
   explicit SyntheticNetwork(double call_seconds, std::vector<LayerMilliseconds> layers = {})
       : call_seconds_(call_seconds), layers_(std::move(layers)) {}
-  absl::StatusOr<double> Run(int64_t calls) override {
-    return static_cast<double>(calls) * call_seconds_;
+  absl::StatusOr<RunTiming> Run(int64_t calls) override {
+    return RunTiming{static_cast<double>(calls) * call_seconds_};
   }
 
   absl::StatusOr<std::vector<LayerMilliseconds>> Profile(int64_t calls) override {

@@ -10,6 +10,8 @@ namespace squish {
 namespace {
 
 constexpr double kMinimumBlockSeconds = 0.010;
+constexpr double kMinimumRestartedBlockSeconds = 0.250;
+constexpr double kMostWallOfLimit = 10;
 
 // Speeds outside are not of this world. Inside, ratio and interval stay finite.
 constexpr double kLowestImagesPerSecond = 1e-9;
@@ -79,16 +81,22 @@ Statistics Analyze(const std::vector<AbbaGroup>& groups) {
 // An interval needs two groups, whatever the specification says.
 int MinimumGroups(const v1::MeasurementSpec& spec) { return std::max(2, spec.minimum_blocks()); }
 
+int MinimumGroups(const v1::MeasurementSpec& spec, const EngineTraits& traits) {
+  return traits.builds * MinimumGroups(spec);
+}
+
 // Every rule that the measurement breaks, in words.
-std::vector<std::string> BrokenRules(const v1::MeasurementSpec& spec, const Statistics& found) {
+std::vector<std::string> BrokenRules(const v1::MeasurementSpec& spec, const EngineTraits& traits,
+                                     const Statistics& found) {
   std::vector<std::string> broken;
   if (found.impossible > 0) {
     broken.push_back(absl::StrFormat("%d of %d A B B A groups have a block without a possible speed",
                                      found.impossible, found.impossible + found.groups));
   }
-  if (found.groups < MinimumGroups(spec)) {
+  const int minimum = MinimumGroups(spec, traits);
+  if (found.groups < minimum) {
     broken.push_back(absl::StrFormat("only %d of at least %d A B B A groups were measured",
-                                     found.groups, MinimumGroups(spec)));
+                                     found.groups, minimum));
   }
   const auto require_seconds = [&](const char* network, double seconds) {
     if (seconds >= spec.minimum_seconds()) return;
@@ -103,6 +111,25 @@ std::vector<std::string> BrokenRules(const v1::MeasurementSpec& spec, const Stat
                         100 * found.half_width, 100 * spec.maximum_spread()));
   }
   return broken;
+}
+
+// The ratio of each build, and how far they lie apart.
+void CompareBuilds(const std::vector<AbbaGroup>& groups, int builds, v1::MeasureResult& result) {
+  if (builds < 2) return;
+  double smallest = 0, largest = 0;
+  for (int build = 0; build < builds; ++build) {
+    std::vector<AbbaGroup> own;
+    for (const AbbaGroup& group : groups) {
+      if (group.build == build) own.push_back(group);
+    }
+    const Statistics found = Analyze(own);
+    if (found.groups == 0) continue;
+    const double ratio = std::exp(found.mean_log_ratio);
+    smallest = result.builds().empty() ? ratio : std::min(smallest, ratio);
+    largest = std::max(largest, ratio);
+    result.add_builds()->set_ratio(ratio);
+  }
+  if (result.builds_size() > 1) result.set_between_build_spread(largest / smallest - 1);
 }
 
 double Median(std::vector<double> values) {
@@ -134,19 +161,26 @@ double StudentT95(int degrees) {
   return z + (g1 + (g2 + (g3 + g4 / n) / n) / n) / n;
 }
 
-double BlockSeconds(const v1::MeasurementSpec& spec) {
-  return std::max(kMinimumBlockSeconds, spec.minimum_seconds() / (2 * MinimumGroups(spec)));
+double BlockSeconds(const v1::MeasurementSpec& spec, bool restarts_per_block) {
+  return std::max(restarts_per_block ? kMinimumRestartedBlockSeconds : kMinimumBlockSeconds,
+                  spec.minimum_seconds() / (2 * MinimumGroups(spec)));
 }
 
+double CountedSeconds(double wall_seconds, double restart_seconds) {
+  return std::max(wall_seconds - restart_seconds, wall_seconds / kMostWallOfLimit);
+}
+
+int BuildOfGroup(int group, const EngineTraits& traits) { return group % traits.builds; }
+
 bool WantsMore(const v1::MeasurementSpec& spec, const std::vector<AbbaGroup>& groups,
-               double elapsed_seconds) {
+               double elapsed_seconds, const EngineTraits& traits) {
   if (!(elapsed_seconds < spec.time_limit_seconds())) return false;
   const Statistics found = Analyze(groups);
-  return found.impossible == 0 && !BrokenRules(spec, found).empty();
+  return found.impossible == 0 && !BrokenRules(spec, traits, found).empty();
 }
 
 v1::MeasureResult Summarize(const v1::MeasurementSpec& spec, const std::vector<AbbaGroup>& groups,
-                            double elapsed_seconds) {
+                            double elapsed_seconds, const EngineTraits& traits) {
   v1::MeasureResult result;
   std::vector<double> candidate, ancestor;
   for (const AbbaGroup& group : groups) {
@@ -164,7 +198,8 @@ v1::MeasureResult Summarize(const v1::MeasurementSpec& spec, const std::vector<A
   const Statistics found = Analyze(groups);
   if (found.groups > 0) result.set_ratio(std::exp(found.mean_log_ratio));
   result.set_ratio_half_width(found.half_width);
-  for (std::string& rule : BrokenRules(spec, found)) result.add_reasons(std::move(rule));
+  CompareBuilds(groups, traits.builds, result);
+  for (std::string& rule : BrokenRules(spec, traits, found)) result.add_reasons(std::move(rule));
   result.set_verdict(result.reasons().empty() ? v1::MeasureResult::VALID
                                               : v1::MeasureResult::INVALID);
   if (result.verdict() == v1::MeasureResult::INVALID &&

@@ -7,8 +7,11 @@
 
 namespace squish {
 
-WarmUp::WarmUp(const v1::MeasurementSpec& spec)
-    : block_seconds_(BlockSeconds(spec)), warmup_seconds_(spec.warmup_seconds()) {}
+WarmUp::WarmUp(const v1::MeasurementSpec& spec, bool restarts_per_block)
+    : restarts_per_block_(restarts_per_block),
+      block_seconds_(BlockSeconds(spec, restarts_per_block)),
+      warmup_seconds_(spec.warmup_seconds()),
+      next_calls_(restarts_per_block ? 10 : 1) {}
 
 bool WarmUp::done() const { return fastest_call_seconds_ > 0 && total_seconds_ >= warmup_seconds_; }
 
@@ -18,7 +21,7 @@ void WarmUp::Add(double seconds) {
   fastest_call_seconds_ = fastest_call_seconds_ == 0
                               ? call_seconds
                               : std::min(fastest_call_seconds_, call_seconds);
-  next_calls_ = std::min(2 * next_calls_, CallsPerBlock());
+  next_calls_ = restarts_per_block_ ? CallsPerBlock() : std::min(2 * next_calls_, CallsPerBlock());
 }
 
 int64_t WarmUp::CallsPerBlock() const {

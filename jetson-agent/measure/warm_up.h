@@ -7,7 +7,8 @@
 //
 // Runs double from one call until one lasts as long as a block, and go on at that
 // length until warmup_seconds are over. Speed is judged by the fastest run: whatever
-// disturbs a run makes it longer.
+// disturbs a run makes it longer. An engine that starts anew for each run, and warms itself
+// up in each, is asked for ten calls first and for a whole block next.
 #ifndef SQUISH_JETSON_AGENT_MEASURE_WARM_UP_H_
 #define SQUISH_JETSON_AGENT_MEASURE_WARM_UP_H_
 
@@ -23,7 +24,7 @@ class WarmUp {
   // Calls in one run are at most this many, however fast the engine claims to be.
   static constexpr int64_t kMaximumCalls = 1'000'000'000;
 
-  explicit WarmUp(const v1::MeasurementSpec& spec);
+  explicit WarmUp(const v1::MeasurementSpec& spec, bool restarts_per_block = false);
 
   // Whether warmup_seconds are over and at least one run was made.
   bool done() const;
@@ -38,11 +39,12 @@ class WarmUp {
   int64_t CallsPerBlock() const;
 
  private:
+  const bool restarts_per_block_;
   const double block_seconds_;
   const double warmup_seconds_;
   double total_seconds_ = 0;
   double fastest_call_seconds_ = 0;  // 0: nothing ran yet.
-  int64_t next_calls_ = 1;
+  int64_t next_calls_;
 };
 
 }  // namespace squish

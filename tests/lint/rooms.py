@@ -29,11 +29,12 @@ TORCH_ROOMS = ("common/torch", "worker/trainer", "jetson-agent/engine/torch", "b
 
 # What opens strangers' pictures and runs exported networks: children, squishctl and
 # examples, and what tests and measures them. No process that serves.
-OPENCV_ROOMS = ("common/dataset", "ctl", "worker/exporter", "examples", "benchmarks",
-                "tests/unit/dataset")
+OPENCV_ROOMS = ("common/dataset", "ctl", "worker/exporter", "jetson-agent/engine/opencv",
+                "examples", "benchmarks", "tests/unit/dataset")
 
 # What makes ONNX files; others take them as bytes.
-ONNX_ROOMS = ("common/export", "worker/exporter", "tests/unit/export", "tests/unit/exporter")
+ONNX_ROOMS = ("common/export", "worker/exporter", "tests/unit/engine", "tests/unit/export",
+              "tests/unit/exporter")
 
 # Those of them that are shipped: they never serve or call gRPC.
 TORCH_PROCESSES = ("common/torch", "worker/trainer", "jetson-agent/engine/torch")

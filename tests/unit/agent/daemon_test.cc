@@ -96,6 +96,17 @@ TEST_F(DaemonTest, AnotherEngineIsUsedByItsCommandLine) {
   EXPECT_EQ(result.measure().setting().device_class(), "board/1");
 }
 
+TEST_F(DaemonTest, ArtifactOfAnotherDigestIsNotMeasured) {
+  coordinator_.artifacts[candidate_.artifact] = ReadFile(ancestor_.path).value();
+  coordinator_.Assign("attempt-1", Job());
+  const auto agent = StartAgent({"--engine", "simulated"});
+  ASSERT_TRUE(coordinator_.Await([](const FakeCoordinator& seen) { return !seen.results.empty(); }))
+      << Stderr();
+  const v1::AttemptResult result = coordinator_.results["attempt-1"];
+  EXPECT_EQ(result.failure().code(), v1::Failure::BAD_ARTIFACT) << result.DebugString();
+  EXPECT_THAT(result.failure().message(), HasSubstr(candidate_.artifact));
+}
+
 TEST_F(DaemonTest, WithdrawnMeasurementEndsAndTheNextIsMade) {
   v1::Job endless = Job();
   endless.mutable_measure()->mutable_protocol()->set_minimum_blocks(100'000'000);
@@ -140,6 +151,11 @@ TEST_F(DaemonTest, MistakesOnTheCommandLineAreSaidClearly) {
   EXPECT_THAT(Stderr(), HasSubstr("--coordinator"));
   EXPECT_EQ(StartAgent({"--engine", "warp"})->CloseAndWait(absl::Seconds(20)), "exit status 1");
   EXPECT_THAT(Stderr(), HasSubstr("no such engine"));
+  EXPECT_EQ(StartAgent({"--engine-command", absl::StrCat(JETSON_AGENT, " engine trtexec --trtexec ",
+                                                         "/nonexistent/trtexec --cache ", folder_)})
+                ->CloseAndWait(absl::Seconds(20)),
+            "exit status 1");
+  EXPECT_THAT(Stderr(), HasSubstr("/nonexistent/trtexec"));
   EXPECT_EQ(StartAgent({"--engine", "replay:/nonexistent.csv"})->CloseAndWait(absl::Seconds(20)),
             "exit status 1");
   EXPECT_THAT(Stderr(), HasSubstr("/nonexistent.csv"));

@@ -16,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "jetson-agent/device_class.h"
+#include "tests/unit/engine/stand_ins.h"
 #include "tests/unit/engine/test_networks.h"
 #include "tests/unit/telemetry/machine_trees.h"
 
@@ -53,6 +54,9 @@ class FakeAttempt : public Attempt {
   }
   void ResumedAt(double) override { ADD_FAILURE() << "a measurement begins at its beginning"; }
   absl::StatusOr<std::string> Fetch(absl::string_view digest) override {
+    if (disk_is_full_) {
+      return absl::ResourceExhaustedError("cannot write state/cache: No space left on device");
+    }
     const auto found = files_.find(std::string(digest));
     if (found == files_.end()) return absl::NotFoundError(absl::StrCat("no artifact ", digest));
     return found->second;
@@ -61,7 +65,10 @@ class FakeAttempt : public Attempt {
     return absl::UnimplementedError("an agent stores nothing");
   }
 
-  void Add(const TestNetwork& network) { files_[network.artifact] = network.path; }
+  void Add(const TestNetwork& network) { Add(network.artifact, network.path); }
+  void Add(const std::string& artifact, const std::string& path) { files_[artifact] = path; }
+  // From now on nothing can be fetched.
+  void FillDisk() { disk_is_full_ = true; }
   void Cancel() {
     absl::MutexLock lock(&mutex_);
     cancelled_ = true;
@@ -74,6 +81,7 @@ class FakeAttempt : public Attempt {
   const std::string id_ = "attempt";
   const v1::Job job_;
   std::map<std::string, std::string> files_;
+  bool disk_is_full_ = false;
   absl::Notification progressed_;
   mutable absl::Mutex mutex_;
   bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;
@@ -185,6 +193,223 @@ TEST_F(MeasureExecutorTest, EngineThatGivesNoProfileIsNamed) {
   job.mutable_protocol()->set_profile(true);
   const v1::AttemptResult result = executor->Execute(*AttemptOf(job));
   EXPECT_THAT(result.failure().message(), HasSubstr("the engine fake gives none"));
+}
+
+// --- What jobs bring beside networks ----------------------------------------------
+
+// A job with the probe of fake_engine, whose outputs are of the given number off.
+class EngineFilesTest : public MeasureExecutorTest {
+ protected:
+  EngineFilesTest() : job_(Job()) {
+    Logits outputs;
+    for (int i = 1; i <= 8; ++i) outputs.push_back({1.0 * i, i + 1.0, i + 2.0});
+    SetOutputs(outputs);
+    for (v1::EngineFiles* files : {job_.mutable_candidate_files(), job_.mutable_ancestor_files()}) {
+      files->set_probe_pictures("pictures");
+      files->set_probe_outputs("outputs");
+    }
+    files_["pictures"] = WriteProbe(folder_, RandomPictures(8, 3, 64));
+  }
+
+  void SetOutputs(const Logits& outputs) { files_["outputs"] = WriteOutputs(folder_, outputs); }
+
+  v1::AttemptResult ExecuteWith(MeasureExecutor& executor) {
+    const auto attempt = AttemptOf(job_);
+    for (const auto& [artifact, path] : files_) attempt->Add(artifact, path);
+    return executor.Execute(*attempt);
+  }
+
+  // Of a measurement by a fake engine.
+  v1::MeasureResult Measured(const std::vector<std::string>& misbehaviour = {}) {
+    std::vector<std::string> command = {FAKE_ENGINE};
+    command.insert(command.end(), misbehaviour.begin(), misbehaviour.end());
+    const auto executor = Start(command);
+    const v1::AttemptResult result = ExecuteWith(*executor);
+    EXPECT_TRUE(result.has_measure()) << result.DebugString();
+    return result.measure();
+  }
+
+  v1::MeasureJob job_;
+  std::map<std::string, std::string> files_;
+};
+
+TEST_F(EngineFilesTest, OutputsThatAgreeAreRecorded) {
+  const v1::MeasureResult measured = Measured();
+  EXPECT_EQ(measured.verdict(), v1::MeasureResult::VALID);
+  EXPECT_EQ(measured.output_check().outcome(), v1::OutputCheck::AGREES);
+  EXPECT_EQ(measured.output_check().tolerance(), 1e-3);
+}
+
+TEST_F(EngineFilesTest, WrongEngineMakesTheMeasurementInvalidAndSaysByHowMuch) {
+  const v1::MeasureResult measured = Measured({"outputs", "off"});
+  EXPECT_EQ(measured.verdict(), v1::MeasureResult::INVALID) << "it is not the network's fault";
+  EXPECT_EQ(measured.output_check().outcome(), v1::OutputCheck::DIFFERS);
+  EXPECT_NEAR(measured.output_check().difference(), 0.05, 1e-6);
+  EXPECT_THAT(measured.reasons(0), HasSubstr("differ from the network's by 0.05"));
+}
+
+TEST_F(EngineFilesTest, OutputsThatAreNoNumbersOrTooFewMakeItInvalid) {
+  EXPECT_THAT(Measured({"outputs", "not-a-number"}).reasons(0), HasSubstr("not finite"));
+  EXPECT_THAT(Measured({"outputs", "too-few"}).reasons(0), HasSubstr("for 7 pictures, not for 8"));
+}
+
+TEST_F(EngineFilesTest, EngineIsKeptAfterWrongOutputs) {
+  const auto executor = Start({FAKE_ENGINE, "outputs", "off"});
+  EXPECT_TRUE(ExecuteWith(*executor).has_measure());
+  EXPECT_TRUE(ExecuteWith(*executor).has_measure());
+  EXPECT_EQ(Restarts(*executor), 0);
+}
+
+TEST_F(EngineFilesTest, EngineWithoutOutputsIsMeasuredUnchecked) {
+  const v1::MeasureResult refused = Measured({"outputs", "unsupported"});
+  EXPECT_EQ(refused.verdict(), v1::MeasureResult::VALID);
+  EXPECT_EQ(refused.output_check().outcome(), v1::OutputCheck::NOT_CHECKED);
+  const v1::MeasureResult silent = Measured({"start", "no-outputs"});
+  EXPECT_EQ(silent.verdict(), v1::MeasureResult::VALID);
+  EXPECT_THAT(silent.output_check().note(), HasSubstr("the engine fake gives none"));
+}
+
+TEST_F(EngineFilesTest, JobWithoutAProbeIsMeasuredUnchecked) {
+  job_.clear_candidate_files();
+  const v1::MeasureResult measured = Measured();
+  EXPECT_EQ(measured.verdict(), v1::MeasureResult::VALID);
+  EXPECT_THAT(measured.output_check().note(), HasSubstr("no probe"));
+}
+
+TEST_F(EngineFilesTest, OutputsOfOneNetworkAloneAreHalfACheck) {
+  job_.mutable_ancestor_files()->clear_probe_outputs();
+  EXPECT_THAT(Measured().output_check().note(), HasSubstr("no outputs of the ancestor"));
+  EXPECT_EQ(Measured({"outputs", "off"}).verdict(), v1::MeasureResult::INVALID);
+}
+
+TEST_F(EngineFilesTest, ZeroReferenceProvesNothingAndSaysSo) {
+  SetOutputs(Logits(8, {0, 0, 0}));
+  const v1::MeasureResult measured = Measured();
+  EXPECT_EQ(measured.verdict(), v1::MeasureResult::VALID);
+  EXPECT_EQ(measured.output_check().outcome(), v1::OutputCheck::PROVES_NOTHING);
+}
+
+TEST_F(EngineFilesTest, ArtifactThatIsNoProbeIsABadArtifact) {
+  files_["outputs"] = files_["pictures"];
+  const auto executor = Start({FAKE_ENGINE});
+  const v1::AttemptResult result = ExecuteWith(*executor);
+  EXPECT_EQ(result.failure().code(), v1::Failure::BAD_ARTIFACT) << result.DebugString();
+  EXPECT_THAT(result.failure().message(), HasSubstr("no tensor `outputs`"));
+}
+
+TEST_F(EngineFilesTest, EngineThatWantsOnnxSaysWhenThereIsNone) {
+  const v1::MeasureResult measured = Measured({"start", "onnx"});
+  EXPECT_EQ(measured.verdict(), v1::MeasureResult::INVALID);
+  EXPECT_THAT(measured.reasons(0),
+              HasSubstr("the engine fake reads ONNX, and the job has no ONNX file of the candidate "
+                        "for a batch of 2"));
+}
+
+TEST_F(EngineFilesTest, OnnxOfTheBatchIsHandedOver) {
+  for (v1::EngineFiles* files : {job_.mutable_candidate_files(), job_.mutable_ancestor_files()}) {
+    for (const int batch : {1, 2}) {
+      v1::EngineFiles::Onnx& onnx = *files->add_onnx();
+      onnx.set_batch(batch);
+      onnx.set_artifact(absl::StrCat("onnx of ", batch));
+    }
+  }
+  files_["onnx of 2"] = files_["pictures"];  // The other is not there: it is not wanted.
+  EXPECT_EQ(Measured({"start", "onnx"}).verdict(), v1::MeasureResult::VALID);
+}
+
+TEST_F(EngineFilesTest, LatencyIsReportedAtBatch1) {
+  EXPECT_FALSE(Measured({"run", "latencies"}).has_latency()) << "the batch is 2";
+  job_.mutable_protocol()->set_batch(1);
+  const v1::MeasureResult measured = Measured({"run", "latencies"});
+  ASSERT_TRUE(measured.has_latency());
+  EXPECT_GT(measured.latency().p50_milliseconds(), 0);
+  EXPECT_GE(measured.latency().p99_milliseconds(), measured.latency().p50_milliseconds());
+  EXPECT_EQ(measured.latency().calls(), measured.block_images_per_second_size())
+      << "this engine tells of one call of each block";
+  EXPECT_FALSE(Measured().has_latency()) << "this one does not tell";
+}
+
+TEST_F(EngineFilesTest, BuildsAreMeasuredApartWhereTheyMatter) {
+  job_.set_engine_builds(2);
+  EXPECT_TRUE(Measured().builds().empty());
+  const v1::MeasureResult measured = Measured({"start", "builds"});
+  EXPECT_EQ(measured.verdict(), v1::MeasureResult::VALID) << measured.DebugString();
+  ASSERT_EQ(measured.builds_size(), 2);
+  EXPECT_EQ(measured.builds(0).engine_sha256(), std::string(64, '1'));
+  EXPECT_EQ(measured.builds(1).engine_sha256(), std::string(64, '2'));
+  EXPECT_GE(measured.between_build_spread(), 0);
+  EXPECT_GE(measured.block_images_per_second_size(), 8) << "two groups of each";
+}
+
+TEST_F(EngineFilesTest, TrtexecMeasuresBuildsLatencyAndOutputs) {
+  job_.set_engine_builds(2);
+  job_.mutable_protocol()->set_batch(1);
+  job_.mutable_protocol()->set_input_size(8);
+  const StandInProbe probe = WriteStandInProbe(folder_, 2, 8, 4);
+  files_["pictures"] = probe.pictures_path;
+  SetOutputs(probe.outputs);
+  files_["candidate.onnx"] = WriteStandInOnnx(folder_, "batch=1 side=8 classes=4 ms=1 slower=1.25");
+  files_["ancestor.onnx"] = WriteStandInOnnx(folder_, "batch=1 side=8 classes=4 ms=2");
+  const auto add = [](v1::EngineFiles& files, const std::string& artifact) {
+    files.add_onnx()->set_batch(1);
+    files.mutable_onnx(0)->set_artifact(artifact);
+  };
+  add(*job_.mutable_candidate_files(), "candidate.onnx");
+  add(*job_.mutable_ancestor_files(), "ancestor.onnx");
+  const auto executor =
+      Start({JETSON_AGENT, "engine", "trtexec", "--trtexec",
+             WriteStandInTrtexec(folder_, "8.2", "none"), "--cache", JoinPath(folder_, "cache")});
+  const v1::AttemptResult result = ExecuteWith(*executor);
+  const v1::MeasureResult& measured = result.measure();
+  EXPECT_EQ(measured.verdict(), v1::MeasureResult::VALID) << result.DebugString();
+  ASSERT_EQ(measured.builds_size(), 2);
+  EXPECT_NEAR(measured.builds(0).ratio(), 2, 0.01);
+  EXPECT_NEAR(measured.builds(1).ratio(), 1.6, 0.01) << "this build is slower";
+  EXPECT_NEAR(measured.between_build_spread(), 0.25, 0.01);
+  EXPECT_NE(measured.builds(0).engine_sha256(), measured.builds(1).engine_sha256());
+  EXPECT_EQ(measured.output_check().outcome(), v1::OutputCheck::AGREES)
+      << measured.output_check().DebugString();
+  EXPECT_TRUE(measured.has_latency());
+  EXPECT_GT(measured.restart_seconds(), 0);
+  EXPECT_EQ(measured.setting().engine(), "trtexec");
+}
+
+TEST_F(MeasureExecutorTest, FullDiskIsAboutTheBoard) {
+  const auto executor = Start({FAKE_ENGINE});
+  const auto attempt = AttemptOf(Job());
+  attempt->FillDisk();
+  const v1::AttemptResult result = executor->Execute(*attempt);
+  EXPECT_EQ(result.failure().code(), v1::Failure::LOCAL_RESOURCES) << result.DebugString();
+  EXPECT_THAT(result.failure().message(), HasSubstr("No space left on device"));
+}
+
+TEST_F(MeasureExecutorTest, NetworkLargerThanMemoryIsNotHeldAgainstIt) {
+  // The kernel ends an engine that wants more than there is, or the engine says so.
+  for (const char* end : {"crash", "error"}) {
+    const auto executor = Start({FAKE_ENGINE, "load-candidate", end});
+    const v1::AttemptResult result = ExecuteJob(*executor);
+    EXPECT_TRUE(result.has_failure()) << result.DebugString();
+  }
+}
+
+TEST_F(MeasureExecutorTest, NetworkWithAnUnknownLayerIsABadArtifact) {
+  std::string file = ReadFile(candidate_.path).value();
+  // Within the header, so that its length stays.
+  const size_t at = file.find("max_pool");
+  ASSERT_NE(at, std::string::npos);
+  file.replace(at, 8, "hex_pool");
+  TestNetwork strange = candidate_;
+  strange.artifact = Sha256Hex(file);
+  strange.path = JoinPath(folder_, strange.artifact);
+  ASSERT_TRUE(WriteFileDurably(strange.path, file).ok());
+  const auto executor = Start({FAKE_ENGINE});
+  v1::MeasureJob job = Job();
+  job.set_candidate(strange.artifact);
+  const auto attempt = AttemptOf(job);
+  attempt->Add(strange);
+  const v1::AttemptResult result = executor->Execute(*attempt);
+  EXPECT_EQ(result.failure().code(), v1::Failure::BAD_ARTIFACT) << result.DebugString();
+  EXPECT_THAT(result.failure().message(), HasSubstr("hex_pool"));
 }
 
 TEST_F(MeasureExecutorTest, EngineStaysWarmBetweenMeasurements) {

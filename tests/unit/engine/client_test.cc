@@ -31,6 +31,8 @@ absl::Status UseOnce(const EngineOptions& options) {
   EXPECT_GT(block.seconds, 0);
   SQUISH_ASSIGN_OR_RETURN(const auto layers, engine->Profile("a", 20));
   EXPECT_EQ(layers.size(), 2u);
+  SQUISH_ASSIGN_OR_RETURN(const auto outputs, engine->Outputs("a"));
+  EXPECT_FALSE(outputs.empty());
   return engine->Unload("a");
 }
 
@@ -104,6 +106,9 @@ INSTANTIATE_TEST_SUITE_P(
         Misbehaviour{"run", "infinite", kBabbled}, Misbehaviour{"run", "too-long", kBabbled},
         Misbehaviour{"run", "wrong-id", kBabbled},
         Misbehaviour{"run", "error", absl::StatusCode::kInternal},
+        Misbehaviour{"run", "latency-beyond", kBabbled},
+        Misbehaviour{"run", "too-many-latencies", kBabbled},
+        Misbehaviour{"run", "latencies", absl::StatusCode::kOk},
         Misbehaviour{"run", "additional", absl::StatusCode::kOk},
         Misbehaviour{"run", "synthetic", absl::StatusCode::kOk}));
 
@@ -114,6 +119,15 @@ INSTANTIATE_TEST_SUITE_P(
                       Misbehaviour{"profile", "wrong-id", kBabbled},
                       Misbehaviour{"profile", "unsupported", absl::StatusCode::kUnimplemented},
                       Misbehaviour{"profile", "error", absl::StatusCode::kInternal}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Outputs, BrokenEngineTest,
+    ::testing::Values(Misbehaviour{"outputs", "crash", kCrashed},
+                      Misbehaviour{"outputs", "babble", kBabbled},
+                      Misbehaviour{"outputs", "wrong-id", kBabbled},
+                      Misbehaviour{"outputs", "texts", kBabbled},
+                      Misbehaviour{"outputs", "unsupported", absl::StatusCode::kUnimplemented},
+                      Misbehaviour{"outputs", "error", absl::StatusCode::kInternal}));
 
 TEST(EngineClientTest, HangingEngineIsGivenUp) {
   EngineOptions at_start = Fake({"start", "hang"});

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 namespace squish {
 namespace {
 
@@ -34,6 +36,71 @@ TEST(ContractTest, RequestsSurviveTheWire) {
   EXPECT_EQ(profile.id, "a");
   EXPECT_EQ(profile.calls, 20);
   EXPECT_EQ(std::get<UnloadRequest>(ParseRequest(ToLine(UnloadRequest{"b"})).value()).id, "b");
+}
+
+TEST(ContractTest, OptionalFieldsOfLoadSurviveTheWire) {
+  const LoadRequest load{.id = "a",
+                         .path = "/x",
+                         .batch = 1,
+                         .input_size = 64,
+                         .threads = 1,
+                         .onnx = "/x.onnx",
+                         .probe = "/probe",
+                         .build = 2};
+  const auto read = std::get<LoadRequest>(ParseRequest(ToLine(load)).value());
+  EXPECT_EQ(read.onnx, "/x.onnx");
+  EXPECT_EQ(read.probe, "/probe");
+  EXPECT_EQ(read.build, 2);
+  const auto plain = std::get<LoadRequest>(
+      ParseRequest(R"({"load":{"id":"a","path":"x","batch":1,"input_size":64,"threads":1}})")
+          .value());
+  EXPECT_TRUE(plain.onnx.empty() && plain.probe.empty());
+  EXPECT_EQ(plain.build, 1);
+  EXPECT_EQ(std::get<OutputsRequest>(ParseRequest(ToLine(OutputsRequest{"a"})).value()).id, "a");
+}
+
+TEST(ContractTest, WhatAnEngineCanSurvivesTheWire) {
+  EngineReady ready;
+  ready.engine = "trtexec";
+  ready.precision = "fp16";
+  ready.version = "8201";
+  const auto plain = Parsed<EngineReady>(ParseReply(ToLine(ready)));
+  EXPECT_EQ(plain.format, NetworkFormat::kSafetensors);
+  EXPECT_FALSE(plain.outputs || plain.restarts_per_block || plain.builds);
+  EXPECT_EQ(plain.load_seconds, 0);
+  ready.format = NetworkFormat::kOnnx;
+  ready.outputs = ready.restarts_per_block = ready.builds = true;
+  ready.load_seconds = 1800;
+  const auto read = Parsed<EngineReady>(ParseReply(ToLine(ready)));
+  EXPECT_EQ(read.format, NetworkFormat::kOnnx);
+  EXPECT_TRUE(read.outputs && read.restarts_per_block && read.builds);
+  EXPECT_EQ(read.load_seconds, 1800);
+}
+
+TEST(ContractTest, FirstFormatThatIsKnownCounts) {
+  const auto format_of = [](const std::string& formats) {
+    return Parsed<EngineReady>(
+               ParseReply(R"({"ready":{"contract":1,"engine":"t","precision":"fp32","version":"1",)"
+                          R"("synthetic":false,"formats":)" + formats + "}}"))
+        .format;
+  };
+  EXPECT_EQ(format_of(R"(["plan","onnx","safetensors"])"), NetworkFormat::kOnnx);
+  EXPECT_EQ(format_of(R"(["safetensors","onnx"])"), NetworkFormat::kSafetensors);
+}
+
+TEST(ContractTest, OutputsAndLatenciesSurviveTheWire) {
+  const auto outputs = Parsed<OutputsReply>(
+      ParseReply(ToLine(OutputsReply{"a", {{1, 0.1 / 3}, {std::nan(""), -2}}})));
+  ASSERT_EQ(outputs.values.size(), 2u);
+  EXPECT_EQ(outputs.values[0], (std::vector<double>{1, 0.1 / 3}));
+  EXPECT_TRUE(std::isnan(outputs.values[1][0])) << "null on the wire";
+  EXPECT_EQ(outputs.values[1][1], -2);
+  const auto block = Parsed<BlockReply>(ParseReply(ToLine(BlockReply{"a", 2, 0.5, {0.1, 0.4}})));
+  EXPECT_EQ(block.latencies, (std::vector<double>{0.1, 0.4}));
+  const std::string sha(64, 'a');
+  EXPECT_EQ(Parsed<Loaded>(ParseReply(ToLine(Loaded{"a", sha}))).engine_sha256, sha);
+  BlockReply many{"a", 2000, 0.5, std::vector<double>(1001, 1e-4)};
+  EXPECT_FALSE(ParseReply(ToLine(many)).ok()) << "at most 1,000";
 }
 
 TEST(ContractTest, AnswersSurviveTheWire) {
@@ -83,6 +150,16 @@ TEST(ContractTest, NonsenseIsRefused) {
         R"({"block":{"id":"a","images":1.5,"seconds":1}})",
         R"({"block":{"id":"a","images":-1,"seconds":1}})",
         R"({"block":{"id":"a","images":18446744073709551615,"seconds":1}})",
+        R"({"block":{"id":"a","images":1,"seconds":1,"latencies":0.1}})",
+        R"({"block":{"id":"a","images":1,"seconds":1,"latencies":[0]}})",
+        R"({"block":{"id":"a","images":1,"seconds":1,"latencies":["1"]}})",
+        R"({"loaded":{"id":"a","engine_sha256":"abc"}})",
+        R"({"outputs":{"id":"a"}})", R"({"outputs":{"values":[]}})",
+        R"({"outputs":{"id":"a","values":[1]}})", R"({"outputs":{"id":"a","values":[["1"]]}})",
+        R"({"ready":{"contract":1,"engine":"t","precision":"fp32","version":"1","synthetic":false,"formats":"onnx"}})",
+        R"({"ready":{"contract":1,"engine":"t","precision":"fp32","version":"1","synthetic":false,"formats":["plan"]}})",
+        R"({"ready":{"contract":1,"engine":"t","precision":"fp32","version":"1","synthetic":false,"builds":1}})",
+        R"({"ready":{"contract":1,"engine":"t","precision":"fp32","version":"1","synthetic":false,"load_seconds":7201}})",
         R"({"profiled":{"id":"a"}})", R"({"profiled":{"id":"a","layers":{}}})",
         R"({"profiled":{"id":"a","layers":[1]}})",
         R"({"profiled":{"id":"a","layers":[{"layer":"x"}]}})",
@@ -101,6 +178,10 @@ TEST(ContractTest, NonsenseIsRefused) {
         R"({"run":{"id":"a","calls":0}})", R"({"run":{"id":"a","calls":-1}})",
         R"({"run":{"id":"a","calls":1e3}})", R"({"profile":{"id":"a"}})",
         R"({"profile":{"id":"a","calls":0}})", R"({"unload":{}})", R"({"load":{"id":"a"}})",
+        R"({"outputs":{}})",
+        R"({"load":{"id":"a","path":"x","batch":1,"input_size":64,"threads":1,"onnx":3}})",
+        R"({"load":{"id":"a","path":"x","batch":1,"input_size":64,"threads":1,"build":0}})",
+        R"({"load":{"id":"a","path":"x","batch":1,"input_size":64,"threads":1,"build":17}})",
         R"({"load":{"id":"a","path":"x","batch":0,"input_size":64,"threads":1}})",
         R"({"load":{"id":"a","path":"x","batch":1,"input_size":0,"threads":1}})",
         R"({"load":{"id":"a","path":"x","batch":1,"input_size":64,"threads":0}})",

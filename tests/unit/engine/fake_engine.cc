@@ -3,9 +3,11 @@
 //
 //   fake_engine [EVENT ACTION [MARKER]]
 //
-// EVENT is start, load, load-ancestor, run, profile or unload. With MARKER it misbehaves only
-// while that file does not exist, and makes it. Written without the agent's own code,
-// as a stranger would.
+// EVENT is start, load, load-ancestor, run, outputs, profile or unload. With MARKER it
+// misbehaves only while that file does not exist, and makes it. Written without the agent's own
+// code, as a stranger would.
+//
+// Its networks' outputs are 1, 2, 3 for the first picture, 2, 3, 4 for the next, ….
 #include <unistd.h>
 
 #include <chrono>
@@ -81,7 +83,10 @@ std::string BlockWith(const std::string& action, const std::string& id, long ima
   if (action == "fraction") block["images"] = images + 0.5;
   if (action == "huge-count") block["images"] = 18446744073709551615ull;
   if (action == "missing") block.erase("seconds");
-  if (action == "additional") block["latencies_ms"] = {1, 2, 3};
+  if (action == "additional") block["something_newer"] = {1, 2, 3};
+  if (action == "latencies") block["latencies"] = Json::array({seconds / 2});
+  if (action == "latency-beyond") block["latencies"] = Json::array({1000 + seconds});
+  if (action == "too-many-latencies") block["latencies"] = std::vector<double>(900, seconds / 1000);
   if (action == "infinite") {
     return R"({"block":{"id":")" + id + R"(","images":1,"seconds":1e999}})";
   }
@@ -98,15 +103,20 @@ int main(int argc, char** argv) {
     std::ofstream(argv[3]) << "was here";
   }
   const bool synthetic = event == "run" && action == "synthetic";
+  const bool onnx = event == "start" && action == "onnx";
+  const bool no_outputs = event == "start" && action == "no-outputs";
+  const bool builds = event == "start" && action == "builds";
   if (event != "start" || !Misbehave(action)) {
-    Say(Json{{"ready",
-              {{"contract", 1},
-               {"engine", "fake"},
-               {"precision", "fp32"},
-               {"version", "fake 1.0"},
-               {"synthetic", synthetic},
-               {"something_newer", {1, 2}}}}}
-            .dump());
+    Json ready = {{"contract", 1},
+                  {"engine", "fake"},
+                  {"precision", "fp32"},
+                  {"version", "fake 1.0"},
+                  {"synthetic", synthetic},
+                  {"something_newer", {1, 2}}};
+    if (onnx) ready["formats"] = Json::array({"onnx"});
+    if (!no_outputs) ready["outputs"] = true;
+    if (builds) ready["builds"] = ready["restarts_per_block"] = true;
+    Say(Json{{"ready", ready}}.dump());
   }
   std::map<std::string, long> batches;
   for (std::string line; std::getline(std::cin, line);) {
@@ -118,11 +128,23 @@ int main(int argc, char** argv) {
     if (now && Misbehave(action)) continue;
     if (kind == "load") {
       batches[id] = body["batch"];
-      Say(Json{{"loaded", {{"id", now && action == "wrong-id" ? "somebody" : id}}}}.dump());
+      Json loaded = {{"id", now && action == "wrong-id" ? "somebody" : id}};
+      if (builds) loaded["engine_sha256"] = std::string(64, '0' + body.value("build", 1));
+      Say(Json{{"loaded", loaded}}.dump());
     } else if (kind == "run") {
       const long calls = body["calls"];
       const double seconds = synthetic ? 1e-3 * calls : Work(calls);
       Say(BlockWith(now ? action : "", id, calls * batches[id], seconds));
+    } else if (kind == "outputs") {
+      Json values = Json::array();
+      for (int i = 1; i <= 8; ++i) values.push_back({i, i + 1, i + 2});
+      if (now && action == "off") values[3][1] = 5.5;
+      if (now && action == "not-a-number") values[3][1] = nullptr;
+      if (now && action == "too-few") values.erase(0);
+      if (now && action == "texts") values[0][0] = "1";
+      Say(Json{{"outputs",
+                {{"id", now && action == "wrong-id" ? "somebody" : id}, {"values", values}}}}
+              .dump());
     } else if (kind == "profile") {
       const Json layers = Json::array({{{"layer", "features.0"}, {"milliseconds", 0.25}},
                                        {{"layer", "classifier.1"}, {"milliseconds", 0.5}}});

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <new>
 #include <sstream>
 
 #include "absl/strings/str_cat.h"
@@ -60,6 +61,33 @@ TEST(ServeTest, UnloadedNetworkDoesNotRun) {
   EXPECT_TRUE(std::holds_alternative<BlockReply>(replies[2]));
   EXPECT_TRUE(std::holds_alternative<Unloaded>(replies[3]));
   EXPECT_TRUE(std::holds_alternative<EngineError>(replies[4]));
+}
+
+// What a network larger than memory does to an engine that allocates.
+class EngineWithoutMemory : public SimulatedEngine {
+ public:
+  absl::StatusOr<std::unique_ptr<LoadedNetwork>> Load(const LoadRequest&) override {
+    throw std::bad_alloc();
+  }
+};
+
+TEST(ServeTest, NetworkLargerThanMemoryIsAnErrorAndTheEngineGoesOn) {
+  const TestNetwork network = WriteNetwork(TestFolder(), 0.1);
+  EngineWithoutMemory engine;
+  const auto replies = Converse(engine, {LoadOf(network), UnloadRequest{"a"}});
+  ASSERT_EQ(replies.size(), 3u);
+  ASSERT_TRUE(std::holds_alternative<EngineError>(replies[1])) << "it is not UNSUPPORTED";
+  EXPECT_THAT(std::get<EngineError>(replies[1]).message, HasSubstr("not enough memory"));
+  EXPECT_TRUE(std::holds_alternative<EngineError>(replies[2])) << "nothing was loaded";
+}
+
+TEST(ServeTest, SyntheticEnginesGiveNoOutputs) {
+  const TestNetwork network = WriteNetwork(TestFolder(), 0.1);
+  SimulatedEngine engine;
+  const auto replies = Converse(engine, {LoadOf(network), OutputsRequest{"a"}, OutputsRequest{"b"}});
+  ASSERT_EQ(replies.size(), 4u);
+  EXPECT_TRUE(std::holds_alternative<Unsupported>(replies[2]));
+  EXPECT_TRUE(std::holds_alternative<EngineError>(replies[3]));
 }
 
 TEST(ReplayTest, RecordIsRead) {

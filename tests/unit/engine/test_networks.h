@@ -42,8 +42,7 @@ inline Network MakeNetwork(double width) {
   return network;
 }
 
-inline TestNetwork WriteNetwork(const std::string& folder, double width) {
-  const Network network = MakeNetwork(width);
+inline TestNetwork WriteNetwork(const std::string& folder, const Network& network) {
   const std::string file = network.ToSafetensors();
   TestNetwork result;
   result.artifact = Sha256Hex(file);
@@ -51,6 +50,10 @@ inline TestNetwork WriteNetwork(const std::string& folder, double width) {
   result.path = JoinPath(folder, result.artifact);
   EXPECT_TRUE(WriteFileDurably(result.path, file).ok());
   return result;
+}
+
+inline TestNetwork WriteNetwork(const std::string& folder, double width) {
+  return WriteNetwork(folder, MakeNetwork(width));
 }
 
 }  // namespace squish

@@ -35,7 +35,7 @@ Block At(double images_per_second) {
 }
 
 AbbaGroup Group(double ancestor, double candidate) {
-  return {At(ancestor), At(candidate), At(candidate), At(ancestor)};
+  return {At(ancestor), At(candidate), At(candidate), At(ancestor), 0};
 }
 
 std::vector<AbbaGroup> Groups(int count, double ancestor, double candidate) {
@@ -271,6 +271,45 @@ TEST(WantsMoreTest, EmptySpecificationAsksForTwoGroupsAtLeast) {
   spec.set_time_limit_seconds(60);
   EXPECT_TRUE(WantsMore(spec, Groups(1, 500, 800), 0));
   EXPECT_EQ(Summarize(spec, Groups(1, 500, 800), 0).verdict(), v1::MeasureResult::INVALID);
+}
+
+TEST(EngineTraitsTest, BlocksAreLongerWhereEachCostsAStart) {
+  EXPECT_EQ(BlockSeconds(Spec(), false), 0.3 / 16);
+  EXPECT_EQ(BlockSeconds(Spec(), true), 0.25);
+  v1::MeasurementSpec longer = Spec();
+  longer.set_minimum_seconds(16);
+  EXPECT_EQ(BlockSeconds(longer, true), 1);
+}
+
+TEST(EngineTraitsTest, RestartsDoNotCountAgainstTheLimitUpToTenTimesIt) {
+  EXPECT_EQ(CountedSeconds(60, 0), 60);
+  EXPECT_EQ(CountedSeconds(100, 95), 10);
+  EXPECT_EQ(CountedSeconds(100, 50), 50);
+  EXPECT_GE(CountedSeconds(600, 599), 60) << "ten times the limit is the end";
+}
+
+TEST(EngineTraitsTest, BuildsTakeTurnsAndEachHasItsGroups) {
+  const EngineTraits traits{true, 2};
+  std::vector<AbbaGroup> groups;
+  while (WantsMore(Spec(), groups, 1, traits)) {
+    AbbaGroup group = Group(500, groups.size() % 2 == 0 ? 800 : 808);
+    group.build = BuildOfGroup(static_cast<int>(groups.size()), traits);
+    groups.push_back(group);
+  }
+  EXPECT_EQ(groups.size(), 16u) << "eight of each";
+  const v1::MeasureResult result = Summarize(Spec(), groups, 1, traits);
+  EXPECT_EQ(result.verdict(), v1::MeasureResult::VALID);
+  ASSERT_EQ(result.builds_size(), 2);
+  EXPECT_NEAR(result.builds(0).ratio(), 1.6, 1e-12);
+  EXPECT_NEAR(result.builds(1).ratio(), 1.616, 1e-12);
+  EXPECT_NEAR(result.between_build_spread(), 0.01, 1e-12);
+  EXPECT_NEAR(result.ratio(), 1.6 * std::sqrt(1.01), 1e-12);
+}
+
+TEST(EngineTraitsTest, OneBuildHasNoSpread) {
+  const v1::MeasureResult result = Summarize(Spec(), Groups(8, 500, 800), 1);
+  EXPECT_TRUE(result.builds().empty());
+  EXPECT_EQ(result.between_build_spread(), 0);
 }
 
 }  // namespace

@@ -80,5 +80,15 @@ TEST(WarmUpTest, AbsurdlyFastEngineIsBounded) {
   EXPECT_LT(outcome.runs, 200);
 }
 
+TEST(WarmUpTest, EngineThatStartsAnewIsAskedForAWholeBlockAtOnce) {
+  WarmUp warm_up(Spec(), /*restarts_per_block=*/true);
+  EXPECT_EQ(warm_up.NextCalls(), 10);
+  warm_up.Add(10 * 0.001);
+  EXPECT_EQ(warm_up.NextCalls(), 250) << "blocks of 250 ms";
+  warm_up.Add(0.25);
+  EXPECT_TRUE(warm_up.done());
+  EXPECT_EQ(warm_up.CallsPerBlock(), 250);
+}
+
 }  // namespace
 }  // namespace squish

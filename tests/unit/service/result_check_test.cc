@@ -74,6 +74,53 @@ TEST_F(ResultCheckTest, GoodAnswersAreResults) {
   EXPECT_EQ(measurement.digest, "") << "measurements differ by nature";
 }
 
+TEST_F(ResultCheckTest, WhatDescribesAMeasurementIsBounded) {
+  EXPECT_EQ(MeasureError([](auto& r) {
+              r.mutable_latency()->set_p50_milliseconds(1);
+              r.mutable_latency()->set_p90_milliseconds(1);
+              r.mutable_latency()->set_p99_milliseconds(2);
+              r.mutable_latency()->set_calls(7);
+              r.add_builds()->set_ratio(1.5);
+              r.mutable_output_check()->set_outcome(v1::OutputCheck::AGREES);
+            }),
+            "");
+  EXPECT_THAT(MeasureError([](auto& r) { r.mutable_latency()->set_p50_milliseconds(0); }),
+              HasSubstr("latency.p50"));
+  EXPECT_THAT(MeasureError([](auto& r) {
+                r.mutable_latency()->set_p50_milliseconds(2);
+                r.mutable_latency()->set_p90_milliseconds(1);
+              }),
+              HasSubstr("latency.p90"));
+  EXPECT_THAT(MeasureError([](auto& r) {
+                r.mutable_latency()->set_p50_milliseconds(1);
+                r.mutable_latency()->set_p90_milliseconds(1);
+                r.mutable_latency()->set_p99_milliseconds(kInfinity);
+              }),
+              HasSubstr("latency.p99"));
+  EXPECT_THAT(MeasureError([](auto& r) {
+                for (int i = 0; i < 17; ++i) r.add_builds()->set_ratio(1);
+              }),
+              HasSubstr("too many builds"));
+  EXPECT_THAT(MeasureError([](auto& r) { r.add_builds(); }), HasSubstr("builds.ratio"));
+  EXPECT_THAT(MeasureError([](auto& r) {
+                r.add_builds()->set_ratio(1);
+                r.mutable_builds(0)->set_engine_sha256("abc");
+              }),
+              HasSubstr("engine_sha256"));
+  EXPECT_THAT(MeasureError([](auto& r) { r.set_between_build_spread(kNan); }),
+              HasSubstr("between_build_spread"));
+  EXPECT_THAT(MeasureError([](auto& r) { r.set_restart_seconds(-1); }),
+              HasSubstr("restart_seconds"));
+  EXPECT_THAT(MeasureError([](auto& r) { r.mutable_output_check()->set_difference(kNan); }),
+              HasSubstr("output_check.difference"));
+  EXPECT_THAT(MeasureError([](auto& r) { r.mutable_output_check()->set_note("a\nb"); }),
+              HasSubstr("output_check.note"));
+  EXPECT_THAT(MeasureError([](auto& r) {
+                r.mutable_output_check()->set_outcome(v1::OutputCheck::DIFFERS);
+              }),
+              HasSubstr("outputs differ"));
+}
+
 TEST_F(ResultCheckTest, EvaluationsAndExportsAreResults) {
   const Report evaluation = Judge(evaluate_, [](auto&) {});
   EXPECT_EQ(evaluation.kind, Report::Kind::kResult) << evaluation.error;
