@@ -52,4 +52,9 @@ std::string HostDeviceClass() {
   return DeviceClassFrom(names.machine, cpuinfo.str());
 }
 
+std::string ChooseDeviceClass(const std::string& configured, const std::string& of_engine) {
+  if (!configured.empty()) return configured;
+  return of_engine.empty() ? HostDeviceClass() : of_engine;
+}
+
 }  // namespace squish

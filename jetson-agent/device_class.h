@@ -15,6 +15,9 @@ std::string DeviceClassFrom(absl::string_view machine, absl::string_view cpuinfo
 // The same of this host.
 std::string HostDeviceClass();
 
+// What somebody has configured, else what the engine says, else the host's; empty: nothing.
+std::string ChooseDeviceClass(const std::string& configured, const std::string& of_engine);
+
 }  // namespace squish
 
 #endif  // SQUISH_JETSON_AGENT_DEVICE_CLASS_H_

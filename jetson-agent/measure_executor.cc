@@ -58,12 +58,6 @@ absl::StatusOr<std::string> FetchNetwork(Attempt& attempt, const std::string& ar
   return path;
 }
 
-std::string ChooseDeviceClass(const MeasureExecutorOptions& options, const EngineReady& engine) {
-  if (!options.device_class.empty()) return options.device_class;
-  if (!engine.device_class.empty()) return engine.device_class;
-  return HostDeviceClass();
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<MeasureExecutor>> MeasureExecutor::Create(
@@ -84,7 +78,7 @@ MeasureExecutor::MeasureExecutor(MeasureExecutorOptions options, Clock& clock,
     : options_(std::move(options)),
       clock_(clock),
       engine_info_(engine->info()),
-      device_class_(ChooseDeviceClass(options_, engine_info_)),
+      device_class_(ChooseDeviceClass(options_.device_class, engine_info_.device_class)),
       engine_(std::move(engine)) {}
 
 v1::AttemptResult MeasureExecutor::Execute(Attempt& attempt) {
