@@ -4,13 +4,15 @@
 # refreshed only when something is missing, so a second run takes a second and
 # works without a network.
 #
-#   deploy/install-deps.sh [--runtime] [--bench]
+#   deploy/install-deps.sh [--runtime] [--bench] [--cross]
 #
 #   (no option)  everything that building, testing and the demo need
 #   --runtime    only the shared libraries that the built programs load
 #                (the Dockerfiles use it for their final stage)
 #   --bench      additionally python3-torch, torchvision, matplotlib and pil, which
 #                the benchmarks compare against and draw with, and a test its pictures
+#   --cross      additionally what jetson-agent is cross-built with, and run without a board
+#                (its libraries come by deploy/sysroot.sh)
 set -euo pipefail
 
 build=(
@@ -31,13 +33,15 @@ runtime=(
   libopencv-core406 libopencv-imgproc406 libopencv-imgcodecs406 libopencv-dnn406 libonnx1
 )
 bench=(python3-torch python3-torchvision python3-matplotlib python3-pil)
+cross=(g++-aarch64-linux-gnu qemu-user-static)
 
 wanted=("${build[@]}")
 for option in "$@"; do
   case "$option" in
     --runtime) wanted=("${runtime[@]}") ;;
     --bench) wanted+=("${bench[@]}") ;;
-    *) echo "install-deps.sh: unknown option '$option'; it takes --runtime and --bench" >&2; exit 2 ;;
+    --cross) wanted+=("${cross[@]}") ;;
+    *) echo "install-deps.sh: unknown option '$option'; it takes --runtime, --bench and --cross" >&2; exit 2 ;;
   esac
 done
 

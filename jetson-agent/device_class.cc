@@ -71,4 +71,10 @@ std::string HostDeviceClass(const std::string& system_root, const v1::BoardInfo&
                          SystemFiles(system_root).Read("/proc/cpuinfo", kMaximumCpuinfoBytes));
 }
 
+std::string ChooseDeviceClass(const std::string& configured, const std::string& of_engine,
+                              const std::string& system_root, const v1::BoardInfo& board) {
+  if (!configured.empty()) return configured;
+  return of_engine.empty() ? HostDeviceClass(system_root, board) : of_engine;
+}
+
 }  // namespace squish

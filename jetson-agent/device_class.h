@@ -22,6 +22,10 @@ std::string DeviceClassFrom(absl::string_view machine, absl::string_view cpuinfo
 // That of this host, of the two above: with /proc/cpuinfo below `system_root`.
 std::string HostDeviceClass(const std::string& system_root, const v1::BoardInfo& board);
 
+// What somebody has configured, else what the engine says, else the host's; empty: nothing.
+std::string ChooseDeviceClass(const std::string& configured, const std::string& of_engine,
+                              const std::string& system_root, const v1::BoardInfo& board);
+
 }  // namespace squish
 
 #endif  // SQUISH_JETSON_AGENT_DEVICE_CLASS_H_

@@ -2,9 +2,10 @@
 //
 //   jetson-agent --coordinator HOST:PORT --state DIR
 //                --engine torch|opencv|trtexec|trtexec:fp16|simulated|replay:FILE
+//   jetson-agent selftest --engine …                 (accepts a board, without a coordinator)
 //   jetson-agent engine replay FILE | simulated | trtexec  (the engine's side of the contract)
 //
-// Links no LibTorch: engines are children (docs/engines.md).
+// Flags may stand in a file (--config). Links no LibTorch: engines are children (docs/engines.md).
 #include <signal.h>
 #include <unistd.h>
 
@@ -28,6 +29,7 @@
 #include "jetson-agent/engine/simulated_engine.h"
 #include "jetson-agent/engine/trtexec/trtexec_engine.h"
 #include "jetson-agent/measure_executor.h"
+#include "jetson-agent/selftest.h"
 #include "spdlog/sinks/stdout_color_sinks.h"
 #include "spdlog/spdlog.h"
 
@@ -98,11 +100,17 @@ sigset_t BlockStopSignals() {
   return signals;
 }
 
+absl::StatusOr<EngineOptions> ToEngineOptions(const Flags& flags) {
+  EngineOptions options;
+  SQUISH_ASSIGN_OR_RETURN(options.child.command, EngineCommand(flags));
+  options.child.environment = InheritedEnvironment();
+  options.silence_limit = absl::Seconds(flags.engine_silence_seconds);
+  return options;
+}
+
 absl::Status ServeCoordinator(const Flags& flags) {
   MeasureExecutorOptions options;
-  SQUISH_ASSIGN_OR_RETURN(options.engine.child.command, EngineCommand(flags));
-  options.engine.child.environment = InheritedEnvironment();
-  options.engine.silence_limit = absl::Seconds(flags.engine_silence_seconds);
+  SQUISH_ASSIGN_OR_RETURN(options.engine, ToEngineOptions(flags));
   options.device_class = flags.device_class;
   options.board.system_root = flags.system_root;
   SQUISH_ASSIGN_OR_RETURN(const std::unique_ptr<MeasureExecutor> executor,
@@ -169,10 +177,20 @@ void AddTrtexecOptions(CLI::App& app, TrtexecOptions& options) {
   add_limit("--run-seconds", options.run_limit, "A run that takes longer has failed (120)");
 }
 
+absl::StatusOr<bool> RunSelfTest(const Flags& flags) {
+  SelfTestOptions options;
+  SQUISH_ASSIGN_OR_RETURN(options.engine, ToEngineOptions(flags));
+  options.device_class = flags.device_class;
+  options.system_root = flags.system_root;
+  return SelfTest(options, Clock::System(), std::cout);
+}
+
 int Main(int argc, char** argv) {
   Flags flags;
   CLI::App app{"Squish's agent: measures networks on this machine for a coordinator."};
   app.set_version_flag("--version", kVersion);
+  app.set_config("--config", "", "A file (TOML) with flags by their long names");
+  app.allow_config_extras(CLI::config_extras_mode::error);
   CLI::Option* coordinator =
       app.add_option("--coordinator", flags.coordinator, "HOST:PORT of the coordinator");
   CLI::Option* state =
@@ -193,6 +211,10 @@ int Main(int argc, char** argv) {
                  "Where /sys, /proc, /etc, /var and /usr are that tell of the board")
       ->check(CLI::ExistingDirectory)
       ->capture_default_str();
+  CLI::App* selftest = app.add_subcommand(
+      "selftest", "Measure networks whose ratio is known, say what came out, and end: with 0 "
+                  "when it is what it has to be");
+  selftest->fallthrough();
   CLI::App* engine = app.add_subcommand("engine", "Be an engine: what the agent itself starts");
   engine->require_subcommand(1);
   CLI::App* replay = engine->add_subcommand("replay", "Speeds recorded in a CSV file");
@@ -209,8 +231,16 @@ int Main(int argc, char** argv) {
     return ServeEngine(TrtexecEngine::Create(flags.trtexec), Processes::kGroup);
   }
   if (simulated->parsed()) return ServeEngine(std::make_unique<SimulatedEngine>());
+  if (selftest->parsed()) {
+    const absl::StatusOr<bool> passed = RunSelfTest(flags);
+    if (!passed.ok()) std::cerr << "jetson-agent selftest: " << passed.status().message() << "\n";
+    const bool accepted = passed.value_or(false);
+    std::cout << "selftest: " << (accepted ? "passed" : "FAILED") << "\n";
+    return accepted ? 0 : 1;
+  }
   if (coordinator->empty() || state->empty()) {
-    std::cerr << "jetson-agent: needs --coordinator HOST:PORT and --state DIR; see --help\n";
+    std::cerr << "jetson-agent: needs --coordinator HOST:PORT and --state DIR, on the command line "
+                 "or in the file of --config; see --help\n";
     return 2;
   }
 

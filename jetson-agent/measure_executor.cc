@@ -102,13 +102,6 @@ absl::Status FetchEngineFiles(Attempt& attempt, const EngineReady& engine,
   return absl::OkStatus();
 }
 
-std::string ChooseDeviceClass(const MeasureExecutorOptions& options, const EngineReady& engine,
-                              const BoardOptions& board) {
-  if (!options.device_class.empty()) return options.device_class;
-  if (!engine.device_class.empty()) return engine.device_class;
-  return HostDeviceClass(board.system_root, board.software);
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<MeasureExecutor>> MeasureExecutor::Create(
@@ -130,7 +123,8 @@ MeasureExecutor::MeasureExecutor(MeasureExecutorOptions options, Clock& clock,
       board_(WithSoftware(options_.board)),
       clock_(clock),
       engine_info_(engine->info()),
-      device_class_(ChooseDeviceClass(options_, engine_info_, board_)),
+      device_class_(ChooseDeviceClass(options_.device_class, engine_info_.device_class,
+                                      board_.system_root, board_.software)),
       engine_(std::move(engine)) {}
 
 v1::AttemptResult MeasureExecutor::Execute(Attempt& attempt) {

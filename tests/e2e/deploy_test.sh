@@ -9,7 +9,7 @@ promtool check config deploy/prometheus/prometheus.yml
 docker-compose -f docker-compose.yml config >/dev/null
 echo "docker-compose config: OK"
 
-for script in squish .ci/run deploy/install-deps.sh; do bash -n "$script"; done
+for script in squish .ci/run deploy/install-deps.sh deploy/sysroot.sh; do bash -n "$script"; done
 
 dashboard=deploy/grafana/dashboards/squish.json
 jq -e '.uid == "squish" and (.panels | length) > 5' "$dashboard" >/dev/null

@@ -59,6 +59,12 @@ class DaemonTest : public ::testing::Test {
 
   std::string Stderr() const { return ReadFile(JoinPath(folder_, "stderr")).value_or(""); }
 
+  std::string WriteSettings(absl::string_view text) const {
+    const std::string path = JoinPath(folder_, "agent.toml");
+    EXPECT_TRUE(WriteFileDurably(path, text).ok());
+    return path;
+  }
+
   const std::string folder_;
   const TestNetwork candidate_;
   const TestNetwork ancestor_;
@@ -144,6 +150,36 @@ TEST_F(DaemonTest, TellsWhatTheFilesBelowItsSystemRootTell) {
   EXPECT_EQ(result.measure().board().before().power_mode(), "MAXN") << result.DebugString();
   EXPECT_EQ(coordinator_.requests.front().runner().device_class(), "jetson-tx1/l4t-32.7");
   EXPECT_THAT(Stderr(), HasSubstr("L4T 32.7.1, JetPack 4.6.1, CUDA 10.2.300, TensorRT 8.2.1"));
+}
+
+TEST_F(DaemonTest, SettingsComeFromAFileAndTheCommandLineGoesBefore) {
+  const std::string settings = WriteSettings(absl::StrCat(
+      "# A comment.\ncoordinator = \"", coordinator_.address(), "\"\nstate = \"",
+      JoinPath(folder_, "state"), "\"\nid = \"of-the-file\"\nengine-command = \"", JETSON_AGENT,
+      " engine simulated\"\ndevice-class = \"board/1\"\n"));
+  const auto agent = Start({"--config", settings, "--id", "of-the-command-line"});
+  ASSERT_TRUE(coordinator_.Await([](const FakeCoordinator& seen) { return !seen.requests.empty(); }))
+      << Stderr();
+  const v1::RunnerInfo info = coordinator_.requests.front().runner();
+  EXPECT_EQ(info.id(), "of-the-command-line");
+  EXPECT_EQ(info.device_class(), "board/1");
+  EXPECT_EQ(info.engine(), "simulated");
+}
+
+TEST_F(DaemonTest, AMistakeInTheSettingsIsNamed) {
+  const std::string settings = WriteSettings("cordinator = \"board:7461\"\n");
+  EXPECT_NE(Start({"--config", settings})->CloseAndWait(absl::Seconds(20)), "exit status 0");
+  EXPECT_THAT(Stderr(), HasSubstr("cordinator"));
+}
+
+TEST_F(DaemonTest, SelftestEndsWithItsVerdict) {
+  EXPECT_EQ(Start({"selftest", "--engine", "simulated"})->CloseAndWait(absl::Seconds(100)),
+            "exit status 0")
+      << Stderr();
+  EXPECT_EQ(Start({"selftest", "--engine-command", absl::StrCat(FAKE_ENGINE, " load crash")})
+                ->CloseAndWait(absl::Seconds(100)),
+            "exit status 1");
+  EXPECT_THAT(Stderr(), HasSubstr("fake_engine"));
 }
 
 TEST_F(DaemonTest, MistakesOnTheCommandLineAreSaidClearly) {
