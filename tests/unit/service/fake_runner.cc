@@ -14,9 +14,11 @@ double Fraction(const std::string& text) {
          4294967296.0;
 }
 
-// The job without what differs between experiments of one spec.
+// The job without what differs between experiments of one spec, and between attempts: from a
+// checkpoint on a training ends as it does from its beginning.
 std::string Essence(v1::Job job) {
   job.clear_experiment();
+  if (job.has_train()) job.mutable_train()->clear_checkpoint();
   return job.SerializeAsString();
 }
 
