@@ -7,10 +7,11 @@
 //     would have left, to the last record, and nothing between the two;
 //   - artifacts whose upload was acknowledged are there; no artifact is there in part; nothing
 //     else is left over;
+//   - after an upgrade of the schema the copy of what there was is there and whole;
 //   - at some moments: work goes on, and ends in the population of the undisturbed life.
 //
 // A run plays a sample. Environment:
-//   SQUISH_CRASH_POINTS  how many moments of each life are played, or `all` (many minutes)
+//   SQUISH_CRASH_POINTS  at least so many moments of each life are played, or `all` (many minutes)
 //   SQUISH_CRASH_SEED    another sample (1); and of what was not synced another part is kept
 #include <unistd.h>
 
@@ -32,6 +33,7 @@
 #include "common/base/ids.h"
 #include "coordinator/fsck/fsck.h"
 #include "coordinator/population/schema.h"
+#include "coordinator/population/sqlite.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/fault/crash_points/disk_model.h"
@@ -63,7 +65,7 @@ bool PlaysAll() {
 size_t SampleSize(size_t otherwise) {
   const char* text = std::getenv("SQUISH_CRASH_POINTS");
   size_t size = 0;
-  return text != nullptr && absl::SimpleAtoi(text, &size) ? size : otherwise;
+  return text != nullptr && absl::SimpleAtoi(text, &size) ? std::max(size, otherwise) : otherwise;
 }
 
 bool IsSync(const DiskOperation& operation) {
@@ -91,6 +93,22 @@ std::set<size_t> Positions(const StoreHistory& history, size_t sample) {
     chosen.insert(all->begin(), all->begin() + static_cast<std::ptrdiff_t>(size));
   }
   return chosen;
+}
+
+// What is wrong with the copy that an upgrade keeps of the population as it was.
+std::string ProblemOfKeptCopy(const std::string& folder, int version) {
+  const std::string path = CopyOfSchema(PopulationIn(folder), version);
+  if (!std::filesystem::exists(path)) return absl::StrCat("there is no ", path);
+  const auto copy = Database::Open(path);
+  if (!copy.ok()) return copy.status().ToString();
+  const auto damage = (*copy)->Number("SELECT count(*) FROM pragma_integrity_check "
+                                      "WHERE integrity_check <> 'ok'");
+  if (damage.value_or(1) != 0) return absl::StrCat(path, " is damaged");
+  if ((*copy)->Number("PRAGMA user_version").value_or(0) != version ||
+      (*copy)->Number("SELECT count(*) FROM attempts").value_or(0) != 1) {
+    return absl::StrCat(path, " is not what there was");
+  }
+  return "";
 }
 
 // Everything that is wrong with what lies in `folder`, after so many operations of the history.
@@ -126,6 +144,10 @@ std::vector<std::string> ProblemsOf(const StoreHistory& history, size_t position
   for (const std::string& digest : *all) {
     const absl::Status whole = artifacts.Verify(digest);
     if (!whole.ok()) problems.push_back(absl::StrCat("half an artifact: ", whole.ToString()));
+  }
+  if (history.version > 0) {
+    const std::string problem = ProblemOfKeptCopy(folder, history.version);
+    if (!problem.empty()) problems.push_back(problem);
   }
   const auto left = ReadImage(folder);
   for (const auto& [path, content] : left->files) {
@@ -198,9 +220,12 @@ class CrashPointsTest : public testing::Test {
     return *history;
   }
 
-  // Plays a power cut at each of the positions; after every so many of them work goes on.
-  void Play(const StoreHistory& history, const std::set<size_t>& positions, Unsynced unsynced,
-            int go_on_every) {
+  // Plays power cuts at a sample of the moments; after every so many of them work goes on.
+  // Where all that was not synced is lost, only syncs make a difference: those are few, and all
+  // are played.
+  void Play(const StoreHistory& history, Unsynced unsynced, size_t sample, int go_on_every) {
+    const std::set<size_t> positions =
+        Positions(history, unsynced == Unsynced::kLost ? history.operations.size() * 3 : sample);
     DiskModel disk(history.start);
     int played = 0, failures = 0;
     for (size_t position = 1; position <= history.operations.size(); ++position) {
@@ -251,16 +276,12 @@ class CrashPointsTest : public testing::Test {
   }
 };
 
-TEST_F(CrashPointsTest, WhatWasNotSyncedIsLost) {
-  Play(History(), Positions(History(), 260), Unsynced::kLost, 30);
-}
+TEST_F(CrashPointsTest, WhatWasNotSyncedIsLost) { Play(History(), Unsynced::kLost, 0, 40); }
 
-TEST_F(CrashPointsTest, WhatWasNotSyncedIsKept) {
-  Play(History(), Positions(History(), 160), Unsynced::kKept, 30);
-}
+TEST_F(CrashPointsTest, WhatWasNotSyncedIsKept) { Play(History(), Unsynced::kKept, 240, 40); }
 
 TEST_F(CrashPointsTest, WhatWasNotSyncedIsKeptInPart) {
-  Play(History(), Positions(History(), 260), Unsynced::kInPart, 30);
+  Play(History(), Unsynced::kInPart, 390, 40);
 }
 
 // First the coordinator is killed, which leaves all that it wrote to be read, synced or not. The
@@ -317,7 +338,7 @@ TEST_F(CrashPointsTest, AnUpgradeIsDoneOrNot) {
     ASSERT_TRUE(MakeFolder(folder).ok());
     const StoreHistory history = Checked(LiveThroughUpgrade(folder, version), folder);
     for (const Unsynced unsynced : {Unsynced::kLost, Unsynced::kKept, Unsynced::kInPart}) {
-      Play(history, Positions(history, 60), unsynced, 20);
+      Play(history, unsynced, 120, 20);
     }
   }
 }

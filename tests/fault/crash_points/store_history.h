@@ -27,6 +27,7 @@ absl::StatusOr<StoreContents> ContentsOf(Population& population);
 
 struct StoreHistory {
   DiskImage start;
+  int version = 0;  // Of the schema at the start. 0: there was no file.
   std::deque<DiskOperation> operations;
 
   // What the store held after each transaction, the first before any. Callers knew of it when
@@ -63,7 +64,7 @@ std::string PopulationIn(const std::string& folder);
 // `folder` is empty and stays behind. Failures are GoogleTest's.
 StoreHistory LiveThrough(const std::string& folder);
 
-// A population of an earlier schema is opened, and one experiment run on it.
+// A population of an earlier schema is opened, and an experiment begins.
 StoreHistory LiveThroughUpgrade(const std::string& folder, int version);
 
 }  // namespace squish
