@@ -146,6 +146,11 @@ BlobStore::BlobStore(std::string folder) : folder_(std::move(folder)) {}
 
 absl::StatusOr<std::unique_ptr<BlobStore>> BlobStore::Open(absl::string_view folder) {
   SQUISH_RETURN_IF_ERROR(MakeFolder(TemporaryFolder(folder)));
+  // The folder's own name, or all that is in it could be lost with it. Also when it was there:
+  // whoever made it may not have come so far.
+  const std::filesystem::path inner =
+      std::filesystem::absolute(TemporaryFolder(folder)).lexically_normal();
+  SQUISH_RETURN_IF_ERROR(SyncFolder(inner.parent_path().parent_path().string()));
   RemoveAbandoned(TemporaryFolder(folder));
   return std::unique_ptr<BlobStore>(new BlobStore(std::string(folder)));
 }
@@ -153,12 +158,8 @@ absl::StatusOr<std::unique_ptr<BlobStore>> BlobStore::Open(absl::string_view fol
 absl::StatusOr<std::string> BlobStore::Put(absl::string_view bytes) {
   const std::string digest = Sha256Hex(bytes);
   const auto size = static_cast<int64_t>(bytes.size());
-  // A file of another size is a damaged one and is replaced.
-  if (const auto stored = SizeOf(digest); stored.ok() && *stored == size && Use(digest)) {
-    // Another thread may have put it there and not yet synced its name.
-    SQUISH_RETURN_IF_ERROR(SyncFolder(ShardOf(folder_, digest)));
-    return digest;
-  }
+  SQUISH_ASSIGN_OR_RETURN(const bool is_here, Keep(digest, size));
+  if (is_here) return digest;
   SQUISH_ASSIGN_OR_RETURN(const std::unique_ptr<Writer> writer, NewWriter(digest, size));
   SQUISH_RETURN_IF_ERROR(writer->Append(bytes));
   SQUISH_RETURN_IF_ERROR(writer->Commit());
@@ -243,6 +244,12 @@ bool BlobStore::Contains(absl::string_view digest) const { return SizeOf(digest)
 bool BlobStore::Use(absl::string_view digest) const {
   absl::MutexLock lock(&use_);
   return Contains(digest) && ::utimensat(AT_FDCWD, PathOf(digest).c_str(), nullptr, 0) == 0;
+}
+
+absl::StatusOr<bool> BlobStore::Keep(absl::string_view digest, int64_t size) const {
+  if (SizeOf(digest).value_or(-1) != size || !Use(digest)) return false;
+  SQUISH_RETURN_IF_ERROR(SyncFolder(ShardOf(folder_, digest)));
+  return true;
 }
 
 absl::StatusOr<bool> BlobStore::RemoveUnused(absl::string_view digest, absl::Time since) {

@@ -48,6 +48,11 @@ class BlobStore {
   // The same for whoever is about to rely on it: RemoveUnused leaves it for a while.
   bool Use(absl::string_view digest) const;
 
+  // The same for whoever would store it: true also says that it has this size (a file of another
+  // is a damaged one, to be replaced) and is on disk. Seen it may have been before that, by
+  // another thread or after a crash. Errors as ErrnoStatus.
+  absl::StatusOr<bool> Keep(absl::string_view digest, int64_t size) const;
+
   // The digests of all that lie here, ascending. Errors as ErrnoStatus.
   absl::StatusOr<std::vector<std::string>> List() const;
 

@@ -186,6 +186,9 @@ absl::StatusOr<std::unique_ptr<Database>> OpenDatabase(const std::string& path) 
       database->Execute("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;"
                         "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
                         "PRAGMA trusted_schema = OFF; BEGIN IMMEDIATE; COMMIT;"));
+  // What a coordinator that was killed left in the log can be read, whether or not it came to
+  // sync it. It is about to be told to callers, so it has to be on disk.
+  SQUISH_RETURN_IF_ERROR(database->Execute("PRAGMA wal_checkpoint(PASSIVE);"));
   return database;
 }
 

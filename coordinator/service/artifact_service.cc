@@ -68,9 +68,7 @@ class UploadCall : public grpc::ServerReadReactor<v1::UploadRequest> {
     digest_ = request_.start().digest();
     // Announced sizes and digests that cannot be are refused by the store.
     SQUISH_ASSIGN_OR_RETURN(writer_, store_.NewWriter(digest_, request_.start().size()));
-    // A file that a fault cut short is written again.
-    is_here_ = store_.SizeOf(digest_).value_or(-1) == request_.start().size() &&
-               store_.Use(digest_);
+    SQUISH_ASSIGN_OR_RETURN(is_here_, store_.Keep(digest_, request_.start().size()));
     return absl::OkStatus();
   }
 

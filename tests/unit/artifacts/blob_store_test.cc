@@ -101,6 +101,14 @@ TEST_F(BlobStoreTest, DamagedFileIsDataLossAndATruncatedOneIsReplacedByPut) {
   EXPECT_EQ(store_->Get(digest).value(), "hello");
 }
 
+TEST_F(BlobStoreTest, OnlyWhatIsHereInItsSizeIsKept) {
+  const std::string digest = *store_->Put("bytes");
+  EXPECT_TRUE(*store_->Keep(digest, 5));
+  EXPECT_FALSE(*store_->Keep(digest, 6)) << "it is a damaged one";
+  EXPECT_FALSE(*store_->Keep(Sha256Hex("others"), 6));
+  EXPECT_FALSE(*store_->Keep("../../etc/passwd", 6));
+}
+
 TEST_F(BlobStoreTest, RemovedBlobIsGone) {
   const std::string digest = store_->Put("hello").value();
   EXPECT_TRUE(store_->Remove(digest).ok());

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/base/file.h"
@@ -22,28 +23,17 @@ std::string TestFolder() {
 
 }  // namespace
 
-CoordinatorFixture::CoordinatorFixture() : folder_(TestFolder()) {
+TestCoordinator::TestCoordinator(std::string folder) : folder_(std::move(folder)) {
   spdlog::set_level(spdlog::level::off);
-  StartOver();
 }
 
-CoordinatorFixture::~CoordinatorFixture() {
+void TestCoordinator::Close() {
   coordinator_.reset();
   population_.reset();
-  std::filesystem::remove_all(folder_);
 }
 
-void CoordinatorFixture::StartOver() {
-  coordinator_.reset();
-  population_.reset();
-  std::filesystem::remove_all(folder_);
-  ASSERT_TRUE(MakeFolder(folder_).ok());
-  Restart();
-}
-
-void CoordinatorFixture::Restart() {
-  coordinator_.reset();
-  population_.reset();
+void TestCoordinator::Restart() {
+  Close();
   for (FakeRunner* runner : parked_) {
     runner->waiting = false;
     runner->call = 0;
@@ -58,13 +48,13 @@ void CoordinatorFixture::Restart() {
   coordinator_ = *std::move(coordinator);
 }
 
-void CoordinatorFixture::RunBatch(Coordinator::Task task) {
+void TestCoordinator::RunBatch(Coordinator::Task task) {
   std::vector<Coordinator::Task> tasks;
   tasks.push_back(std::move(task));
   coordinator_->RunBatch(std::move(tasks));
 }
 
-absl::StatusOr<v1::Experiment> CoordinatorFixture::Submit(const v1::ExperimentSpec& spec,
+absl::StatusOr<v1::Experiment> TestCoordinator::Submit(const v1::ExperimentSpec& spec,
                                                           const std::string& key) {
   v1::SubmitRequest request;
   *request.mutable_spec() = spec;
@@ -72,7 +62,7 @@ absl::StatusOr<v1::Experiment> CoordinatorFixture::Submit(const v1::ExperimentSp
   return Ask(&Coordinator::Submit, request);
 }
 
-v1::Experiment CoordinatorFixture::Get(const std::string& id) {
+v1::Experiment TestCoordinator::Get(const std::string& id) {
   v1::GetExperimentRequest request;
   request.set_id(id);
   const auto answer = Ask(&Coordinator::Get, request);
@@ -80,7 +70,7 @@ v1::Experiment CoordinatorFixture::Get(const std::string& id) {
   return answer.ok() ? *answer : v1::Experiment();
 }
 
-std::vector<v1::Champion> CoordinatorFixture::Champions(const std::string& id) {
+std::vector<v1::Champion> TestCoordinator::Champions(const std::string& id) {
   v1::ListChampionsRequest request;
   request.set_experiment(id);
   const auto response = Ask(&Coordinator::ListChampions, request);
@@ -89,7 +79,7 @@ std::vector<v1::Champion> CoordinatorFixture::Champions(const std::string& id) {
   return {response->champions().begin(), response->champions().end()};
 }
 
-std::vector<v1::Individual> CoordinatorFixture::Individuals(const std::string& id) {
+std::vector<v1::Individual> TestCoordinator::Individuals(const std::string& id) {
   v1::ListIndividualsRequest request;
   request.set_experiment(id);
   const auto answer = Ask(&Coordinator::ListIndividuals, request);
@@ -98,19 +88,19 @@ std::vector<v1::Individual> CoordinatorFixture::Individuals(const std::string& i
   return {answer->individuals().begin(), answer->individuals().end()};
 }
 
-absl::Status CoordinatorFixture::Resume(const std::string& id) {
+absl::Status TestCoordinator::Resume(const std::string& id) {
   v1::ResumeRequest request;
   request.set_id(id);
   return Ask(&Coordinator::Resume, request).status();
 }
 
-absl::Status CoordinatorFixture::Retry(const std::string& id) {
+absl::Status TestCoordinator::Retry(const std::string& id) {
   v1::RetryRequest request;
   request.set_id(id);
   return Ask(&Coordinator::Retry, request).status();
 }
 
-std::optional<absl::StatusOr<v1::SynchronizeResponse>> CoordinatorFixture::Call(
+std::optional<absl::StatusOr<v1::SynchronizeResponse>> TestCoordinator::Call(
     const v1::SynchronizeRequest& request) {
   std::optional<absl::StatusOr<v1::SynchronizeResponse>> answer;
   const uint64_t call = next_call_++;
@@ -125,7 +115,7 @@ std::optional<absl::StatusOr<v1::SynchronizeResponse>> CoordinatorFixture::Call(
   return answer;
 }
 
-void CoordinatorFixture::Exchange(FakeRunner& runner) {
+void TestCoordinator::Exchange(FakeRunner& runner) {
   const uint64_t call = next_call_++;
   runner.call = call;
   runner.waiting = true;
@@ -141,12 +131,12 @@ void CoordinatorFixture::Exchange(FakeRunner& runner) {
   });
 }
 
-void CoordinatorFixture::Step(FakeRunner& runner) {
+void TestCoordinator::Step(FakeRunner& runner) {
   if (!runner.waiting) Exchange(runner);
   if (runner.FinishOne(artifacts())) Exchange(runner);
 }
 
-int CoordinatorFixture::RunToEnd(const std::string& id, const std::vector<FakeRunner*>& runners,
+int TestCoordinator::RunToEnd(const std::string& id, const std::vector<FakeRunner*>& runners,
                                  int maximum_steps) {
   for (int step = 0; step < maximum_steps; ++step) {
     if (HasEnded(Get(id).state())) return step;
@@ -156,11 +146,25 @@ int CoordinatorFixture::RunToEnd(const std::string& id, const std::vector<FakeRu
   return maximum_steps;
 }
 
-void CoordinatorFixture::Pass(absl::Duration duration) {
+void TestCoordinator::Pass(absl::Duration duration) {
   for (absl::Duration passed; passed < duration; passed += absl::Seconds(1)) {
     clock_.Advance(absl::Seconds(1));
-    coordinator_->RunBatch({});
+    RunBatch([](Coordinator&) {});
   }
+}
+
+CoordinatorFixture::CoordinatorFixture() : TestCoordinator(TestFolder()) { StartOver(); }
+
+CoordinatorFixture::~CoordinatorFixture() {
+  Close();
+  std::filesystem::remove_all(folder_);
+}
+
+void CoordinatorFixture::StartOver() {
+  Close();
+  std::filesystem::remove_all(folder_);
+  ASSERT_TRUE(MakeFolder(folder_).ok());
+  Restart();
 }
 
 }  // namespace squish

@@ -1,5 +1,8 @@
-// A coordinator on a population in a folder of its own, a clock that the test moves,
-// and calls without gRPC.
+// A coordinator in a test: on a population in a folder, with a clock that the test moves, and
+// calls without gRPC. Not thread-safe.
+//
+//   TestCoordinator      in a folder that somebody else has made
+//   CoordinatorFixture   the same as a fixture, in a folder of its own
 #ifndef SQUISH_TESTS_UNIT_SERVICE_COORDINATOR_FIXTURE_H_
 #define SQUISH_TESTS_UNIT_SERVICE_COORDINATOR_FIXTURE_H_
 
@@ -17,15 +20,15 @@
 
 namespace squish {
 
-class CoordinatorFixture : public testing::Test {
- protected:
-  CoordinatorFixture();
-  ~CoordinatorFixture() override;
+class TestCoordinator {
+ public:
+  explicit TestCoordinator(std::string folder);
+  virtual ~TestCoordinator() = default;
 
-  // Closes and opens everything; calls that wait are lost, as after a kill.
+  // Closes and opens everything, for the first time too; calls that wait are lost, as after a
+  // kill.
   void Restart();
-  // Starts with an empty population.
-  void StartOver();
+  void Close();
 
   BlobStore& artifacts() { return population_->artifacts(); }
 
@@ -43,7 +46,7 @@ class CoordinatorFixture : public testing::Test {
     });
     return answer;
   }
-  void RunBatch(Coordinator::Task task);
+  virtual void RunBatch(Coordinator::Task task);
 
   absl::StatusOr<v1::Experiment> Submit(const v1::ExperimentSpec& spec,
                                         const std::string& key = "");
@@ -77,6 +80,15 @@ class CoordinatorFixture : public testing::Test {
   std::unique_ptr<Coordinator> coordinator_;
   std::vector<FakeRunner*> parked_;  // Runners that have called.
   uint64_t next_call_ = 1;
+};
+
+class CoordinatorFixture : public testing::Test, protected TestCoordinator {
+ protected:
+  CoordinatorFixture();
+  ~CoordinatorFixture() override;
+
+  // Starts with an empty population.
+  void StartOver();
 };
 
 }  // namespace squish

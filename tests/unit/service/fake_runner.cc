@@ -14,10 +14,12 @@ double Fraction(const std::string& text) {
          4294967296.0;
 }
 
-// The job without what differs between experiments of one spec, and without engine files, of
+// The job without what differs between experiments of one spec, between attempts (from a
+// checkpoint on a training ends as it does from its beginning), and without engine files, of
 // which no result but themselves follows.
 std::string Essence(v1::Job job) {
   job.clear_experiment();
+  if (job.has_train()) job.mutable_train()->clear_checkpoint();
   if (job.has_synthesize()) job.mutable_synthesize()->clear_engine_files();
   return job.SerializeAsString();
 }
