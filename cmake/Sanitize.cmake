@@ -1,0 +1,17 @@
+# Sanitizers and fuzzers. Everything is instrumented, generated code too: a library that lacks
+# it would be a wall. clang's, whose runtimes are part of the programs.
+if((SQUISH_SANITIZE OR SQUISH_FUZZ) AND NOT CMAKE_CXX_COMPILER_ID MATCHES Clang)
+  message(FATAL_ERROR
+    "SQUISH_SANITIZE and SQUISH_FUZZ want clang: add -DCMAKE_CXX_COMPILER=clang++-14")
+endif()
+if(SQUISH_SANITIZE)
+  add_compile_options(-fsanitize=${SQUISH_SANITIZE} -fno-sanitize-recover=all
+                      -fno-omit-frame-pointer -g1)
+  add_link_options(-fsanitize=${SQUISH_SANITIZE})
+  # Most of the time goes into compiling, and at -O1 it takes the compiler more than twice as
+  # long; tests and fuzzers are far from being so much slower.
+  set(CMAKE_CXX_FLAGS_RELEASE "-O0")
+endif()
+if(SQUISH_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
