@@ -8,8 +8,7 @@ if(SQUISH_SANITIZE)
   add_compile_options(-fsanitize=${SQUISH_SANITIZE} -fno-sanitize-recover=all
                       -fno-omit-frame-pointer -g1)
   add_link_options(-fsanitize=${SQUISH_SANITIZE})
-  # Most of the time goes into compiling, and at -O1 it takes the compiler more than twice as
-  # long; tests and fuzzers are far from being so much slower.
+  # At -O1 a large file of the service takes clang more than twice as long (12 to 15 s, not 6).
   set(CMAKE_CXX_FLAGS_RELEASE "-O0")
 endif()
 if(SQUISH_FUZZ)

@@ -222,6 +222,7 @@ const World::Method World::kMethods[] = {
     {"time goes by", &World::Time},
     {"the coordinator is started again", &World::Restart},
     {"MaintenanceService.Backup", &World::Backup},
+    {"ExperimentService.Retry", &World::Ask<&Coordinator::Retry>},
 };
 
 void World::Run(absl::string_view input) {
