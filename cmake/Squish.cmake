@@ -20,6 +20,18 @@ function(squish_program name)
   add_dependencies(programs ${name})
 endfunction()
 
+# `ninja tests` builds every test executable and what it starts; `ninja threaded_tests` those
+# labelled "threaded", which ThreadSanitizer looks at.
+add_custom_target(tests)
+add_custom_target(threaded_tests)
+
+# squish_sanitized(NAME): what an executable with main needs beside instrumented code.
+function(squish_sanitized name)
+  if(SQUISH_SANITIZE MATCHES thread)
+    target_sources(${name} PRIVATE $<TARGET_OBJECTS:squish_visible_mutex>)
+  endif()
+endfunction()
+
 # squish_test(NAME SOURCES x_test.cc … DEPS lib … [LABELS l …] [TIMEOUT seconds]
 #             [PROGRAMS target …] [SHARED_DATA filter …]): a GoogleTest executable;
 # PROGRAMS are built before. Each executable is one CTest test, so that suites share their
@@ -31,7 +43,15 @@ function(squish_test name)
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 120)
   endif()
+  if(SQUISH_SANITIZE)
+    math(EXPR ARG_TIMEOUT "5 * ${ARG_TIMEOUT}")  # What is instrumented takes its time.
+  endif()
   add_executable(${name} ${ARG_SOURCES})
+  add_dependencies(tests ${name})
+  if("threaded" IN_LIST ARG_LABELS)
+    add_dependencies(threaded_tests ${name})
+  endif()
+  squish_sanitized(${name})
   target_link_libraries(${name} PRIVATE squish_options ${ARG_DEPS} GTest::gmock GTest::gtest
                                         GTest::gtest_main)
   target_compile_definitions(${name} PRIVATE

@@ -25,9 +25,10 @@ absl::StatusOr<v1::BackupResponse> MaintenanceServiceAdapter::StoreCopy(const st
 }
 
 void MaintenanceServiceAdapter::RemoveLast() {
-  for (const std::string& digest : {last_.database(), last_.manifest()}) {
-    store_.Remove(digest).IgnoreError();  // What stays is not named by anything.
-  }
+  // What stays is not named by anything.
+  store_.Remove(last_.database()).IgnoreError();
+  // A manifest of nothing is the empty artifact, which others may have stored as well.
+  if (last_.artifacts() > 0) store_.Remove(last_.manifest()).IgnoreError();
   last_.Clear();
 }
 

@@ -1,15 +1,16 @@
 // Every request message, asked of a coordinator in this process. An input is a row of
 //
-//   what to do │ length of its argument (2 bytes, little-endian) │ argument
+//   what to do (an index of kMethods) │ length of its argument (2 bytes, little-endian) │ argument
 //
-// where an argument is a message on the wire, but for the last few of `Action`. Since ids
-// and digests are drawn by chance, a text of one byte stands for one that exists (Fill).
+// where an argument of a method is a message on the wire. Since ids and digests are drawn by
+// chance, a text of one byte stands for one that exists (Fill).
 #include <google/protobuf/message.h>
 #include <google/protobuf/stubs/logging.h>
 
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <string>
@@ -21,9 +22,11 @@
 #include "common/base/clock.h"
 #include "common/base/file.h"
 #include "common/metrics/metrics.h"
+#include "coordinator/population/named_artifacts.h"
 #include "coordinator/population/population.h"
 #include "coordinator/service/coordinator.h"
 #include "spdlog/spdlog.h"
+#include "squish/v1/maintenance.pb.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/unit/service/fake_runner.h"
 
@@ -33,29 +36,12 @@ namespace {
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 
-enum Action : uint8_t {
-  kSynchronize,  // Of whatever runner the message names.
-  kSynchronizeWorker,  // What an honest worker would say, merged with the message.
-  kSynchronizeAgent,
-  kSubmit,
-  kGet,
-  kList,
-  kListIndividuals,
-  kListChampions,
-  kListRunners,
-  kEstimate,
-  kPause,
-  kResume,
-  kCancel,
-  kWatch,
-  kHonestSteps,  // Both honest runners go on; the first byte says for how long.
-  kTime,         // So many seconds go by: the first byte.
-  kRestart,      // The coordinator is started again: it must read what it has written.
-  kActions,
-};
-
 constexpr int kMaximumRequests = 32;
 constexpr int kMaximumSteps = 64;
+
+uint8_t FirstByte(absl::string_view argument) {
+  return argument.empty() ? 0 : static_cast<uint8_t>(argument[0]);
+}
 
 class Sink : public WatchSink {
  public:
@@ -94,8 +80,7 @@ class World {
  private:
   void Open();
   void Batch(Coordinator::Task task);
-  void Do(uint8_t action, absl::string_view argument);
-  void HonestSteps(int steps);
+  void SynchronizeAs(FakeRunner& runner, absl::string_view argument);
   void Synchronize(FakeRunner* runner, v1::SynchronizeRequest request);
   void Take(FakeRunner* runner, v1::SynchronizeResponse response);
   void Fill(Message& message);
@@ -124,11 +109,31 @@ class World {
     });
   }
   template <typename Response, typename Request>
-  void Ask(absl::StatusOr<Response> (Coordinator::*method)(const Caller&, const Request&),
-           absl::string_view argument) {
+  void AskParsed(absl::StatusOr<Response> (Coordinator::*method)(const Caller&, const Request&),
+                 absl::string_view argument) {
     Request request;
     if (Parse(argument, request)) Ask(method, std::move(request));
   }
+
+  // Of kMethods.
+  template <auto method>
+  void Ask(absl::string_view argument) {
+    AskParsed(method, argument);
+  }
+  void SynchronizeAny(absl::string_view argument);
+  void SynchronizeWorker(absl::string_view argument) { SynchronizeAs(worker_, argument); }
+  void SynchronizeAgent(absl::string_view argument) { SynchronizeAs(agent_, argument); }
+  void Watch(absl::string_view argument);
+  void Backup(absl::string_view argument);
+  void HonestSteps(absl::string_view argument);
+  void Time(absl::string_view argument);
+  void Restart(absl::string_view argument);
+
+  struct Method {
+    absl::string_view name;  // As tests/lint/fuzzed_methods.py looks for it.
+    void (World::*ask)(absl::string_view argument);
+  };
+  static const Method kMethods[];
 
   static bool Parse(absl::string_view argument, Message& request) {
     return request.ParseFromArray(argument.data(), static_cast<int>(argument.size()));
@@ -196,90 +201,87 @@ void World::Batch(Coordinator::Task task) {
   coordinator_->RunBatch(std::move(tasks));
 }
 
+// New ones come last: the corpus names them by their place.
+const World::Method World::kMethods[] = {
+    // Of whatever runner the message names; then what an honest one would say, merged with it.
+    {"RunnerService.Synchronize", &World::SynchronizeAny},
+    {"RunnerService.Synchronize", &World::SynchronizeWorker},
+    {"RunnerService.Synchronize", &World::SynchronizeAgent},
+    {"ExperimentService.Submit", &World::Ask<&Coordinator::Submit>},
+    {"ExperimentService.Get", &World::Ask<&Coordinator::Get>},
+    {"ExperimentService.List", &World::Ask<&Coordinator::List>},
+    {"ExperimentService.ListIndividuals", &World::Ask<&Coordinator::ListIndividuals>},
+    {"ExperimentService.ListChampions", &World::Ask<&Coordinator::ListChampions>},
+    {"ExperimentService.ListRunners", &World::Ask<&Coordinator::ListRunners>},
+    {"ExperimentService.Estimate", &World::Ask<&Coordinator::Estimate>},
+    {"ExperimentService.Pause", &World::Ask<&Coordinator::Pause>},
+    {"ExperimentService.Resume", &World::Ask<&Coordinator::Resume>},
+    {"ExperimentService.Cancel", &World::Ask<&Coordinator::Cancel>},
+    {"ExperimentService.Watch", &World::Watch},
+    {"both honest runners go on", &World::HonestSteps},
+    {"time goes by", &World::Time},
+    {"the coordinator is started again", &World::Restart},
+    {"MaintenanceService.Backup", &World::Backup},
+    {"ExperimentService.Retry", &World::Ask<&Coordinator::Retry>},
+};
+
 void World::Run(absl::string_view input) {
   for (int i = 0; i < kMaximumRequests && input.size() >= 3; ++i) {
     const auto byte = [&input](int at) { return static_cast<uint8_t>(input[at]); };
-    const uint8_t action = byte(0) % kActions;
+    const Method& method = kMethods[byte(0) % std::size(kMethods)];
     const size_t length = byte(1) + 256 * byte(2);
     input.remove_prefix(3);
     const absl::string_view argument = input.substr(0, length);
     input.remove_prefix(argument.size());
-    Do(action, argument);
+    (this->*method.ask)(argument);
   }
   for (const uint64_t call : std::exchange(calls_, {})) {
     Batch([call](Coordinator& coordinator) { coordinator.Abandon(call); });
   }
 }
 
-void World::Do(uint8_t action, absl::string_view argument) {
-  const uint8_t first = argument.empty() ? 0 : static_cast<uint8_t>(argument[0]);
-  switch (action) {
-    case kSynchronize: {
-      v1::SynchronizeRequest request;
-      if (!Parse(argument, request)) return;
-      Fill(request);
-      Complete(request, request.runner());
-      Synchronize(nullptr, std::move(request));
-      break;
-    }
-    case kSynchronizeWorker:
-    case kSynchronizeAgent: {
-      FakeRunner& runner = action == kSynchronizeWorker ? worker_ : agent_;
-      v1::SynchronizeRequest said;
-      if (!Parse(argument, said)) return;
-      Fill(said);
-      Complete(said, runner.info);
-      v1::SynchronizeRequest request = runner.Request();
-      request.MergeFrom(said);
-      Synchronize(&runner, std::move(request));
-      break;
-    }
-    case kSubmit:
-      return Ask(&Coordinator::Submit, argument);
-    case kGet:
-      return Ask(&Coordinator::Get, argument);
-    case kList:
-      return Ask(&Coordinator::List, argument);
-    case kListIndividuals:
-      return Ask(&Coordinator::ListIndividuals, argument);
-    case kListChampions:
-      return Ask(&Coordinator::ListChampions, argument);
-    case kListRunners:
-      return Ask(&Coordinator::ListRunners, argument);
-    case kEstimate:
-      return Ask(&Coordinator::Estimate, argument);
-    case kPause:
-      return Ask(&Coordinator::Pause, argument);
-    case kResume:
-      return Ask(&Coordinator::Resume, argument);
-    case kCancel:
-      return Ask(&Coordinator::Cancel, argument);
-    case kWatch: {
-      v1::WatchRequest request;
-      if (!Parse(argument, request)) return;
-      Fill(request);
-      Batch([&](Coordinator& coordinator) {
-        coordinator.Watch(caller_, request, std::make_shared<Sink>());
-      });
-      break;
-    }
-    case kHonestSteps:
-      HonestSteps(first % kMaximumSteps);
-      break;
-    case kTime:
-      clock_.Advance(absl::Seconds(first));
-      Batch(nullptr);
-      break;
-    case kRestart:
-      calls_.clear();
-      Open();
-      break;
-    default:
-      break;
-  }
+void World::SynchronizeAny(absl::string_view argument) {
+  v1::SynchronizeRequest request;
+  if (!Parse(argument, request)) return;
+  Fill(request);
+  Complete(request, request.runner());
+  Synchronize(nullptr, std::move(request));
 }
 
-void World::HonestSteps(int steps) {
+void World::SynchronizeAs(FakeRunner& runner, absl::string_view argument) {
+  v1::SynchronizeRequest said;
+  if (!Parse(argument, said)) return;
+  Fill(said);
+  Complete(said, runner.info);
+  v1::SynchronizeRequest request = runner.Request();
+  request.MergeFrom(said);
+  Synchronize(&runner, std::move(request));
+}
+
+void World::Watch(absl::string_view argument) {
+  v1::WatchRequest request;
+  if (!Parse(argument, request)) return;
+  Fill(request);
+  Batch([&](Coordinator& coordinator) {
+    coordinator.Watch(caller_, request, std::make_shared<Sink>());
+  });
+}
+
+// The copy is made while the batches that follow go on.
+void World::Backup(absl::string_view argument) {
+  v1::BackupRequest request;
+  if (!Parse(argument, request)) return;
+  Batch([&](Coordinator& coordinator) {
+    coordinator.Backup(caller_, [](const absl::StatusOr<DatabaseCopy>& copy) {
+      Require(copy.status(), "the database cannot be copied");
+      Require(NamedArtifacts(copy->path()).status(), "a copy of the database cannot be read");
+    });
+  });
+}
+
+// The argument's first byte says for how long, here and for Time.
+void World::HonestSteps(absl::string_view argument) {
+  int steps = FirstByte(argument) % kMaximumSteps;
   // Nothing comes of waiting longer.
   for (int idle = 0; steps > 0 && idle < 2; --steps) {
     ++idle;
@@ -290,6 +292,17 @@ void World::HonestSteps(int steps) {
       idle = 0;
     }
   }
+}
+
+void World::Time(absl::string_view argument) {
+  clock_.Advance(absl::Seconds(FirstByte(argument)));
+  Batch(nullptr);
+}
+
+// It must read what it has written.
+void World::Restart(absl::string_view) {
+  calls_.clear();
+  Open();
 }
 
 // `runner` takes the answer; null: nobody does.
