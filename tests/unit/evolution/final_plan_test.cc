@@ -60,6 +60,7 @@ TEST_F(FinalPlanTest, SpeedsOfChampionsAloneAreMeasuredHere) {
   const v1::Job job = Find(Make(), 0, v1::JobKey::MEASURE);
   EXPECT_EQ(job.key().rung(), 2);
   EXPECT_EQ(job.measure().protocol().batch(), 16);
+  EXPECT_EQ(job.measure().engine_builds(), 2) << "what is quoted hangs on no single build";
   EXPECT_EQ(job.measure().device_class(), "board/1");
   const v1::Individual& individual = summary_.champions(0).individual();
   EXPECT_EQ(job.measure().candidate(), individual.trained_artifact());
