@@ -83,8 +83,9 @@ TEST_F(EngineFilesPlanTest, AreNotOrderedWhereSpeedIsEstimated) {
 TEST_F(EngineFilesPlanTest, MeasurementsNameThoseOfBothNetworks) {
   ExpectFiles(Find(Make(Beginning(), WithFiles(spec_, 0)), v1::JobKey::MEASURE).measure(), "0:0",
               "0:0");
+  const v1::EvolutionSummary summary = After(0);
   spec_.mutable_measurement()->add_beside()->set_batch(4);
-  const Plan plan = Make(After(0), WithFiles(spec_, 1));
+  const Plan plan = Make(summary, WithFiles(spec_, 1));
   ExpectFiles(Find(plan, v1::JobKey::MEASURE, /*rung=*/0).measure(), "1:0", "0:0");
   ExpectFiles(Find(plan, v1::JobKey::MEASURE, /*rung=*/1).measure(), "1:0", "0:0");
 }

@@ -72,8 +72,9 @@ TEST_F(EngineFilesTest, StartNoTrainerOfAnotherNumberOfThreads) {
   train.mutable_train()->set_threads(2);
   const auto trainer_of = [&](const v1::Job& job) {
     FakeAttempt attempt(Path("artifacts"), job);
-    EXPECT_FALSE(executor->Execute(attempt).has_failure());
-    return attempt.notes.at(0);
+    const v1::AttemptResult result = executor->Execute(attempt);
+    EXPECT_FALSE(result.has_failure()) << result.failure().message();
+    return attempt.notes.empty() ? "" : attempt.notes[0];
   };
   const std::string before = trainer_of(train);
   EXPECT_EQ(trainer_of(OrderingJob(kTrain, kOtherBatch)), before);
