@@ -33,10 +33,16 @@ class SynchronizeTest : public CoordinatorFixture {
     EXPECT_TRUE(Get(id).has_dataset());
   }
 
+  // Then no engine files are ordered, and whoever has no data can synthesise.
+  void MeasureNothing() {
+    spec_.mutable_measurement()->set_fitness(v1::MeasurementSpec::ESTIMATED);
+  }
+
   // A worker that has learnt of the data set and holds the first job.
   FakeRunner BusyWorker(const std::string& name) {
     FakeRunner worker = FakeWorker(name);
-    Exchange(worker);
+    Exchange(worker);  // It is told of it, …
+    Exchange(worker);  // … and has it.
     EXPECT_EQ(worker.attempts.size(), 1u);
     return worker;
   }
@@ -115,6 +121,7 @@ TEST_F(SynchronizeTest, EarlierProcessWithTheSameIdIsRefused) {
 // --- Waiting -----------------------------------------------------------------------
 
 TEST_F(SynchronizeTest, IdleRunnerWaitsUntilThereIsWork) {
+  MeasureNothing();
   const std::string id = Submit(spec_)->id();
   FakeRunner worker = PreparingWorker("worker-1", id);
   Exchange(worker);
@@ -151,8 +158,9 @@ TEST_F(SynchronizeTest, BusyRunnerIsAnsweredAtOnceAndCallsBeforeItsLeaseEnds) {
 }
 
 TEST_F(SynchronizeTest, LostAnswerIsRepeatedWithItsJob) {
-  SubmitAndPin();
+  const std::string id = SubmitAndPin();
   FakeRunner worker = FakeWorker("worker-1");
+  worker.datasets = {ReadyReport(Get(id).spec().dataset())};
   const auto lost = Call(worker.Request());
   const auto again = Call(worker.Request());
   ASSERT_TRUE(again.has_value());
@@ -183,6 +191,7 @@ TEST_F(SynchronizeTest, SecondCallOfARunnerEndsTheFirst) {
 }
 
 TEST_F(SynchronizeTest, WhoWaitsLongestGetsWorkFirst) {
+  MeasureNothing();
   const std::string id = Submit(spec_)->id();
   FakeRunner first = PreparingWorker("zebra", id), second = PreparingWorker("ape", id);
   Exchange(first);
@@ -211,6 +220,7 @@ TEST_F(SynchronizeTest, RunnerWithSlotsGetsAsManyJobs) {
   }
   FakeRunner wide = FakeWorker("wide");
   wide.info.set_slots(3);
+  Exchange(wide);  // It is told of the data set.
   Exchange(wide);
   EXPECT_EQ(wide.attempts.size(), 3u);
 }
@@ -289,7 +299,7 @@ TEST_F(SynchronizeTest, SynthesisWithEngineFilesGoesOnlyToWorkersWithThePinnedFi
 }
 
 TEST_F(SynchronizeTest, TrainingGoesOnlyToWorkersWithThePinnedFingerprint) {
-  spec_.mutable_measurement()->set_fitness(v1::MeasurementSpec::ESTIMATED);
+  MeasureNothing();
   const std::string id = SubmitAndPin();
   FakeRunner other = FakeWorker("other");
   other.keep_datasets = true;
@@ -327,6 +337,7 @@ TEST_F(SynchronizeTest, WorkersAreToldThePinnedFingerprintOfEachWantedSet) {
 }
 
 TEST_F(SynchronizeTest, DifferenceFromThePinnedDatasetIsPartOfTheReason) {
+  MeasureNothing();
   const std::string id = SubmitAndPin();
   FakeRunner other = FakeWorker("other");
   other.keep_datasets = true;
@@ -688,6 +699,7 @@ TEST_F(SynchronizeTest, LateResultOfALostAttemptIsAcceptedAndStopsTheOther) {
   const std::string id = SubmitAndPin();
   FakeRunner slow = BusyWorker("slow"), other = FakeWorker("other");
   Pass(absl::Seconds(31));
+  Exchange(other);  // It is told of the data set.
   Exchange(other);
   ASSERT_EQ(other.attempts.size(), 1u);
   slow.FinishOne(artifacts());
