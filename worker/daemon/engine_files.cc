@@ -32,7 +32,7 @@ StepOr<v1::EngineFiles> MakeProbe(const v1::TrainerRequest& request, const Genom
 }  // namespace
 
 StepOr<v1::EngineFiles> MakeEngineFiles(Attempt& attempt, const v1::EngineFilesOrder& order,
-                                        const std::string& network_path, const Genome& genome,
+                                        const std::string& network, absl::string_view what,
                                         const std::string& folder, DatasetShelf& datasets,
                                         TrainerPool& trainers, const ExporterOptions& exporter) {
   const TemporaryFolder files_folder(folder);
@@ -44,19 +44,24 @@ StepOr<v1::EngineFiles> MakeEngineFiles(Attempt& attempt, const v1::EngineFilesO
       const v1::DecoderEvent::Done dataset,
       FindDataset(attempt, order.dataset(), order.dataset_fingerprint(), datasets));
   probe.set_dataset_cache_path(dataset.cache_path());
-  probe.set_network_path(network_path);
+  SQUISH_ASSIGN_OR_RETURN_FAILURE(const Network read, FetchNetwork(attempt, network, what));
+  SQUISH_ASSIGN_OR_RETURN_FAILURE(*probe.mutable_network_path(),
+                                  FetchFile(attempt, network, what));
   probe.set_pictures_path(JoinPath(folder, "pictures.safetensors"));
   probe.set_output_path(JoinPath(folder, "outputs.safetensors"));
   SQUISH_ASSIGN_OR_RETURN_FAILURE(v1::EngineFiles files,
-                                  MakeProbe(probe, genome, attempt, trainers));
+                                  MakeProbe(probe, read.genome, attempt, trainers));
 
   v1::ExporterRequest onnx;
   *onnx.mutable_engine_files() = order;
-  onnx.set_network_path(network_path);
+  onnx.set_network_path(probe.network_path());
   onnx.set_output_folder(folder);
   const absl::StatusOr<v1::ExporterEvent::Done> done =
       AskExporter(exporter, onnx, attempt, kTrainersShare);
   if (!done.ok()) return ChildFailure(done.status());
+  if (auto damaged = CheckStillWhole(probe.network_path(), network, what)) {
+    return *std::move(damaged);
+  }
 
   SQUISH_ASSIGN_OR_RETURN_FAILURE(*files.mutable_probe_pictures(),
                                   StoreFile(attempt, probe.pictures_path()));

@@ -7,7 +7,7 @@
 
 #include <string>
 
-#include "common/genome/genome.h"
+#include "absl/strings/string_view.h"
 #include "squish/v1/job.pb.h"
 #include "worker/daemon/attempt_step.h"
 #include "worker/daemon/dataset_shelf.h"
@@ -16,10 +16,10 @@
 
 namespace squish {
 
-// Makes them of the network of this genome in `network_path`. `folder` is made for the files on
-// their way, and removed. Failures as those of an export.
+// Makes them of an artifact, which `what` names in messages ("the network"). `folder` is made for
+// the files on their way, and removed. Failures as those of an export.
 StepOr<v1::EngineFiles> MakeEngineFiles(Attempt& attempt, const v1::EngineFilesOrder& order,
-                                        const std::string& network_path, const Genome& genome,
+                                        const std::string& network, absl::string_view what,
                                         const std::string& folder, DatasetShelf& datasets,
                                         TrainerPool& trainers, const ExporterOptions& exporter);
 

@@ -104,29 +104,22 @@ v1::AttemptResult RunSynthesize(Attempt& attempt, const SynthesisFiles& files,
   if (!written.ok()) {
     return FailedAttempt(MakeFailure(v1::Failure::LOCAL_RESOURCES, written.message()));
   }
-  const Genome genome = offspring->network.genome;
   v1::AttemptResult result;
   *result.mutable_synthesize() = Describe(*std::move(offspring), *cost);
   SQUISH_ASSIGN_OR_FAIL(std::string digest, StoreFile(attempt, file.path()));
   result.mutable_synthesize()->set_artifact(std::move(digest));
   if (!job.has_engine_files()) return result;
 
-  const auto make = [&](const std::string& network_path, const Genome& of) {
-    return MakeEngineFiles(attempt, job.engine_files(), network_path, of, files.engine_folder,
+  const auto make = [&](const std::string& network, absl::string_view what) {
+    return MakeEngineFiles(attempt, job.engine_files(), network, what, files.engine_folder,
                            datasets, trainers, exporter);
   };
   SQUISH_ASSIGN_OR_FAIL(*result.mutable_synthesize()->mutable_engine_files(),
-                        make(file.path(), genome));
+                        make(result.synthesize().artifact(), "the network that was made"));
   const std::string& measured_beside = job.engine_files().ancestor();
   if (measured_beside.empty()) return result;
-  constexpr absl::string_view kWhat = "the ancestor that is measured against";
-  SQUISH_ASSIGN_OR_FAIL(const Network network, FetchNetwork(attempt, measured_beside, kWhat));
-  SQUISH_ASSIGN_OR_FAIL(const std::string path, FetchFile(attempt, measured_beside, kWhat));
   SQUISH_ASSIGN_OR_FAIL(*result.mutable_synthesize()->mutable_ancestor_files(),
-                        make(path, network.genome));
-  if (auto damaged = CheckStillWhole(path, measured_beside, kWhat)) {
-    return FailedAttempt(*std::move(damaged));
-  }
+                        make(measured_beside, "the ancestor that is measured against"));
   return result;
 }
 

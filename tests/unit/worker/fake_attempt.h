@@ -2,6 +2,7 @@
 #ifndef SQUISH_TESTS_UNIT_WORKER_FAKE_ATTEMPT_H_
 #define SQUISH_TESTS_UNIT_WORKER_FAKE_ATTEMPT_H_
 
+#include <filesystem>
 #include <functional>
 #include <string>
 #include <utility>
@@ -64,6 +65,7 @@ class FakeAttempt : public Attempt {
     if (!store_error.ok()) return store_error;
     const auto bytes = ReadFile(path);
     if (!bytes.ok()) return bytes.status();
+    std::filesystem::remove(std::string(path));  // The runner's store takes it, too.
     return Put(folder_, *bytes);
   }
   void Cancel() {
