@@ -357,7 +357,9 @@ TEST_F(EvolutionTest, WithoutEngineFilesAsAnEarlierProgramBeganItEndsInTheSamePo
   EXPECT_EQ(Outcome(id), calm);
   for (int generation = 0; generation < 3; ++generation) {
     const StoredExperiment stored = *population_->FindExperiment(id);
-    for (const v1::AttemptResult& fact : *population_->ResultFacts(stored.row, generation)) {
+    const auto facts = population_->ResultFacts(stored.row, generation);
+    ASSERT_TRUE(facts.ok()) << facts.status();
+    for (const v1::AttemptResult& fact : *facts) {
       EXPECT_FALSE(fact.synthesize().has_engine_files());
     }
   }

@@ -109,7 +109,9 @@ TEST_F(GarbageTest, EngineFilesStayAsLongAsAMeasurementMayWantThem) {
   EXPECT_GT(removed, 10) << "of who is no champion";
   Removed(collector, later_);
   const StoredExperiment stored = *population_->FindExperiment(id);
-  for (const v1::AttemptResult& fact : *population_->ResultFacts(stored.row, 0)) {
+  const auto facts = population_->ResultFacts(stored.row, 0);
+  ASSERT_TRUE(facts.ok()) << facts.status();
+  for (const v1::AttemptResult& fact : *facts) {
     if (!fact.has_synthesize()) continue;
     EXPECT_FALSE(artifacts().Contains(fact.synthesize().engine_files().probe_outputs()));
     EXPECT_TRUE(artifacts().Contains(fact.synthesize().artifact())) << "the network stays";
