@@ -199,8 +199,8 @@ bool IsProgram(const ProcessInfo& process, const std::string& program) {
   return !process.name.empty() && absl::StartsWith(program, process.name);
 }
 
-// A trainer that was seen to say `lines` lines. Its first may be that it is ready, the
-// next that a training starts, the third that an epoch of it is done.
+// A trainer that was seen to say `lines` lines. Its first may be that it is ready, the next
+// that a probe is made, the third that a training starts, the fourth that an epoch of it is done.
 std::optional<Caught> CatchTraining(LocalCluster& cluster, int lines) {
   struct Seen {
     int64_t bytes = 0;
@@ -309,7 +309,7 @@ class Killer {
 
   // The coordinator has heard of the training's first steps: they are wasted.
   void KillWorkerThatHasReported(LocalCluster& cluster) {
-    const std::optional<Caught> caught = CatchTraining(cluster, 3);
+    const std::optional<Caught> caught = CatchTraining(cluster, 4);
     if (!caught.has_value()) return;
     EXPECT_TRUE(AwaitCondition(kCatchLimit, [&] {
       return ShownMetric(cluster.metrics_address(), "squish_runner_step_seconds") > 0;

@@ -22,8 +22,8 @@ struct ExporterOptions {
 
 // What the exporter did, checked (check_export.h). The attempt is told how far it is, from
 // `share` on to 1. DEADLINE_EXCEEDED: it hung. ABORTED: it died. INVALID_ARGUMENT,
-// RESOURCE_EXHAUSTED: it babbled. NOT_FOUND, PERMISSION_DENIED: it cannot be started. CANCELLED: the attempt was.
-// INTERNAL: it says why it could not do it. Thread-safe.
+// RESOURCE_EXHAUSTED: it babbled. NOT_FOUND, PERMISSION_DENIED: it cannot be started.
+// CANCELLED: the attempt was. INTERNAL: it says why it could not do it. Thread-safe.
 absl::StatusOr<v1::ExporterEvent::Done> AskExporter(const ExporterOptions& options,
                                                     const v1::ExporterRequest& request,
                                                     Attempt& attempt, double share);

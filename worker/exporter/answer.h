@@ -22,8 +22,8 @@ using FractionReporter = std::function<void(double fraction)>;
 // the same model at 100×100 were compared with the reference. With request.engine_files one for
 // each of its batches, likewise, and nothing else. INVALID_ARGUMENT: a path is missing,
 // a batch is not 1 to 1024, the network or the reference cannot be read, pictures are too small
-// for the network, or OpenCV cannot read a model. FAILED_PRECONDITION: a file's outputs differ; says which and by how much. Else as
-// ToOnnx, OpenCvNetwork::Run and WriteFileDurably.
+// for the network, or OpenCV cannot read a model. FAILED_PRECONDITION: a file's outputs differ;
+// says which and by how much. Else as ToOnnx, OpenCvNetwork::Run and WriteFileDurably.
 absl::StatusOr<v1::ExporterEvent::Done> Export(const v1::ExporterRequest& request,
                                                const FractionReporter& report);
 

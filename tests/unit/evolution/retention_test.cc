@@ -67,7 +67,8 @@ TEST(RetentionTest, EngineFilesStayWhileTheirGenerationIsOpenAndTheAncestorsToTh
   const Retention retention(Spec(2), Summary(), /*ended=*/false);
   EXPECT_TRUE(retention.KeepsEngineFiles(0, 0));
   EXPECT_TRUE(retention.KeepsEngineFiles(10, 3));
-  for (const auto& [generation, index] : {Place(3, 1), Place(5, 2), Place(6, 0), Place(8, 3), Place(9, 0)}) {
+  for (const auto& [generation, index] :
+       {Place(3, 1), Place(5, 2), Place(6, 0), Place(8, 3), Place(9, 0)}) {
     EXPECT_FALSE(retention.KeepsEngineFiles(generation, index)) << generation;
   }
 }
