@@ -625,7 +625,7 @@ class StragglerTest : public SynchronizeTest {
       Step(quick_);
       Step(agent);
     }
-    const auto training = [this](const FakeRunner& runner) {
+    const auto training = [](const FakeRunner& runner) {
       return runner.attempts.size() == 1 && runner.attempts.begin()->second.has_train();
     };
     for (int i = 0; i < 20 && !training(slow_); ++i) {
