@@ -10,7 +10,9 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <iostream>
+#include <iterator>
 #include <string>
 #include <thread>
 #include <vector>
@@ -47,6 +49,7 @@ struct Flags {
   std::string system_root = "/";
   std::string replay_file;  // Of `engine replay`.
   TrtexecOptions trtexec;   // Of `engine trtexec`.
+  std::string stack{kSimulatedStacks[0].name};  // Of `engine simulated`.
 };
 
 // The command line that starts the engine. INVALID_ARGUMENT: no engine has that name.
@@ -223,6 +226,11 @@ int Main(int argc, char** argv) {
   CLI::App* trtexec = engine->add_subcommand("trtexec", "NVIDIA's TensorRT by its own tool");
   AddTrtexecOptions(*trtexec, flags.trtexec);
   CLI::App* simulated = engine->add_subcommand("simulated", "An analytic device");
+  std::vector<std::string> stacks;
+  for (const SimulatedStack& stack : kSimulatedStacks) stacks.emplace_back(stack.name);
+  simulated->add_option("--stack", flags.stack, "Whose published speeds it is fitted to")
+      ->check(CLI::IsMember(stacks))
+      ->capture_default_str();
   CLI11_PARSE(app, argc, argv);
 
   if (replay->parsed()) return ServeEngine(ReplayEngine::Open(flags.replay_file));
@@ -230,7 +238,12 @@ int Main(int argc, char** argv) {
     EndGroupWithParent();  // Before it is asked who it is, which may take a while.
     return ServeEngine(TrtexecEngine::Create(flags.trtexec), Processes::kGroup);
   }
-  if (simulated->parsed()) return ServeEngine(std::make_unique<SimulatedEngine>());
+  if (simulated->parsed()) {
+    const auto* const stack = std::find_if(
+        std::begin(kSimulatedStacks), std::end(kSimulatedStacks),
+        [&flags](const SimulatedStack& one) { return one.name == flags.stack; });
+    return ServeEngine(std::make_unique<SimulatedEngine>(*stack));
+  }
   if (selftest->parsed()) {
     const absl::StatusOr<bool> passed = RunSelfTest(flags);
     if (!passed.ok()) std::cerr << "jetson-agent selftest: " << passed.status().message() << "\n";

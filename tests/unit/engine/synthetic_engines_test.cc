@@ -188,8 +188,42 @@ TEST(SimulatedTest, OneConvolutionCostsWhatTheFormulaSays) {
               (conv_bytes + pool_bytes) / 1e6 + 2e-3 + copies, 1e-12);
 }
 
+// Measured by others on a TX1 (JetPack 2.3, GPU at 998 MHz), unmodified v1.1, images/s at
+// batches of 2, 4, 8, 16.
+struct Published {
+  absl::string_view stack;
+  double at_2, at_4, at_8, at_16;
+};
+constexpr Published kPublished[] = {
+    {"tensorrt-fp32", 243, 261, 273, 278},
+    {"tensorrt-fp16", 370, 444, 504, 530},
+    {"caffe-fp32", 78.8, 104, 123, 130},
+};
+
+TEST(SimulatedTest, FittedToBatches2And16ItPredicts4And8) {
+  const Genome genome = SqueezeNetV11(1000, 1).value();
+  ASSERT_EQ(std::size(kPublished), std::size(kSimulatedStacks));
+  for (size_t i = 0; i < std::size(kPublished); ++i) {
+    const Published& published = kPublished[i];
+    SCOPED_TRACE(std::string(published.stack));
+    ASSERT_EQ(kSimulatedStacks[i].name, published.stack);
+    const SimulatedDevice device = FitDevice(kSimulatedStacks[i]);
+    EXPECT_GT(device.efficiency, 0.1);
+    EXPECT_LT(device.efficiency, 0.6);
+    EXPECT_GT(device.launch_seconds, 10e-6);
+    EXPECT_LT(device.launch_seconds, 1e-3);
+    const auto ratio = [&](int batch, double images_per_second) {
+      return batch / SimulateCall(device, genome, 224, batch)->seconds / images_per_second;
+    };
+    EXPECT_NEAR(ratio(2, published.at_2), 1, 1e-6);
+    EXPECT_NEAR(ratio(16, published.at_16), 1, 1e-6);
+    EXPECT_NEAR(ratio(4, published.at_4), 1, 0.04);
+    EXPECT_NEAR(ratio(8, published.at_8), 1, 0.04);
+  }
+}
+
 TEST(SimulatedTest, NarrowerNetworksAndLargerBatchesAreFaster) {
-  const SimulatedDevice device;
+  const SimulatedDevice device = FitDevice(kSimulatedStacks[0]);
   double last = 0;
   for (const double width : {1.0, 0.7, 0.5, 0.3, 0.1}) {
     const double speed = 1 / SimulateCall(device, SqueezeNetV11(10, width).value(), 224, 1)->seconds;
@@ -214,6 +248,10 @@ TEST(SimulatedTest, EngineIsDeterministicLabelledAndRefusesWhatCannotRun) {
   const auto second = Converse(engine, requests);
   EXPECT_TRUE(std::get<EngineReady>(first[0]).synthetic);
   EXPECT_EQ(std::get<EngineReady>(first[0]).device_class, "simulated-tx1");
+  EXPECT_EQ(std::get<EngineReady>(first[0]).precision, "fp32");
+  SimulatedEngine half(kSimulatedStacks[1]);
+  EXPECT_EQ(half.Describe().precision, "fp16");
+  EXPECT_THAT(half.Describe().version, HasSubstr("tensorrt-fp16"));
   EXPECT_EQ(std::get<BlockReply>(first[2]).seconds, std::get<BlockReply>(second[2]).seconds);
   EXPECT_EQ(std::get<BlockReply>(first[2]).images, 7);
   EXPECT_TRUE(std::holds_alternative<Unsupported>(first[3])) << "two pixels are too few";
