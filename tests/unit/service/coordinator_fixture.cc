@@ -162,6 +162,7 @@ CoordinatorFixture::~CoordinatorFixture() {
 
 void CoordinatorFixture::StartOver() {
   Close();
+  parked_.clear();  // Who waited was of the world before, and may be no more.
   std::filesystem::remove_all(folder_);
   ASSERT_TRUE(MakeFolder(folder_).ok());
   Restart();
