@@ -32,6 +32,18 @@ inline void Require(const absl::Status& status, absl::string_view what) {
   Require(status.ok(), what);
 }
 
+// An input that is a row of requests, `what to do (1 byte) │ length of its argument (2 bytes,
+// little-endian) │ argument`: takes the next one off `input`. False: there is none.
+inline bool TakeRequest(absl::string_view& input, uint8_t& what, absl::string_view& argument) {
+  constexpr size_t kHeadBytes = 3;
+  if (input.size() < kHeadBytes) return false;
+  const auto byte = [&input](size_t at) { return static_cast<uint8_t>(input[at]); };
+  what = byte(0);
+  argument = input.substr(kHeadBytes, byte(1) + 256 * byte(2));
+  input.remove_prefix(kHeadBytes + argument.size());
+  return true;
+}
+
 // A folder of this process, in memory where there is such a place. Gone at its end, unless
 // that is a finding.
 class TemporaryFolder {

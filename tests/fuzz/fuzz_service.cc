@@ -226,14 +226,10 @@ const World::Method World::kMethods[] = {
 };
 
 void World::Run(absl::string_view input) {
-  for (int i = 0; i < kMaximumRequests && input.size() >= 3; ++i) {
-    const auto byte = [&input](int at) { return static_cast<uint8_t>(input[at]); };
-    const Method& method = kMethods[byte(0) % std::size(kMethods)];
-    const size_t length = byte(1) + 256 * byte(2);
-    input.remove_prefix(3);
-    const absl::string_view argument = input.substr(0, length);
-    input.remove_prefix(argument.size());
-    (this->*method.ask)(argument);
+  uint8_t what = 0;
+  absl::string_view argument;
+  for (int i = 0; i < kMaximumRequests && TakeRequest(input, what, argument); ++i) {
+    (this->*kMethods[what % std::size(kMethods)].ask)(argument);
   }
   for (const uint64_t call : std::exchange(calls_, {})) {
     Batch([call](Coordinator& coordinator) { coordinator.Abandon(call); });

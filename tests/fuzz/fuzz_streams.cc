@@ -165,14 +165,10 @@ class World {
 };
 
 void World::Run(absl::string_view input) {
-  for (int i = 0; i < kMaximumRequests && input.size() >= 3; ++i) {
-    const auto byte = [&input](int at) { return static_cast<uint8_t>(input[at]); };
-    const Method& method = kMethods[byte(0) % std::size(kMethods)];
-    const size_t length = byte(1) + 256 * byte(2);
-    input.remove_prefix(3);
-    const absl::string_view argument = input.substr(0, length);
-    input.remove_prefix(argument.size());
-    (this->*method.ask)(argument);
+  uint8_t what = 0;
+  absl::string_view argument;
+  for (int i = 0; i < kMaximumRequests && TakeRequest(input, what, argument); ++i) {
+    (this->*kMethods[what % std::size(kMethods)].ask)(argument);
   }
   HangUp("");
   for (const std::string& digest : acknowledged_) {
