@@ -17,18 +17,18 @@ absl::StatusOr<v1::BackupResponse> MaintenanceServiceAdapter::StoreCopy(const st
   SQUISH_RETURN_IF_ERROR(ForgetCheckpoints(path));
   SQUISH_ASSIGN_OR_RETURN(const std::set<std::string> named, NamedArtifacts(path));
   last_.set_artifacts(static_cast<int64_t>(named.size()));
-  SQUISH_ASSIGN_OR_RETURN(
-      *last_.mutable_manifest(),
-      store_.Put(absl::StrCat(absl::StrJoin(named, "\n"), named.empty() ? "" : "\n")));
+  // One of nothing is an empty line: the empty artifact may be somebody's, who would lose it with
+  // the manifest.
+  SQUISH_ASSIGN_OR_RETURN(*last_.mutable_manifest(),
+                          store_.Put(absl::StrCat(absl::StrJoin(named, "\n"), "\n")));
   SQUISH_ASSIGN_OR_RETURN(*last_.mutable_database(), store_.PutFile(path));
   return last_;
 }
 
 void MaintenanceServiceAdapter::RemoveLast() {
-  // What stays is not named by anything.
-  store_.Remove(last_.database()).IgnoreError();
-  // A manifest of nothing is the empty artifact, which others may have stored as well.
-  if (last_.artifacts() > 0) store_.Remove(last_.manifest()).IgnoreError();
+  for (const std::string& digest : {last_.database(), last_.manifest()}) {
+    store_.Remove(digest).IgnoreError();  // What stays is not named by anything.
+  }
   last_.Clear();
 }
 

@@ -121,9 +121,8 @@ TEST_F(BackupTest, IsAPopulationThatACoordinatorStartsFrom) {
     EXPECT_EQ((*BlobStore::Open(JoinPath(folder_, "population.db.artifacts")))->List()->size(), 2u)
         << "of two backups the last copy and manifest";
   }
-  const auto left = (*BlobStore::Open(JoinPath(folder_, "population.db.artifacts")))->List();
-  EXPECT_THAT(*left, testing::ElementsAre(Sha256Hex("")))
-      << "a manifest of nothing, which may be somebody's artifact as well";
+  EXPECT_TRUE(
+      (*BlobStore::Open(JoinPath(folder_, "population.db.artifacts")))->List()->empty());
   const auto restored = Serve(JoinPath(target, "population.db"));
   ASSERT_NE(restored, nullptr);
   CoordinatorClient client(absl::StrCat("127.0.0.1:", restored->port()));
@@ -132,6 +131,22 @@ TEST_F(BackupTest, IsAPopulationThatACoordinatorStartsFrom) {
   const absl::Status in_use = BackupCommand(client, target, ignored);
   EXPECT_EQ(in_use.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(in_use.message()), HasSubstr("name another folder"));
+}
+
+TEST_F(BackupTest, TheEmptyArtifactOfSomebodyElseStays) {
+  {
+    const auto server = Serve(JoinPath(folder_, "population.db"));
+    ASSERT_NE(server, nullptr);
+    CoordinatorClient client(absl::StrCat("127.0.0.1:", server->port()));
+    const std::string file = JoinPath(folder_, "empty");
+    ASSERT_TRUE(WriteFileDurably(file, "").ok());
+    ASSERT_EQ(client.Upload(file).value(), Sha256Hex(""));
+    std::ostringstream said;
+    ASSERT_TRUE(BackupCommand(client, JoinPath(folder_, "backup"), said).ok());
+    EXPECT_THAT(said.str(), HasSubstr("population.db: 0 artifacts"));
+  }
+  EXPECT_TRUE((*BlobStore::Open(JoinPath(folder_, "population.db.artifacts")))
+                  ->Contains(Sha256Hex("")));
 }
 
 TEST_F(BackupTest, WithoutACoordinatorNothingIsTouched) {
