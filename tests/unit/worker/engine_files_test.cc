@@ -7,7 +7,6 @@ namespace {
 
 using ::testing::HasSubstr;
 
-constexpr v1::Failure::Code kBabbled = v1::Failure::CHILD_BABBLED;
 constexpr uint64_t kOtherBatch = 100;  // A batch that no fake takes for a behaviour.
 
 class EngineFilesTest : public WorkerFixture {
@@ -81,13 +80,6 @@ TEST_F(EngineFilesTest, StartNoTrainerOfAnotherNumberOfThreads) {
   EXPECT_EQ(trainer_of(train), before);
 }
 
-struct Misbehaviour {
-  const char* name;
-  uint64_t behaviour;
-  v1::Failure::Code code;
-  const char* message;
-};
-
 class MisbehavingProbeTest : public EngineFilesTest,
                              public testing::WithParamInterface<Misbehaviour> {};
 
@@ -95,8 +87,7 @@ TEST_P(MisbehavingProbeTest, CostsOneAttempt) {
   const auto executor = MakeExecutor(Options());
   const v1::AttemptResult result =
       Run(*executor, OrderingJob(GetParam().behaviour, kOtherBatch));
-  EXPECT_EQ(result.failure().code(), GetParam().code) << result.DebugString();
-  EXPECT_THAT(result.failure().message(), HasSubstr(GetParam().message));
+  ExpectFailure(result, GetParam());
   EXPECT_EQ(FilesAtWork(), 0);
   EXPECT_TRUE(Run(*executor, OrderingJob(kTrain, kOtherBatch)).has_synthesize());
 }
@@ -111,7 +102,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Misbehaviour{"WritesNothing", kLieNoFile, kBabbled, "there is no probe"},
                     Misbehaviour{"WritesOtherPictures", kLieGarbageFile, kBabbled,
                                  "'pictures' is 8×3×25×25, not 8×3×24×24"}),
-    [](const auto& info) { return info.param.name; });
+    NameOfMisbehaviour);
 
 class MisbehavingEngineExporterTest : public EngineFilesTest,
                                       public testing::WithParamInterface<Misbehaviour> {};
@@ -119,8 +110,7 @@ class MisbehavingEngineExporterTest : public EngineFilesTest,
 TEST_P(MisbehavingEngineExporterTest, CostsOneAttemptAndNoTrainer) {
   const auto executor = MakeExecutor(Options());
   const v1::AttemptResult result = Run(*executor, OrderingJob(kTrain, GetParam().behaviour));
-  EXPECT_EQ(result.failure().code(), GetParam().code) << result.DebugString();
-  EXPECT_THAT(result.failure().message(), HasSubstr(GetParam().message));
+  ExpectFailure(result, GetParam());
   v1::RunnerMetrics metrics;
   executor->FillMetrics(metrics);
   EXPECT_EQ(metrics.child_restarts(), 0);
@@ -137,7 +127,7 @@ INSTANTIATE_TEST_SUITE_P(
                                  "it made no model-batch-1.onnx"},
                     Misbehaviour{"LiesAboutTheDigest", kLieArtifact, kBabbled, "digest"},
                     Misbehaviour{"WritesNothing", kLieNoFile, kBabbled, "there is no model"}),
-    [](const auto& info) { return info.param.name; });
+    NameOfMisbehaviour);
 
 TEST_F(EngineFilesTest, WithoutThePicturesThereAreNone) {
   const auto executor = MakeExecutor(Options());

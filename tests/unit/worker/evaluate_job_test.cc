@@ -25,13 +25,6 @@ TEST_F(EvaluateJobTest, AnEvaluationIsPassedOnAndItsPredictionsStored) {
   EXPECT_EQ(FilesAtWork(), 0);
 }
 
-struct Misbehaviour {
-  const char* name;
-  uint64_t behaviour;
-  v1::Failure::Code code;
-  const char* message;
-};
-
 class MisbehavingEvaluationTest : public WorkerFixture,
                                   public testing::WithParamInterface<Misbehaviour> {};
 
@@ -40,9 +33,7 @@ TEST_P(MisbehavingEvaluationTest, CostsOneAttemptAndTheTrainerIsReplaced) {
   if (GetParam().behaviour == kHang) options.trainer.silence_limit = absl::Seconds(2);
   const auto executor = MakeExecutor(options);
   const v1::AttemptResult result = Run(*executor, EvaluateJob(GetParam().behaviour));
-  ASSERT_TRUE(result.has_failure()) << result.DebugString();
-  EXPECT_EQ(result.failure().code(), GetParam().code) << result.DebugString();
-  EXPECT_THAT(result.failure().message(), HasSubstr(GetParam().message));
+  ExpectFailure(result, GetParam());
   v1::RunnerMetrics metrics;
   executor->FillMetrics(metrics);
   EXPECT_EQ(metrics.child_restarts(), 1);
@@ -50,7 +41,6 @@ TEST_P(MisbehavingEvaluationTest, CostsOneAttemptAndTheTrainerIsReplaced) {
   EXPECT_TRUE(Run(*executor, EvaluateJob(kTrain)).has_evaluate()) << "the next job is done";
 }
 
-constexpr auto kBabbled = v1::Failure::CHILD_BABBLED;
 INSTANTIATE_TEST_SUITE_P(
     All, MisbehavingEvaluationTest,
     testing::Values(
@@ -70,7 +60,7 @@ INSTANTIATE_TEST_SUITE_P(
         Misbehaviour{"TookNoTime", kLieSeconds, kBabbled, "-1 seconds"},
         Misbehaviour{"LiesAboutThePredictions", kLieArtifact, kBabbled, "digest"},
         Misbehaviour{"WritesNothing", kLieNoFile, kBabbled, "there are no predictions"}),
-    [](const auto& info) { return info.param.name; });
+    NameOfMisbehaviour);
 
 TEST_F(EvaluateJobTest, ATrainerThatSaysWhyItFailedIsQuoted) {
   const auto executor = MakeExecutor(Options());

@@ -36,15 +36,6 @@ TEST_F(ExportJobTest, EveryFileIsStoredAndDescribedByName) {
   EXPECT_EQ(FilesAtWork(), 0);
 }
 
-struct Misbehaviour {
-  const char* name;
-  uint64_t behaviour;
-  v1::Failure::Code code;
-  const char* message;
-};
-
-constexpr auto kBabbled = v1::Failure::CHILD_BABBLED;
-
 // --- The trainer's part.
 
 class MisbehavingExportTest : public WorkerFixture,
@@ -53,9 +44,7 @@ class MisbehavingExportTest : public WorkerFixture,
 TEST_P(MisbehavingExportTest, CostsOneAttemptAndTheTrainerIsReplaced) {
   const auto executor = MakeExecutor(Options());
   const v1::AttemptResult result = Run(*executor, ExportJob(GetParam().behaviour, kTrain));
-  ASSERT_TRUE(result.has_failure()) << result.DebugString();
-  EXPECT_EQ(result.failure().code(), GetParam().code) << result.DebugString();
-  EXPECT_THAT(result.failure().message(), HasSubstr(GetParam().message));
+  ExpectFailure(result, GetParam());
   v1::RunnerMetrics metrics;
   executor->FillMetrics(metrics);
   EXPECT_EQ(metrics.child_restarts(), 1);
@@ -76,7 +65,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Misbehaviour{"WritesNothing", kLieNoFile, kBabbled, "there is no model.pt"},
                     Misbehaviour{"WritesNoReference", kLieNoReference, kBabbled,
                                  "there is no reference"}),
-    [](const auto& info) { return info.param.name; });
+    NameOfMisbehaviour);
 
 // --- The exporter's part.
 
@@ -90,9 +79,7 @@ TEST_P(MisbehavingExporterTest, CostsOneAttemptAndNoTrainer) {
   }
   const auto executor = MakeExecutor(options);
   const v1::AttemptResult result = Run(*executor, ExportJob(kTrain, GetParam().behaviour));
-  ASSERT_TRUE(result.has_failure()) << result.DebugString();
-  EXPECT_EQ(result.failure().code(), GetParam().code) << result.DebugString();
-  EXPECT_THAT(result.failure().message(), HasSubstr(GetParam().message));
+  ExpectFailure(result, GetParam());
   v1::RunnerMetrics metrics;
   executor->FillMetrics(metrics);
   EXPECT_EQ(metrics.child_restarts(), 0);
@@ -120,7 +107,7 @@ INSTANTIATE_TEST_SUITE_P(
         Misbehaviour{"DiffersAt100", kLieDifferenceAt100, kBabbled, "and -1"},
         Misbehaviour{"CheckedWithNothing", kLieCheckedWith, kBabbled, "checked with"},
         Misbehaviour{"WritesNothing", kLieNoFile, kBabbled, "there is no model.onnx"}),
-    [](const auto& info) { return info.param.name; });
+    NameOfMisbehaviour);
 
 TEST_F(ExportJobTest, AnExporterThatDoesNotGetReadyIsAFailureOfItsKind) {
   const std::pair<const char*, v1::Failure::Code> cases[] = {

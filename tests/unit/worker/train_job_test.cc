@@ -106,13 +106,6 @@ TEST_F(TrainJobTest, ATrainerThatSaysWhyItFailedStays) {
   EXPECT_EQ(NoteOf(*executor, kTrain), first);
 }
 
-struct Misbehaviour {
-  const char* name;
-  uint64_t behaviour;
-  v1::Failure::Code code;
-  const char* message;
-};
-
 class MisbehavingTrainerTest : public TrainJobTest,
                                public testing::WithParamInterface<Misbehaviour> {};
 
@@ -123,16 +116,13 @@ TEST_P(MisbehavingTrainerTest, CostsOneAttemptAndIsReplaced) {
   }
   const auto executor = MakeExecutor(options);
   const v1::AttemptResult result = Run(*executor, TrainJob(GetParam().behaviour));
-  ASSERT_TRUE(result.has_failure()) << result.DebugString();
-  EXPECT_EQ(result.failure().code(), GetParam().code) << result.DebugString();
-  EXPECT_THAT(result.failure().message(), HasSubstr(GetParam().message));
+  ExpectFailure(result, GetParam());
   EXPECT_EQ(MetricsOf(*executor).child_restarts(), 1);
   EXPECT_EQ(FilesAtWork(), 0);
   EXPECT_THAT(NoteOf(*executor, kTrain), HasSubstr("pid ")) << "the next job is done";
   EXPECT_EQ(MetricsOf(*executor).child_restarts(), 1);
 }
 
-constexpr auto kBabbled = v1::Failure::CHILD_BABBLED;
 INSTANTIATE_TEST_SUITE_P(
     All, MisbehavingTrainerTest,
     testing::Values(Misbehaviour{"Exits", kExit, v1::Failure::CHILD_CRASHED, "exit status 3"},
@@ -158,7 +148,7 @@ INSTANTIATE_TEST_SUITE_P(
                                  "there are no strengths"},
                     Misbehaviour{"WritesStrengthsThatAreNone", kLieGarbageStrengths, kBabbled,
                                  "its strengths are none"}),
-    [](const auto& info) { return info.param.name; });
+    NameOfMisbehaviour);
 
 TEST_F(TrainJobTest, ATrainerThatDiedOrTalkedWhileItWaitedCostsNoAttempt) {
   for (const uint64_t behaviour : {kDieAfterwards, kTalkAfterwards}) {

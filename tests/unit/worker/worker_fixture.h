@@ -23,6 +23,25 @@
 
 namespace squish {
 
+// What a child is told to do wrong, and the failure that comes of it.
+struct Misbehaviour {
+  const char* name;
+  uint64_t behaviour;
+  v1::Failure::Code code;
+  const char* message;  // A part of it.
+};
+inline constexpr v1::Failure::Code kBabbled = v1::Failure::CHILD_BABBLED;
+
+inline std::string NameOfMisbehaviour(const testing::TestParamInfo<Misbehaviour>& info) {
+  return info.param.name;
+}
+
+inline void ExpectFailure(const v1::AttemptResult& result, const Misbehaviour& of) {
+  ASSERT_TRUE(result.has_failure()) << result.DebugString();
+  EXPECT_EQ(result.failure().code(), of.code) << result.DebugString();
+  EXPECT_THAT(result.failure().message(), testing::HasSubstr(of.message));
+}
+
 class WorkerFixture : public testing::Test {
  protected:
   WorkerFixture() : folder_(absl::StrCat(testing::TempDir(), "/worker_test.", RandomHex(6))) {
