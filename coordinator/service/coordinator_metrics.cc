@@ -17,7 +17,9 @@ std::string KindName(v1::JobKey::Kind kind) { return v1::JobKey::Kind_Name(kind)
 }  // namespace
 
 CoordinatorMetrics::CoordinatorMetrics(Metrics* metrics)
-    : jobs_(metrics->Gauges("squish_jobs", "Jobs of live experiments, of the open generation and the one before, by kind and state.")),
+    : jobs_(metrics->Gauges("squish_jobs",
+                            "Jobs of live experiments, of the open generation and the one before, "
+                            "by kind and state.")),
       runners_(metrics->Gauges("squish_runners", "Connected runners, by kind.")),
       runners_set_aside_(metrics->Gauges(
           "squish_runners_set_aside",

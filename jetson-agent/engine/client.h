@@ -4,8 +4,8 @@
 //
 // Nothing that a child says is believed before it is checked: the form of each line,
 // which request it answers, the count of images, and that a block did not last longer
-// than its answer took to come, nor a call of it longer than the block. After any error but UNIMPLEMENTED the child is of no
-// further use: destroy the client.
+// than its answer took to come, nor a call of it longer than the block. After any error but
+// UNIMPLEMENTED the child is of no further use: destroy the client.
 //
 // Thread-compatible; Kill may be called from any thread.
 #ifndef SQUISH_JETSON_AGENT_ENGINE_CLIENT_H_

@@ -162,7 +162,9 @@ class Network {
     if (batch_ < 1 || batch_ > 4096 || side < 1 || side > 8192 || threads_ < 1) {
       throw std::runtime_error("batch, input_size or threads are out of range");
     }
-    if (!load.contains("onnx")) throw std::runtime_error("`onnx` is missing: this engine reads ONNX");
+    if (!load.contains("onnx")) {
+      throw std::runtime_error("`onnx` is missing: this engine reads ONNX");
+    }
     const auto onnx = load.at("onnx").get<std::string>();
     if (!std::ifstream(onnx)) throw std::runtime_error("cannot open " + onnx);
     pictures_ = has_probe_ ? ReadProbe(load.at("probe").get<std::string>(), side)
@@ -236,7 +238,8 @@ class Network {
       std::nth_element(ticks[l].begin(), middle, ticks[l].end());
       const std::string name = GenomeName(names[l]);
       if (*middle <= 0 || name.empty()) continue;
-      layers.push_back({{"layer", name}, {"milliseconds", 1000 * *middle / cv::getTickFrequency()}});
+      layers.push_back(
+          {{"layer", name}, {"milliseconds", 1000 * *middle / cv::getTickFrequency()}});
     }
     return {{"layers", layers}};
   }

@@ -134,7 +134,8 @@ absl::StatusOr<RunTiming> ParseTrtexecTimes(absl::string_view json, int64_t call
     SQUISH_ASSIGN_OR_RETURN(const double latency,
                             Number(trace[first + static_cast<size_t>(i)], kLatencies));
     if (!(latency > 0)) {
-      return absl::InvalidArgumentError(absl::StrFormat("a call of trtexec's took %.3g ms", latency));
+      return absl::InvalidArgumentError(
+          absl::StrFormat("a call of trtexec's took %.3g ms", latency));
     }
     timing.latencies.push_back(latency * kSecondsPerMillisecond);
   }

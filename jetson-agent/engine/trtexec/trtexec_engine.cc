@@ -103,7 +103,8 @@ class TrtexecNetwork : public LoadedNetwork {
 
   absl::StatusOr<std::vector<std::vector<double>>> Outputs() override {
     if (!has_probe_) return absl::UnimplementedError("there are no pictures to give outputs for");
-    const std::string input = engine_.ScratchPath("probe"), output = engine_.ScratchPath("output.json");
+    const std::string input = engine_.ScratchPath("probe");
+    const std::string output = engine_.ScratchPath("output.json");
     std::vector<std::vector<double>> all;
     for (int first = 0; first < pictures_.count; first += batch_) {
       Remove(output);
@@ -244,7 +245,8 @@ std::string TrtexecEngine::ScratchPath(absl::string_view name) const {
 
 absl::StatusOr<std::string> TrtexecEngine::EnginePath(const LoadRequest& request) const {
   SQUISH_ASSIGN_OR_RETURN(const std::string onnx, ReadFile(request.onnx, kMaximumFileBytes));
-  const std::string key = absl::StrCat(Sha256Hex(onnx), " ", identity_, " ", options_.workspace_mib);
+  const std::string key =
+      absl::StrCat(Sha256Hex(onnx), " ", identity_, " ", options_.workspace_mib);
   return JoinPath(options_.cache_folder,
                   absl::StrCat(Sha256Hex(key), "-", options_.precision, "-batch", request.batch,
                                "-build", request.build, kEngineSuffix));

@@ -84,7 +84,8 @@ TEST(ServeTest, NetworkLargerThanMemoryIsAnErrorAndTheEngineGoesOn) {
 TEST(ServeTest, SyntheticEnginesGiveNoOutputs) {
   const TestNetwork network = WriteNetwork(TestFolder(), 0.1);
   SimulatedEngine engine;
-  const auto replies = Converse(engine, {LoadOf(network), OutputsRequest{"a"}, OutputsRequest{"b"}});
+  const auto replies =
+      Converse(engine, {LoadOf(network), OutputsRequest{"a"}, OutputsRequest{"b"}});
   ASSERT_EQ(replies.size(), 4u);
   EXPECT_TRUE(std::holds_alternative<Unsupported>(replies[2]));
   EXPECT_TRUE(std::holds_alternative<EngineError>(replies[3]));
