@@ -1,6 +1,5 @@
 #include "ctl/backup_command.h"
 
-#include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -26,14 +25,6 @@ absl::Status CheckUnused(const std::string& database) {
   return absl::OkStatus();
 }
 
-absl::Status MoveIntoPlace(const std::string& from, const std::string& to,
-                           const std::string& folder) {
-  if (std::rename(from.c_str(), to.c_str()) != 0) {
-    return absl::InternalError(absl::StrCat("cannot rename ", from, " to ", to));
-  }
-  return SyncFolder(folder);
-}
-
 }  // namespace
 
 absl::Status BackupCommand(CoordinatorClient& client, const std::string& folder,
@@ -53,7 +44,7 @@ absl::Status BackupCommand(CoordinatorClient& client, const std::string& folder,
   }
   // Through the store, which does not hold it in memory, and out of it again.
   SQUISH_RETURN_IF_ERROR(client.Download(backup.database(), *store));
-  SQUISH_RETURN_IF_ERROR(MoveIntoPlace(store->PathOf(backup.database()), database, folder));
+  SQUISH_RETURN_IF_ERROR(RenameDurably(store->PathOf(backup.database()), database));
   out << database << ": " << backup.artifacts() << " artifacts, " << fetched
       << " of them fetched now; check it with: coordinator --population " << database
       << " --fsck\n";

@@ -44,16 +44,12 @@ void RemoveAbandoned(const std::string& temporary_folder) {
 absl::Status MoveIntoPlace(const std::string& from, const std::string& folder,
                            absl::string_view digest) {
   const std::string shard = ShardOf(folder, digest);
-  const std::string target = JoinPath(shard, digest);
   if (::mkdir(shard.c_str(), 0755) != 0 && errno != EEXIST) {
     return ErrnoStatus(errno, "cannot make folder", shard);
   }
   // Also when another thread made it: that one may not have come so far yet.
   SQUISH_RETURN_IF_ERROR(SyncFolder(folder));
-  if (::rename(from.c_str(), target.c_str()) != 0) {
-    return ErrnoStatus(errno, "cannot rename to", target);
-  }
-  return SyncFolder(shard);
+  return RenameDurably(from, JoinPath(shard, digest));
 }
 
 // Reads an open file from its start to its end, `consume` taking each piece.

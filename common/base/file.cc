@@ -98,7 +98,6 @@ absl::StatusOr<std::string> ReadFile(absl::string_view path, int64_t maximum_byt
 }
 
 absl::Status WriteFileDurably(absl::string_view path, absl::string_view content) {
-  const std::string target(path);
   const std::string temporary = absl::StrCat(path, ".", RandomHex(8), ".tmp");
   absl::Status status;
   {
@@ -109,12 +108,15 @@ absl::Status WriteFileDurably(absl::string_view path, absl::string_view content)
       status = ErrnoStatus(errno, "cannot sync", temporary);
     }
   }
-  if (status.ok() && ::rename(temporary.c_str(), target.c_str()) != 0) {
-    status = ErrnoStatus(errno, "cannot rename to", target);
-  }
-  if (!status.ok()) {
-    ::unlink(temporary.c_str());
-    return status;
+  if (status.ok()) status = RenameDurably(temporary, path);
+  if (!status.ok()) ::unlink(temporary.c_str());  // Unless it has its name already.
+  return status;
+}
+
+absl::Status RenameDurably(absl::string_view from, absl::string_view to) {
+  const std::string source(from), target(to);
+  if (::rename(source.c_str(), target.c_str()) != 0) {
+    return ErrnoStatus(errno, "cannot rename to", to);
   }
   const std::string folder = std::filesystem::path(target).parent_path().string();
   return SyncFolder(folder.empty() ? "." : folder);

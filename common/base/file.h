@@ -26,6 +26,10 @@ absl::StatusOr<std::string> ReadFile(absl::string_view path,
 // content is on disk; before, the old content is whole.
 absl::Status WriteFileDurably(absl::string_view path, absl::string_view content);
 
+// Gives a synced file another name on its file system, and syncs the folder of that name. Errors
+// as ErrnoStatus.
+absl::Status RenameDurably(absl::string_view from, absl::string_view to);
+
 // Makes a folder and its parents (mode 0755). OK when it exists.
 absl::Status MakeFolder(absl::string_view path);
 

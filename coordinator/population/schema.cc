@@ -1,8 +1,6 @@
 #include "coordinator/population/schema.h"
 
-#include <cerrno>
 #include <cstdio>
-#include <filesystem>
 #include <iterator>
 #include <memory>
 #include <string>
@@ -212,9 +210,9 @@ WHEN new.state IN ('DONE','WITHDRAWN') AND
 BEGIN SELECT RAISE(ABORT, 'a job that is over has no checkpoint'); END;
 )sql";
 
-// kMigrations[v] leads from version v to version v + 1.
 constexpr int kAllPages = -1;
 
+// kMigrations[v] leads from version v to version v + 1.
 constexpr const char* kMigrations[] = {kVersion1, kVersion2, kVersion3, kVersion4};
 static_assert(std::size(kMigrations) == kSchemaVersion);
 
@@ -227,18 +225,13 @@ absl::Status NotAPopulation(absl::string_view path, absl::string_view what) {
 // What an upgrade leaves of the file, whole and synced, before it changes anything: the program
 // that made it can go on from there.
 absl::Status KeepCopy(Database& database, absl::string_view path, int64_t version) {
-  const std::string kept = CopyOfSchema(path, version);
   const std::string unfinished = absl::StrCat(path, kCopyMark, "schema-", version);
   std::remove(unfinished.c_str());  // A process that died may have left it.
   SQUISH_ASSIGN_OR_RETURN(const std::unique_ptr<CopyInProgress> copy,
                           database.StartCopy(unfinished));
   SQUISH_ASSIGN_OR_RETURN(const bool whole, copy->Step(kAllPages));
   if (!whole) return absl::FailedPreconditionError("another program is using the file");
-  if (std::rename(unfinished.c_str(), kept.c_str()) != 0) {
-    return ErrnoStatus(errno, "cannot rename to", kept);
-  }
-  const std::string folder = std::filesystem::path(kept).parent_path();
-  return SyncFolder(folder.empty() ? "." : folder);
+  return RenameDurably(unfinished, CopyOfSchema(path, version));
 }
 
 absl::Status MigrateFrom(Database& database, int version) {
