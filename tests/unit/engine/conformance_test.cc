@@ -146,7 +146,7 @@ class EngineConformanceTest : public ::testing::TestWithParam<Subject> {
                                                       " classes=", kClasses, " ms=0.1")));
   }
 
-  const Inputs inputs_;
+  const Inputs inputs_{};
 };
 
 TEST_P(EngineConformanceTest, SaysWhoItIs) {
