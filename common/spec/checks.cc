@@ -377,7 +377,7 @@ void CheckRecipe(const v1::Recipe& recipe, const std::string& field, int input_s
   checker.Range(recipe.label_smoothing(), 0, 0.99, field + ".label_smoothing");
   checker.Range(recipe.gradient_clip(), 0, 1e6, field + ".gradient_clip");
   checker.Range(recipe.dropout(), 0, 0.999, field + ".dropout");
-  checker.Range(recipe.shift(), 0, input_size - 1, field + ".shift");
+  checker.Range(recipe.shift(), 0, input_size - 1.0, field + ".shift");
   checker.Range(recipe.crop_area(), 0.05, 1, field + ".crop_area");
   checker.Range(recipe.colour(), 0, 1, field + ".colour");
   checker.Require(recipe.precision() == v1::Recipe::FP32 || recipe.precision() == v1::Recipe::BF16,

@@ -50,8 +50,10 @@ absl::StatusOr<TensorMap> TensorsFromView(const SafetensorsView& view) {
     Tensor& tensor = tensors[name];
     tensor.shape = source.shape;
     tensor.values.resize(source.bytes.size() / sizeof(float));
-    // The bytes may lie at any address.
-    std::memcpy(tensor.values.data(), source.bytes.data(), source.bytes.size());
+    // The bytes may lie at any address; where there are none, at none.
+    if (!source.bytes.empty()) {
+      std::memcpy(tensor.values.data(), source.bytes.data(), source.bytes.size());
+    }
     if (!AllFinite(tensor.values)) return Refuse(name, "has a value that is not finite");
   }
   return tensors;

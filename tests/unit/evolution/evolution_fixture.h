@@ -55,7 +55,7 @@ inline v1::SynthesizeResult Born(int generation, int index) {
   result.set_genome_digest("genome " + id);
   result.set_architecture_digest("architecture " + id);
   result.set_weights_digest("fresh " + id);
-  result.set_parameters((1000 >> generation) + index);
+  result.set_parameters((generation < 10 ? 1000 >> generation : 0) + index);
   result.set_macs(2 * result.parameters());
   result.set_bytes(4 * result.parameters());
   result.mutable_birth()->set_kappa(0.5);
