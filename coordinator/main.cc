@@ -48,7 +48,7 @@ struct Flags {
   bool exit_when_done = false;
   double lease_seconds = 30;
   double minimum_free_gigabytes = 1;
-  int set_aside_after = 5;
+  Fleet::Limits set_aside;
   double garbage_hours = 6;
   bool fsck = false;
 };
@@ -90,9 +90,14 @@ void AddFlags(CLI::App& app, Flags& flags) {
                  "With less free on the population's disk no new work is given out; 0 is off")
       ->check(CLI::Range(0.0, 1e6))
       ->capture_default_str();
-  app.add_option("--set-aside-after", flags.set_aside_after,
+  app.add_option("--set-aside-after", flags.set_aside.failures,
                  "A runner that failed so many jobs in a row gets no work for a while; 0 is off")
       ->check(CLI::Range(0, 1'000'000))
+      ->capture_default_str();
+  app.add_option("--drift-limit", flags.set_aside.drift,
+                 "A board that measures its ancestor so much faster or slower than its device class "
+                 "gets no work for a while, where the class has others; 0 is off")
+      ->check(CLI::Range(0.0, 100.0))
       ->capture_default_str();
   app.add_option("--garbage-hours", flags.garbage_hours,
                  "Artifacts that nothing names for so long are removed; 0: none is")
@@ -184,7 +189,7 @@ absl::StatusOr<int> Run(const Flags& flags) {
   options.listen = flags.listen;
   options.metrics = flags.metrics;
   options.lease = absl::Seconds(flags.lease_seconds);
-  options.failures_until_aside = flags.set_aside_after;
+  options.set_aside = flags.set_aside;
   options.garbage_term =
       flags.garbage_hours > 0 ? absl::Hours(flags.garbage_hours) : absl::InfiniteDuration();
   options.minimum_free_bytes = static_cast<int64_t>(flags.minimum_free_gigabytes * 1e9);

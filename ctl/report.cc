@@ -403,8 +403,8 @@ Sheet RunnersSheet(const v1::ListRunnersResponse& runners) {
     if (runner.draining()) work.push_back("is stopping");
     if (runner.has_set_aside()) {
       const v1::SetAside& aside = runner.set_aside();
-      work.push_back(absl::StrFormat("set aside for %.0f s after %d failures; the last: %s",
-                                     aside.seconds(), aside.failures(), aside.last_error()));
+      work.push_back(
+          absl::StrFormat("set aside for %.0f s: %s", aside.seconds(), aside.why()));
     }
     sheet.rows.push_back({info.id(), v1::RunnerInfo::Kind_Name(info.kind()), info.host(),
                           info.version(), absl::StrCat(info.slots()), absl::StrJoin(offers, "; "),

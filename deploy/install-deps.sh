@@ -9,7 +9,7 @@
 #   (no option)  everything that building, testing and the demo need
 #   --runtime    only the shared libraries that the built programs load
 #                (the Dockerfiles use it for their final stage)
-#   --bench      additionally python3-torch, torchvision, matplotlib and pil, which
+#   --bench      additionally python3-torch, torchvision, opencv, matplotlib and pil, which
 #                the benchmarks compare against and draw with, and a test its pictures
 #   --cross      additionally what jetson-agent is cross-built with, and run without a board
 #                (its libraries come by deploy/sysroot.sh)
@@ -32,7 +32,7 @@ runtime=(
   libprometheus-cpp-core1.0 libprometheus-cpp-pull1.0 libspdlog1.10 libtorch1.13
   libopencv-core406 libopencv-imgproc406 libopencv-imgcodecs406 libopencv-dnn406 libonnx1
 )
-bench=(python3-torch python3-torchvision python3-matplotlib python3-pil)
+bench=(python3-torch python3-torchvision python3-opencv python3-matplotlib python3-pil)
 cross=(g++-aarch64-linux-gnu qemu-user-static)
 
 wanted=("${build[@]}")

@@ -3,14 +3,18 @@
 //   jetson-agent --coordinator HOST:PORT --state DIR
 //                --engine torch|opencv|trtexec|trtexec:fp16|simulated|replay:FILE
 //   jetson-agent selftest --engine …                 (accepts a board, without a coordinator)
+//   jetson-agent measure CANDIDATE ANCESTOR --engine …              (two networks, likewise)
 //   jetson-agent engine replay FILE | simulated | trtexec  (the engine's side of the contract)
 //
 // Flags may stand in a file (--config). Links no LibTorch: engines are children (docs/engines.md).
 #include <signal.h>
 #include <unistd.h>
 
+#include <google/protobuf/util/json_util.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cstdlib>
 #include <iostream>
 #include <iterator>
 #include <string>
@@ -31,6 +35,7 @@
 #include "jetson-agent/engine/simulated_engine.h"
 #include "jetson-agent/engine/trtexec/trtexec_engine.h"
 #include "jetson-agent/measure_executor.h"
+#include "jetson-agent/measure_files.h"
 #include "jetson-agent/selftest.h"
 #include "spdlog/sinks/stdout_color_sinks.h"
 #include "spdlog/spdlog.h"
@@ -49,6 +54,7 @@ struct Flags {
   std::string system_root = "/";
   std::string replay_file;  // Of `engine replay`.
   TrtexecOptions trtexec;   // Of `engine trtexec`.
+  MeasureFilesOptions measure;
   std::string stack{kSimulatedStacks[0].name};  // Of `engine simulated`.
 };
 
@@ -68,6 +74,10 @@ absl::StatusOr<std::vector<std::string>> EngineCommand(const Flags& flags) {
     return std::vector<std::string>{JoinPath(ExecutableFolder(), "squish-engine-opencv")};
   }
   if (engine == "trtexec" || engine == "trtexec:fp16") {
+    if (flags.state.empty()) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "--engine ", engine, " keeps what it builds; name a folder for it with --state"));
+    }
     return std::vector<std::string>{self, "engine", "trtexec",
                                     "--precision", engine == "trtexec" ? "fp32" : "fp16",
                                     "--cache", JoinPath(flags.state, "engines")};
@@ -180,12 +190,88 @@ void AddTrtexecOptions(CLI::App& app, TrtexecOptions& options) {
   add_limit("--run-seconds", options.run_limit, "A run that takes longer has failed (120)");
 }
 
-absl::StatusOr<bool> RunSelfTest(const Flags& flags) {
-  SelfTestOptions options;
+absl::StatusOr<LocalEngineOptions> ToLocalEngineOptions(const Flags& flags) {
+  LocalEngineOptions options;
   SQUISH_ASSIGN_OR_RETURN(options.engine, ToEngineOptions(flags));
   options.device_class = flags.device_class;
   options.system_root = flags.system_root;
+  return options;
+}
+
+absl::StatusOr<bool> RunSelfTest(const Flags& flags) {
+  SQUISH_ASSIGN_OR_RETURN(const LocalEngineOptions options, ToLocalEngineOptions(flags));
   return SelfTest(options, Clock::System(), std::cout);
+}
+
+// As an experiment's `measurement` does where it says nothing.
+v1::MeasurementSpec DefaultProtocol() {
+  v1::MeasurementSpec protocol;
+  protocol.set_batch(1);
+  protocol.set_threads(1);
+  protocol.set_minimum_seconds(0.3);
+  protocol.set_minimum_blocks(8);
+  protocol.set_warmup_seconds(0.1);
+  protocol.set_maximum_spread(0.05);
+  protocol.set_time_limit_seconds(60);
+  return protocol;
+}
+
+void AddMeasureOptions(CLI::App& app, MeasureFilesOptions& options) {
+  options.protocol = DefaultProtocol();
+  app.add_option("CANDIDATE", options.candidate,
+                 "A network file, or a folder that 'squishctl export' wrote")
+      ->required();
+  app.add_option("ANCESTOR", options.ancestor, "Whose speed is 1; likewise")->required();
+  v1::MeasurementSpec& protocol = options.protocol;
+  const auto add = [&](const char* name, auto value, auto set, const char* help) {
+    using Number = decltype(value);
+    return app.add_option_function<Number>(
+        name, [&protocol, set](const Number& number) { (protocol.*set)(number); }, help);
+  };
+  using Protocol = v1::MeasurementSpec;
+  add("--batch", 1, &Protocol::set_batch, "Pictures a call (1)")->check(CLI::Range(1, 1024));
+  add("--input-size", 1, &Protocol::set_input_size,
+      "Side of the pictures in pixels (the candidate's own)")
+      ->check(CLI::Range(8, 1024));
+  add("--threads", 1, &Protocol::set_threads, "Of the host that may compute (1)")
+      ->check(CLI::Range(1, 256));
+  add("--minimum-blocks", 1, &Protocol::set_minimum_blocks, "Groups A B B A (8)")
+      ->check(CLI::Range(2, 10'000));
+  add("--minimum-seconds", 1.0, &Protocol::set_minimum_seconds, "Measured of each network (0.3)")
+      ->check(CLI::Range(0.0, 3600.0));
+  add("--maximum-spread", 1.0, &Protocol::set_maximum_spread,
+      "Relative half-width of the ratio's 95 % interval (0.05)")
+      ->check(CLI::Range(1e-4, 10.0));
+  add("--time-limit-seconds", 1.0, &Protocol::set_time_limit_seconds,
+      "After so long it ends, INVALID where a rule is broken (60)")
+      ->check(CLI::Range(0.1, 86400.0));
+  app.add_flag_callback("--profile", [&protocol] { protocol.set_profile(true); },
+                        "Time the candidate's layers as well");
+  app.add_option("--engine-builds", options.engine_builds,
+                 "So many of each network, where the engine builds any")
+      ->check(CLI::Range(1, kMaximumBuilds))
+      ->capture_default_str();
+}
+
+absl::StatusOr<v1::MeasureResult> RunMeasure(const Flags& flags) {
+  SQUISH_ASSIGN_OR_RETURN(const LocalEngineOptions options, ToLocalEngineOptions(flags));
+  SQUISH_ASSIGN_OR_RETURN(LocalEngine engine, StartLocalEngine(options, Clock::System()));
+  return MeasureFiles(engine, flags.measure, Clock::System());
+}
+
+// Prints what came out as JSON. 0: it is VALID.
+int PrintMeasure(const absl::StatusOr<v1::MeasureResult>& result) {
+  if (!result.ok()) {
+    std::cerr << "jetson-agent measure: " << result.status().message() << "\n";
+    return 1;
+  }
+  google::protobuf::util::JsonPrintOptions options;
+  options.add_whitespace = true;
+  options.preserve_proto_field_names = true;
+  std::string json;
+  if (!google::protobuf::util::MessageToJsonString(*result, &json, options).ok()) std::abort();
+  std::cout << json;
+  return result->verdict() == v1::MeasureResult::VALID ? 0 : 1;
 }
 
 int Main(int argc, char** argv) {
@@ -218,6 +304,11 @@ int Main(int argc, char** argv) {
       "selftest", "Measure networks whose ratio is known, say what came out, and end: with 0 "
                   "when it is what it has to be");
   selftest->fallthrough();
+  CLI::App* measure = app.add_subcommand(
+      "measure", "Measure a network beside its ancestor, print what came out as JSON, and end: "
+                 "with 0 when it is VALID");
+  measure->fallthrough();
+  AddMeasureOptions(*measure, flags.measure);
   CLI::App* engine = app.add_subcommand("engine", "Be an engine: what the agent itself starts");
   engine->require_subcommand(1);
   CLI::App* replay = engine->add_subcommand("replay", "Speeds recorded in a CSV file");
@@ -251,6 +342,7 @@ int Main(int argc, char** argv) {
     std::cout << "selftest: " << (accepted ? "passed" : "FAILED") << "\n";
     return accepted ? 0 : 1;
   }
+  if (measure->parsed()) return PrintMeasure(RunMeasure(flags));
   if (coordinator->empty() || state->empty()) {
     std::cerr << "jetson-agent: needs --coordinator HOST:PORT and --state DIR, on the command line "
                  "or in the file of --config; see --help\n";

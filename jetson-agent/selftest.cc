@@ -17,8 +17,7 @@
 #include "common/base/version.h"
 #include "common/genome/ancestors.h"
 #include "common/weights/network.h"
-#include "jetson-agent/device_class.h"
-#include "jetson-agent/measurement.h"
+#include "jetson-agent/measure_files.h"
 
 namespace squish {
 namespace {
@@ -131,23 +130,18 @@ std::vector<std::string> FaultsOfSmaller(const v1::MeasureResult& result) {
   return faults;
 }
 
-absl::StatusOr<bool> SelfTest(const SelfTestOptions& options, Clock& clock, std::ostream& out) {
+absl::StatusOr<bool> SelfTest(const LocalEngineOptions& options, Clock& clock, std::ostream& out) {
   utsname system{};
   ::uname(&system);
   out << "jetson-agent " << kVersion << " on " << system.machine << ", " << system.sysname
       << " " << system.release << std::endl;
   MeasurementInputs inputs;
   inputs.protocol = Protocol();
-  inputs.board.system_root = options.system_root;
-  inputs.board.software = ReadSoftware(options.system_root);
-  SQUISH_ASSIGN_OR_RETURN(const std::unique_ptr<EngineClient> engine,
-                          EngineClient::Spawn(options.engine, clock));
-  SQUISH_RETURN_IF_ERROR(engine->AwaitReady());
-  const EngineReady& info = engine->info();
+  SQUISH_ASSIGN_OR_RETURN(const LocalEngine engine, StartLocalEngine(options, clock));
+  inputs.board = engine.board;
+  const EngineReady& info = engine.client->info();
   out << "engine " << info.engine << " (" << info.version << "), " << info.precision
-      << "; device class " << ChooseDeviceClass(options.device_class, info.device_class,
-                           options.system_root, inputs.board.software)
-      << std::endl;
+      << "; device class " << engine.device_class << std::endl;
   if (info.synthetic) {
     out << "this engine is synthetic: its speeds are not measured, and say nothing about this "
            "board"
@@ -159,12 +153,12 @@ absl::StatusOr<bool> SelfTest(const SelfTestOptions& options, Clock& clock, std:
   SQUISH_ASSIGN_OR_RETURN(inputs.ancestor_path, WriteNetwork(folder.path(), 1));
   inputs.candidate_path = inputs.ancestor_path;
   SQUISH_ASSIGN_OR_RETURN(const v1::MeasureResult same,
-                          Measure(*engine, inputs, clock, no_progress));
+                          Measure(*engine.client, inputs, clock, no_progress));
   const bool same_passed =
       Report("SqueezeNet v1.1 against itself", same, FaultsOfSame(same), out);
   SQUISH_ASSIGN_OR_RETURN(inputs.candidate_path, WriteNetwork(folder.path(), 0.5));
   SQUISH_ASSIGN_OR_RETURN(const v1::MeasureResult smaller,
-                          Measure(*engine, inputs, clock, no_progress));
+                          Measure(*engine.client, inputs, clock, no_progress));
   const bool smaller_passed =
       Report("one half as wide against it", smaller, FaultsOfSmaller(smaller), out);
   return same_passed && smaller_passed;

@@ -14,7 +14,7 @@
 
 #include "absl/status/statusor.h"
 #include "common/base/clock.h"
-#include "jetson-agent/engine/client.h"
+#include "jetson-agent/measure_files.h"
 #include "squish/v1/job.pb.h"
 
 namespace squish {
@@ -24,17 +24,11 @@ namespace squish {
 std::vector<std::string> FaultsOfSame(const v1::MeasureResult& result);
 std::vector<std::string> FaultsOfSmaller(const v1::MeasureResult& result);
 
-struct SelfTestOptions {
-  EngineOptions engine;
-  std::string device_class;       // Empty: the engine's own, or the host's.
-  std::string system_root = "/";  // As of BoardOptions.
-};
-
 // Starts the engine, makes both measurements (at most a minute each) and prints to `out`, for
 // people, who measures, what came out, and each fault. Returns whether there was none. Errors
 // as EngineClient and Measure: the engine did not get so far. Networks lie in a temporary
 // folder meanwhile.
-absl::StatusOr<bool> SelfTest(const SelfTestOptions& options, Clock& clock, std::ostream& out);
+absl::StatusOr<bool> SelfTest(const LocalEngineOptions& options, Clock& clock, std::ostream& out);
 
 }  // namespace squish
 

@@ -206,6 +206,16 @@ void RemoveAbandonedCopies(const std::string& path) {
   }
 }
 
+// Of builds or of layers, and not less of either.
+bool TellsMore(const v1::MeasureResult& result, const v1::MeasureResult& than) {
+  const auto what = [](const v1::MeasureResult& one) {
+    return std::make_pair(one.builds_size(), !one.profile().empty());
+  };
+  const auto [builds, profile] = what(result);
+  const auto [other_builds, other_profile] = what(than);
+  return builds >= other_builds && profile >= other_profile && what(result) != what(than);
+}
+
 }  // namespace
 
 bool HasEnded(v1::Experiment::State state) {
@@ -578,9 +588,12 @@ absl::StatusOr<std::vector<v1::AttemptResult>> Population::ResultFacts(int64_t e
 }
 
 void Population::CacheMeasurement(const MeasurementKey& key, const v1::MeasureResult& result) {
+  const absl::StatusOr<std::optional<v1::MeasureResult>> found = FindMeasurement(key);
+  if (!found.ok()) return Fail(found.status());
+  if (found->has_value() && !TellsMore(result, **found)) return;
   const v1::MeasurementSetting& setting = key.setting;
   Write("a measurement",
-        "INSERT OR IGNORE INTO measurements VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        "INSERT OR REPLACE INTO measurements VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         key.architecture, key.ancestor, setting.input_size(), setting.device_class(),
         setting.engine(), setting.precision(), setting.batch(), setting.threads(),
         setting.protocol_version(), Blob{Serialise(result)});

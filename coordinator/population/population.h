@@ -183,7 +183,8 @@ class Population {
   absl::Status AddNamedArtifacts(const StoredExperiment& experiment,
                                  std::set<std::string>& digests);
 
-  // --- The measurement cache. A key that is there keeps its first result.
+  // --- The measurement cache. A key that is there keeps its first result, until one comes that
+  // tells of more builds, or of layers where the first does not.
   void CacheMeasurement(const MeasurementKey& key, const v1::MeasureResult& result);
   absl::StatusOr<std::optional<v1::MeasureResult>> FindMeasurement(const MeasurementKey& key);
 

@@ -179,6 +179,7 @@ void Attempts::Deliver(const std::string& runner, const v1::AttemptResult& resul
   switch (verdict) {
     case Verdict::kAccepted:
       fleet_.NoteDone(runner);
+      NoteAncestorSpeed(runner, job, result);
       Accept(experiment, job, result);
       break;
     case Verdict::kRetry:
@@ -201,6 +202,16 @@ void Attempts::Deliver(const std::string& runner, const v1::AttemptResult& resul
     case Verdict::kRefused:
       break;
   }
+}
+
+void Attempts::NoteAncestorSpeed(const std::string& runner, const BoardJob& job,
+                                 const v1::AttemptResult& result) {
+  const v1::MeasureResult& measured = result.measure();
+  if (measured.verdict() != v1::MeasureResult::VALID || measured.setting().synthetic()) return;
+  fleet_.NoteAncestorSpeed(runner,
+                           absl::StrCat(WorkOf(job.id).measure().ancestor_architecture(), " ",
+                                        measured.setting().SerializeAsString()),
+                           measured.ancestor_images_per_second(), ledger_.clock().Steady());
 }
 
 void Attempts::Accept(LiveExperiment& experiment, const BoardJob& job,

@@ -70,6 +70,8 @@ class Attempts {
   void NoteCheckpoint(AttemptNote& note, const BoardAttempt& attempt,
                       const v1::Checkpoint& checkpoint);
   void RecordLost(const std::vector<JobBoard::Lost>& lost);
+  void NoteAncestorSpeed(const std::string& runner, const BoardJob& job,
+                         const v1::AttemptResult& result);
   void Accept(LiveExperiment& experiment, const BoardJob& job, const v1::AttemptResult& result);
   void RecordFailure(LiveExperiment& experiment, const BoardJob& job, const std::string& attempt);
   void RecordLate(LiveExperiment& experiment, const v1::AttemptResult& result,

@@ -27,7 +27,7 @@ absl::Status Stopping() { return absl::UnavailableError("the coordinator stops")
 Coordinator::Parts::Parts(Population* population, Clock* clock, const Options& options,
                           const DiskGuard* guard)
     : ledger(population, clock, options.lease),
-      fleet(options.failures_until_aside),
+      fleet(options.set_aside),
       planner(&ledger),
       attempts(&ledger, &planner, &live, &fleet),
       experiments(&ledger, &planner, &live),

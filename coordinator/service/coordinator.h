@@ -51,7 +51,7 @@ class Coordinator {
   struct Options {
     absl::Duration lease = absl::Seconds(30);
     absl::Duration park_limit = absl::Seconds(10);  // At most a third of the lease is used.
-    int failures_until_aside = 5;  // In a row (fleet.h). 0: nobody is set aside.
+    Fleet::Limits set_aside;
     // With less free on the disk no new work is given out (disk_guard.h). 0: always.
     int64_t minimum_free_bytes = 0;
     DiskGuard::FreeBytes free_bytes;  // Empty: the population's.

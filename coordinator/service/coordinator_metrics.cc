@@ -131,7 +131,7 @@ void CoordinatorMetrics::ShowRunners(const Fleet& fleet) {
   for (const auto& [id, runner] : fleet.runners()) {
     if (runner.draining) continue;
     ++connected[runner.info.kind()];
-    if (runner.streak.aside_until.has_value()) ++set_aside[runner.info.kind()];
+    if (runner.aside.has_value()) ++set_aside[runner.info.kind()];
     const MetricLabels labels = {{"runner", id},
                                  {"kind", v1::RunnerInfo::Kind_Name(runner.info.kind())}};
     const v1::RunnerMetrics& metrics = runner.info.metrics();

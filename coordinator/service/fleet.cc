@@ -1,10 +1,13 @@
 #include "coordinator/service/fleet.h"
 
 #include <algorithm>
+#include <cmath>
+#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "common/base/status_macros.h"
 #include "spdlog/spdlog.h"
 
@@ -104,7 +107,12 @@ absl::StatusOr<bool> Fleet::Hear(const v1::SynchronizeRequest& request, absl::Du
         absl::StrCat("another process was started later with the runner id '", info.id(),
                      "'; give each runner a state folder of its own"));
   }
-  if (restarted) runner.superseded = runner.info.incarnation();
+  if (restarted) {
+    runner.superseded = runner.info.incarnation();
+    class_speeds_.Forget(info.id());
+    runner.times_drifted = 0;
+    if (runner.aside.has_value() && runner.aside->drifted) ClearAside(info.id(), runner);
+  }
   runner.info = info;
   runner.draining = request.draining();
   runner.heard = now;
@@ -130,9 +138,9 @@ void Fleet::NoteDifference(const std::string& id, const v1::DatasetSpec& spec,
 void Fleet::NoteDone(const std::string& id) {
   const auto found = runners_.find(id);
   if (found == runners_.end()) return;
-  FailureStreak& streak = found->second.streak;
-  if (streak.aside_until.has_value()) aside_.erase({*streak.aside_until, id});
-  streak = {};
+  ConnectedRunner& runner = found->second;
+  runner.streak = {};
+  if (runner.aside.has_value() && !runner.aside->drifted) ClearAside(id, runner);
 }
 
 void Fleet::NoteFailed(const std::string& id, const std::string& error, absl::Duration now) {
@@ -141,17 +149,48 @@ void Fleet::NoteFailed(const std::string& id, const std::string& error, absl::Du
   FailureStreak& streak = found->second.streak;
   ++streak.failures;
   streak.last_error = error;
-  if (failures_until_aside_ == 0 || streak.aside_until.has_value()) return;
+  if (limits_.failures == 0 || found->second.aside.has_value()) return;
   // One chance after each time aside.
-  if (streak.times_aside == 0 && streak.failures < failures_until_aside_) return;
+  if (streak.times_aside == 0 && streak.failures < limits_.failures) return;
+  SetAside(id, found->second, streak.times_aside++, /*drifted=*/false,
+           absl::StrCat("failed ", streak.failures, " jobs in a row; the last: ", error), now);
+}
+
+void Fleet::NoteAncestorSpeed(const std::string& id, const std::string& kind,
+                              double images_per_second, absl::Duration now) {
+  const auto found = runners_.find(id);
+  if (found == runners_.end() || limits_.drift == 0) return;
+  const std::optional<ClassSpeeds::Standing> standing =
+      class_speeds_.Note(kind, id, images_per_second);
+  if (!standing.has_value() ||
+      std::abs(std::log(standing->own / standing->of_class)) <= std::log1p(limits_.drift)) {
+    return;
+  }
+  class_speeds_.Forget(id);
+  ConnectedRunner& runner = found->second;
+  if (runner.aside.has_value()) return;
+  SetAside(id, runner, runner.times_drifted++, /*drifted=*/true,
+           absl::StrFormat("measures its ancestor at %.4g images/s, the %d boards of its class at "
+                           "%.4g; that is more than %.3g %% apart",
+                           standing->own, standing->boards, standing->of_class,
+                           100 * limits_.drift),
+           now);
+}
+
+void Fleet::SetAside(const std::string& id, ConnectedRunner& runner, int times_before,
+                     bool drifted, std::string why, absl::Duration now) {
   absl::Duration term = kFirstAside;
-  for (int i = 0; i < streak.times_aside && term < kLongestAside; ++i) term *= 2;
-  ++streak.times_aside;
-  streak.aside_until = now + std::min(term, kLongestAside);
-  aside_.insert({*streak.aside_until, id});
-  spdlog::warn("runner {} failed {} jobs in a row and is set aside for {}; the last: {}", id,
-               streak.failures, absl::FormatDuration(std::min(term, kLongestAside)),
-               absl::Utf8SafeCEscape(error));
+  for (int i = 0; i < times_before && term < kLongestAside; ++i) term *= 2;
+  term = std::min(term, kLongestAside);
+  spdlog::warn("runner {} is set aside for {}: it {}", id, absl::FormatDuration(term),
+               absl::Utf8SafeCEscape(why));
+  runner.aside = Aside{now + term, drifted, std::move(why)};
+  aside_.insert({runner.aside->until, id});
+}
+
+void Fleet::ClearAside(const std::string& id, ConnectedRunner& runner) {
+  aside_.erase({runner.aside->until, id});
+  runner.aside.reset();
 }
 
 absl::Duration Fleet::NextChance() const {
@@ -164,8 +203,9 @@ bool Fleet::Tend(absl::Duration now, absl::Duration silence) {
     const auto& [until, id] = *aside_.begin();
     const auto found = runners_.find(id);
     // One that was forgotten meanwhile and came back may be set aside anew.
-    if (found != runners_.end() && found->second.streak.aside_until == until) {
-      found->second.streak.aside_until.reset();
+    if (found != runners_.end() && found->second.aside.has_value() &&
+        found->second.aside->until == until) {
+      found->second.aside.reset();
     }
     aside_.erase(aside_.begin());
     changed = true;
@@ -175,6 +215,7 @@ bool Fleet::Tend(absl::Duration now, absl::Duration silence) {
   all_heard_since_ = now;
   for (auto it = runners_.begin(); it != runners_.end();) {
     if (now - it->second.heard > silence) {
+      class_speeds_.Forget(it->first);
       it = runners_.erase(it);
     } else {
       all_heard_since_ = std::min(all_heard_since_, it->second.heard);

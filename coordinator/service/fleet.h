@@ -2,7 +2,9 @@
 // In memory only; a runner says it all again with every call.
 //
 // Who fails too many jobs in a row is set aside: it gets no work for a while, and twice as
-// long each time that the first job after it fails again. A job that is done clears it.
+// long each time that the first job after it fails again. A job that is done clears it. So is a
+// board whose speed of an ancestor has drifted from its class (class_speeds.h), where the class
+// has another one, twice as long each time until it is started anew.
 //
 // Not thread-safe; time is an argument (steady).
 #ifndef SQUISH_COORDINATOR_SERVICE_FLEET_H_
@@ -18,6 +20,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "coordinator/service/class_speeds.h"
 #include "squish/v1/runner.pb.h"
 
 namespace squish {
@@ -29,8 +32,14 @@ std::string DatasetKey(const v1::DatasetSpec& spec);
 struct FailureStreak {
   int failures = 0;
   int times_aside = 0;
-  std::optional<absl::Duration> aside_until;  // While it is set aside.
   std::string last_error;
+};
+
+// It gets no work until then.
+struct Aside {
+  absl::Duration until;
+  bool drifted = false;  // Else it has failed.
+  std::string why;       // What it did: "failed 5 jobs in a row; the last: …".
 };
 
 struct ConnectedRunner {
@@ -42,6 +51,8 @@ struct ConnectedRunner {
   // The incarnation before this one: it must not come back.
   std::optional<uint64_t> superseded;
   FailureStreak streak;
+  int times_drifted = 0;
+  std::optional<Aside> aside;
 
   // What it said of a data set; null when it said nothing.
   const v1::DatasetReport* FindDataset(const v1::DatasetSpec& spec) const;
@@ -53,8 +64,11 @@ class Fleet {
   static constexpr absl::Duration kFirstAside = absl::Minutes(1);
   static constexpr absl::Duration kLongestAside = absl::Hours(1);
 
-  // Set aside after so many failures in a row; 0: never.
-  explicit Fleet(int failures_until_aside) : failures_until_aside_(failures_until_aside) {}
+  struct Limits {
+    int failures = 5;    // In a row, until a runner is set aside. 0: it never is.
+    double drift = 0.15;  // A board may be so much slower or faster than its class. 0: anything.
+  };
+  explicit Fleet(const Limits& limits) : limits_(limits) {}
 
   // Takes note of a call, whose request has been checked. True: the runner is new, or
   // was started again. FAILED_PRECONDITION: a later process has taken over its id.
@@ -70,6 +84,10 @@ class Fleet {
   void NoteDone(const std::string& id);
   void NoteFailed(const std::string& id, const std::string& error, absl::Duration now);
 
+  // An ancestor's speed (images/s, above 0) that a board measured; `kind` as of ClassSpeeds.
+  void NoteAncestorSpeed(const std::string& id, const std::string& kind, double images_per_second,
+                         absl::Duration now);
+
   // Forgets runners that were not heard for longer than `silence`, and gives those another
   // chance whose time aside is over. True: there were some. O(1) but for once in a while.
   bool Tend(absl::Duration now, absl::Duration silence);
@@ -83,8 +101,13 @@ class Fleet {
   const std::map<std::string, ConnectedRunner>& runners() const { return runners_; }
 
  private:
-  const int failures_until_aside_;
+  void ClearAside(const std::string& id, ConnectedRunner& runner);
+  void SetAside(const std::string& id, ConnectedRunner& runner, int times_before, bool drifted,
+                std::string why, absl::Duration now);
+
+  const Limits limits_;
   std::map<std::string, ConnectedRunner> runners_;  // By id.
+  ClassSpeeds class_speeds_;
   std::set<std::pair<absl::Duration, std::string>> aside_;  // (until, id)
   // Nobody was heard before this; it lags behind, for who is heard only grows later.
   absl::Duration all_heard_since_;

@@ -97,11 +97,11 @@ v1::ListRunnersResponse DescribeRunners(const Fleet& fleet, const JobBoard& boar
       v1::RunnerStatus& status = *response.add_runners();
       *status.mutable_info() = runner.info;
       status.set_draining(runner.draining);
-      if (runner.streak.aside_until.has_value()) {
+      if (runner.aside.has_value()) {
         v1::SetAside& aside = *status.mutable_set_aside();
-        aside.set_failures(runner.streak.failures);
-        aside.set_seconds(absl::ToDoubleSeconds(*runner.streak.aside_until - now));
-        aside.set_last_error(runner.streak.last_error);
+        if (!runner.aside->drifted) aside.set_failures(runner.streak.failures);
+        aside.set_seconds(absl::ToDoubleSeconds(runner.aside->until - now));
+        aside.set_why(runner.aside->why);
       }
       for (const BoardAttempt& attempt : board.Running(id)) {
         *status.add_work() = DescribeWork(attempt, board, live);

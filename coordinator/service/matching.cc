@@ -133,11 +133,9 @@ std::string NoAgentReason(const Fleet& fleet, const LiveExperiment& experiment, 
 std::string AsideReason(const Fleet& fleet, const LiveExperiment& experiment,
                         const v1::JobKey& key) {
   for (const auto& [id, runner] : fleet.runners()) {
-    if (runner.draining || !runner.streak.aside_until.has_value()) continue;
+    if (runner.draining || !runner.aside.has_value()) continue;
     if (!IsOfUse(runner, experiment, key)) continue;
-    return absl::StrCat("runner ", id, " failed ", runner.streak.failures,
-                        " jobs in a row and is set aside for a while; the last: ",
-                        runner.streak.last_error);
+    return absl::StrCat("runner ", id, " is set aside for a while: it ", runner.aside->why);
   }
   return "";
 }
@@ -157,8 +155,7 @@ std::string InvalidReason(const LiveExperiment& experiment, const JobBoard& boar
 
 bool CanDo(const ConnectedRunner& runner, const LiveExperiment& experiment,
            const v1::JobKey& key) {
-  return !runner.draining && !runner.streak.aside_until.has_value() &&
-         IsOfUse(runner, experiment, key);
+  return !runner.draining && !runner.aside.has_value() && IsOfUse(runner, experiment, key);
 }
 
 void DescribeWaiting(const LiveExperiment& experiment, const JobBoard& board, const Fleet& fleet,

@@ -35,7 +35,7 @@ absl::StatusOr<std::unique_ptr<CoordinatorServer>> CoordinatorServer::Start(Opti
   Coordinator::Options coordinator_options;
   coordinator_options.lease = options.lease;
   coordinator_options.minimum_free_bytes = options.minimum_free_bytes;
-  coordinator_options.failures_until_aside = options.failures_until_aside;
+  coordinator_options.set_aside = options.set_aside;
   coordinator_options.on_all_ended = std::move(options.on_all_ended);
   coordinator_options.on_fatal = ExitNow;
   if (options.garbage_term < absl::InfiniteDuration()) {

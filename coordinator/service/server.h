@@ -33,7 +33,7 @@ class CoordinatorServer {
     std::string metrics = "127.0.0.1:9461";  // Likewise; empty: not served.
     absl::Duration lease = absl::Seconds(30);
     int64_t minimum_free_bytes = 0;          // See Coordinator::Options; so is the next.
-    int failures_until_aside = 5;
+    Fleet::Limits set_aside;
     // Artifacts that nothing names for so long are removed (garbage.h). Infinite: never.
     absl::Duration garbage_term = absl::Hours(6);
     // Called on the loop's thread; see Coordinator::Options. May be empty.

@@ -182,6 +182,24 @@ TEST_F(DaemonTest, SelftestEndsWithItsVerdict) {
   EXPECT_THAT(Stderr(), HasSubstr("fake_engine"));
 }
 
+TEST_F(DaemonTest, MeasureEndsWithItsVerdict) {
+  const std::string network = candidate_.path;
+  EXPECT_EQ(Start({"measure", network, network, "--engine", "simulated", "--batch", "2"})
+                ->CloseAndWait(absl::Seconds(100)),
+            "exit status 0")
+      << Stderr();
+  EXPECT_EQ(Start({"measure", network, "/nonexistent", "--engine", "simulated"})
+                ->CloseAndWait(absl::Seconds(100)),
+            "exit status 1");
+  EXPECT_THAT(Stderr(), HasSubstr("/nonexistent"));
+  EXPECT_EQ(Start({"measure", network, network, "--engine", "trtexec"})
+                ->CloseAndWait(absl::Seconds(100)),
+            "exit status 1");
+  EXPECT_THAT(Stderr(), HasSubstr("--state"));
+  EXPECT_NE(Start({"measure", network})->CloseAndWait(absl::Seconds(20)), "exit status 0");
+  EXPECT_THAT(Stderr(), HasSubstr("ANCESTOR"));
+}
+
 TEST_F(DaemonTest, MistakesOnTheCommandLineAreSaidClearly) {
   EXPECT_EQ(Start({})->CloseAndWait(absl::Seconds(20)), "exit status 2");
   EXPECT_THAT(Stderr(), HasSubstr("--coordinator"));

@@ -62,7 +62,7 @@ class SelfTestTest : public ::testing::Test {
   ~SelfTestTest() override { ::unsetenv("TMPDIR"); }
 
   absl::StatusOr<bool> Run(std::vector<std::string> engine) {
-    SelfTestOptions options;
+    LocalEngineOptions options;
     options.engine.child.command = std::move(engine);
     options.device_class = "board-x/1";
     return SelfTest(options, Clock::System(), out_);

@@ -271,6 +271,25 @@ TEST_F(PopulationTest, FactsComeBackInTheOrderOfAcceptance) {
   EXPECT_TRUE(population->ResultFacts(1, 0)->empty());
 }
 
+TEST_F(PopulationTest, AMeasurementThatTellsMoreTakesTheFirstOnesPlace) {
+  auto population = Open();
+  const MeasurementKey key{"arch", "ancestor", {}};
+  const auto cached_after = [&](double ratio, int builds, bool profile) {
+    v1::MeasureResult result;
+    result.set_ratio(ratio);
+    for (int i = 0; i < builds; ++i) result.add_builds();
+    if (profile) result.add_profile();
+    EXPECT_TRUE(Committed(*population, [&] { population->CacheMeasurement(key, result); }).ok());
+    return (*population->FindMeasurement(key))->ratio();
+  };
+  EXPECT_EQ(cached_after(1, 1, false), 1);
+  EXPECT_EQ(cached_after(2, 1, false), 1);
+  EXPECT_EQ(cached_after(3, 2, false), 3);
+  EXPECT_EQ(cached_after(4, 1, true), 3);  // Of one more, of the other less.
+  EXPECT_EQ(cached_after(5, 2, true), 5);
+  EXPECT_EQ(cached_after(6, 2, true), 5);
+}
+
 TEST_F(PopulationTest, MeasurementIsFoundUnderItsWholeKeyOnly) {
   auto population = Open();
   MeasurementKey key{"arch", "ancestor", {}};

@@ -516,7 +516,7 @@ TEST_F(SynchronizeTest, WhileTheDiskIsNearlyFullNoNewWorkIsGivenOut) {
 class SetAsideTest : public SynchronizeTest {
  protected:
   SetAsideTest() {
-    options_.failures_until_aside = 3;
+    options_.set_aside.failures = 3;
     Restart();
     spec_.mutable_retry()->set_failures(100);
     id_ = SubmitAndPin();
@@ -539,7 +539,7 @@ TEST_F(SetAsideTest, WhoFailsTooOftenInARowGetsNoWorkForAWhile) {
   if (!broken.waiting) Exchange(broken);
   EXPECT_TRUE(broken.waiting);
   EXPECT_EQ(Get(id_).state(), v1::Experiment::WAITING_FOR_WORKER);
-  EXPECT_THAT(Get(id_).reason(), HasSubstr("broken failed 3 jobs in a row"));
+  EXPECT_THAT(Get(id_).reason(), HasSubstr("runner broken is set aside for a while: it failed 3 jobs in a row"));
   EXPECT_THAT(Get(id_).reason(), HasSubstr("no such device"));
   const auto runners = Ask(&Coordinator::ListRunners, v1::ListRunnersRequest());
   EXPECT_EQ(runners->runners(0).set_aside().failures(), 3);
@@ -604,11 +604,43 @@ TEST_F(SetAsideTest, DyingWithWorkInHandIsFailing) {
 }
 
 TEST_F(SetAsideTest, NobodyIsWhereItIsOff) {
-  options_.failures_until_aside = 0;
+  options_.set_aside.failures = 0;
   Restart();
   FakeRunner worker = BusyWorker("worker-1");
   for (int i = 0; i < 50; ++i) Fail(worker);
   EXPECT_EQ(worker.attempts.size(), 1u);
+}
+
+// Of two boards of a class one measures its ancestor at 70 images/s, the other one at 100.
+TEST_F(SynchronizeTest, ABoardThatDriftsFromItsClassIsSetAsideAndTheOtherGoesOn) {
+  spec_.set_offspring(8);
+  const std::string id = Submit(spec_)->id();
+  FakeRunner worker = FakeWorker("worker-1");
+  FakeRunner sound = FakeAgent("sound"), slow = FakeAgent("slow");
+  const auto measure_slowly = [&] {
+    if (slow.attempts.empty()) return;
+    v1::AttemptResult result =
+        GoodAnswer(slow.attempts.begin()->second, slow.info, artifacts());
+    result.mutable_measure()->set_ancestor_images_per_second(70);
+    slow.Finish(std::move(result));
+    Exchange(slow);
+  };
+  for (int i = 0; i < 200 && Get(id).state() != v1::Experiment::SUCCEEDED; ++i) {
+    Step(worker);
+    if (!sound.waiting) Exchange(sound);
+    if (!slow.waiting) Exchange(slow);
+    measure_slowly();
+    if (sound.FinishOne(artifacts())) Exchange(sound);
+  }
+  EXPECT_EQ(Get(id).state(), v1::Experiment::SUCCEEDED);
+  const auto runners = Ask(&Coordinator::ListRunners, v1::ListRunnersRequest());
+  for (const v1::RunnerStatus& runner : runners->runners()) {
+    EXPECT_EQ(runner.has_set_aside(), runner.info().id() == "slow") << runner.DebugString();
+    if (runner.has_set_aside()) {
+      EXPECT_THAT(runner.set_aside().why(), HasSubstr("at 70 images/s"));
+      EXPECT_EQ(runner.set_aside().failures(), 0);
+    }
+  }
 }
 
 // --- Stragglers -------------------------------------------------------------------------
