@@ -1,6 +1,7 @@
 # What jetson-agent needs of the system's packages, as static archives, under the names that
 # Dependencies.cmake gives them. Debian's CMake packages know shared libraries only, so its
 # pkg-config files are asked what belongs to what.
+set(CMAKE_FIND_LIBRARY_SUFFIXES .a)
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 find_package(nlohmann_json REQUIRED)
