@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <string>
 
 #include "absl/strings/str_format.h"
@@ -45,14 +46,21 @@ struct Statistics {
   int impossible = 0;  // Groups left out.
   double ancestor_seconds = 0;
   double candidate_seconds = 0;
-  double mean_log_ratio = 0;
+  double log_ratio = 0;   // Trimmed mean.
   double half_width = 0;  // Relative; meaningful from two groups on.
 };
+
+// Of Tukey's and McLaughlin's interval: as many values from each end do not count for the mean,
+// and count as the last that do for the deviation.
+constexpr double kTrimmed = 0.2;
+
+double Mean(std::vector<double>::const_iterator begin, std::vector<double>::const_iterator end) {
+  return std::accumulate(begin, end, 0.0) / static_cast<double>(end - begin);
+}
 
 Statistics Analyze(const std::vector<AbbaGroup>& groups) {
   Statistics result;
   std::vector<double> log_ratios;
-  double sum = 0;
   for (const AbbaGroup& group : groups) {
     if (!IsPossible(group)) {
       ++result.impossible;
@@ -61,20 +69,24 @@ Statistics Analyze(const std::vector<AbbaGroup>& groups) {
     result.ancestor_seconds += group.ancestor_first.seconds + group.ancestor_second.seconds;
     result.candidate_seconds += group.candidate_first.seconds + group.candidate_second.seconds;
     log_ratios.push_back(LogRatio(group));
-    sum += log_ratios.back();
   }
   result.groups = static_cast<int>(log_ratios.size());
   if (result.groups == 0) return result;
-  result.mean_log_ratio = sum / result.groups;
+  std::sort(log_ratios.begin(), log_ratios.end());
+  const int trimmed = static_cast<int>(kTrimmed * result.groups);
+  const int kept = result.groups - 2 * trimmed;
+  const auto first = log_ratios.begin() + trimmed, last = first + (kept - 1);
+  result.log_ratio = Mean(first, last + 1);
   if (result.groups < 2) return result;
+  std::fill(log_ratios.begin(), first, *first);
+  std::fill(last, log_ratios.end(), *last);
+  const double mean = Mean(log_ratios.begin(), log_ratios.end());
   double squares = 0;
-  for (const double value : log_ratios) {
-    squares += (value - result.mean_log_ratio) * (value - result.mean_log_ratio);
-  }
+  for (const double value : log_ratios) squares += (value - mean) * (value - mean);
   const double deviation = std::sqrt(squares / (result.groups - 1));
+  const double error = deviation * std::sqrt(result.groups) / kept;
   // exp(x) - 1: the upper, larger side of the interval around the ratio.
-  result.half_width =
-      std::expm1(StudentT95(result.groups - 1) * deviation / std::sqrt(result.groups));
+  result.half_width = std::expm1(StudentT95(kept - 1) * error);
   return result;
 }
 
@@ -124,7 +136,7 @@ void CompareBuilds(const std::vector<AbbaGroup>& groups, int builds, v1::Measure
     }
     const Statistics found = Analyze(own);
     if (found.groups == 0) continue;
-    const double ratio = std::exp(found.mean_log_ratio);
+    const double ratio = std::exp(found.log_ratio);
     smallest = result.builds().empty() ? ratio : std::min(smallest, ratio);
     largest = std::max(largest, ratio);
     result.add_builds()->set_ratio(ratio);
@@ -196,7 +208,7 @@ v1::MeasureResult Summarize(const v1::MeasurementSpec& spec, const std::vector<A
   result.set_ancestor_images_per_second(Median(std::move(ancestor)));
 
   const Statistics found = Analyze(groups);
-  if (found.groups > 0) result.set_ratio(std::exp(found.mean_log_ratio));
+  if (found.groups > 0) result.set_ratio(std::exp(found.log_ratio));
   result.set_ratio_half_width(found.half_width);
   CompareBuilds(groups, traits.builds, result);
   for (std::string& rule : BrokenRules(spec, traits, found)) result.add_reasons(std::move(rule));

@@ -171,7 +171,7 @@ TEST_F(MeasureExecutorTest, ResultSaysWhatItWasMeasuredOn) {
   EXPECT_EQ(setting.batch(), 2);
   EXPECT_EQ(setting.threads(), 1);
   EXPECT_EQ(setting.input_size(), 64);
-  EXPECT_EQ(setting.protocol_version(), 1);
+  EXPECT_EQ(setting.protocol_version(), 2);
   EXPECT_FALSE(setting.synthetic());
 }
 

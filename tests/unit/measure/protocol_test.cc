@@ -165,6 +165,31 @@ TEST(SummarizeTest, IntervalHoldsTheTrueRatioAsOftenAsItClaims) {
   EXPECT_NEAR(held / static_cast<double>(kExperiments), 0.95, 0.02);
 }
 
+// Log-ratios 0, 0.01, … 0.08 and one of a group that something stood in the way of. Six of ten
+// are kept; drawn in, they are 0.02 three times, 0.03 to 0.06, and 0.07 three times, whose
+// deviation is 0.0217307. Worked out apart from the code.
+TEST(SummarizeTest, AWildGroupCountsAsTheLastThatIsKept) {
+  std::vector<AbbaGroup> groups;
+  for (int i = 0; i < 9; ++i) groups.push_back(Group(500, 500 * std::exp(0.01 * i)));
+  groups.insert(groups.begin() + 4, Group(500, 500 * std::exp(5)));
+  const v1::MeasureResult result = Summarize(Spec(), groups, 1.0);
+  EXPECT_NEAR(result.ratio(), std::exp(0.045), 1e-12);
+  EXPECT_NEAR(result.ratio_half_width(), 0.029878729, 1e-7);
+}
+
+// Of every three groups one is disturbed twenty times as much as the others.
+TEST(SummarizeTest, WhatElseRunsAtTimesWidensTheIntervalLittle) {
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    std::vector<AbbaGroup> groups = Simulate(seed, 200, 1.5, 0.01, 0);
+    const double calm = Summarize(Spec(), groups, 1.0).ratio_half_width();
+    const std::vector<AbbaGroup> disturbed = Simulate(100 + seed, 200, 1.5, 0.2, 0);
+    for (size_t i = 0; i < groups.size(); i += 3) groups[i] = disturbed[i];
+    const v1::MeasureResult result = Summarize(Spec(), groups, 1.0);
+    EXPECT_LT(result.ratio_half_width(), 3 * calm) << seed;
+    EXPECT_NEAR(std::log(result.ratio() / 1.5), 0, 3 * result.ratio_half_width()) << seed;
+  }
+}
+
 TEST(SummarizeTest, EveryBrokenRuleIsNamedWithItsAmount) {
   const std::vector<AbbaGroup> groups = {
       {{1, 0.01}, {1, 0.01}, {1, 0.01}, {1, 0.01}},
