@@ -53,7 +53,7 @@ def draw_pareto(folder):
                              label="ANCESTOR, trained on at 2.91 MB")
                 continue
             axis.errorbar([float(r["megabytes"]) for r in mine], accuracies,
-                          yerr=[100 * float(r["val_accuracy_sd"]) for r in mine], color=colour,
+                          yerr=[100 * float(r["val_accuracy_sd"] or 0) for r in mine], color=colour,
                           marker="o", markersize=4, linewidth=1.2, capsize=2, label=strategy)
         axis.set_xscale("log")
         axis.invert_xaxis()
