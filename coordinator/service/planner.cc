@@ -72,9 +72,6 @@ std::optional<v1::AttemptResult> Planner::FindAnswer(const LiveExperiment& exper
   if (!found->has_value()) return std::nullopt;
   // Of an experiment that wanted none.
   if (job.measure().protocol().profile() && (*found)->profile().empty()) return std::nullopt;
-  // Of an individual that is a champion now. Engines without builds have none to compare.
-  const int builds = (*found)->builds_size();
-  if (builds > 0 && builds < job.measure().engine_builds()) return std::nullopt;
   v1::AttemptResult answer;
   *answer.mutable_measure() = **found;
   return answer;

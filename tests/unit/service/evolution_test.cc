@@ -439,38 +439,6 @@ TEST_F(EvolutionTest, SyntheticMeasurementsAreNotCached) {
   EXPECT_EQ(measure_all(Submit(SmallSpec())->id()), 5);
 }
 
-// A champion that was measured with one build of its engine before is measured again, where
-// everybody is measured in the same setting.
-TEST_F(EvolutionTest, ChampionsAreMeasuredWithTwoBuildsWhateverIsCached) {
-  v1::ExperimentSpec spec = SmallSpec();
-  spec.mutable_measurement()->add_beside()->set_champions(true);
-  FakeRunner worker = FakeWorker("worker-1"), agent = FakeAgent("agent-1");
-  const auto measured_with_two_builds = [&](bool has_builds) {
-    int count = 0;
-    const std::string id = Submit(spec)->id();
-    for (int step = 0; step < 200 && !HasEnded(Get(id).state()); ++step) {
-      Step(worker);
-      if (!agent.waiting) Exchange(agent);
-      if (agent.attempts.empty()) continue;
-      const v1::Job job = agent.attempts.begin()->second;
-      const int builds = std::max(1, job.measure().engine_builds());
-      v1::AttemptResult result = GoodAnswer(job, agent.info, artifacts());
-      for (int i = 0; has_builds && i < builds; ++i) {
-        v1::EngineBuild& build = *result.mutable_measure()->add_builds();
-        build.set_ratio(1);
-        build.set_engine_sha256(std::string(64, '0' + i));
-      }
-      if (builds > 1) ++count;
-      agent.Finish(result);
-      Exchange(agent);
-    }
-    EXPECT_EQ(Get(id).state(), v1::Experiment::SUCCEEDED);
-    return count;
-  };
-  EXPECT_GT(measured_with_two_builds(true), 0);
-  EXPECT_EQ(measured_with_two_builds(true), 0);  // Now the cache has them.
-}
-
 TEST_F(EvolutionTest, TwoExperimentsShareOneFleet) {
   FakeRunner worker = FakeWorker("worker-1"), agent = FakeAgent("agent-1");
   v1::ExperimentSpec other = SmallSpec();
