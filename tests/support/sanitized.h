@@ -1,5 +1,4 @@
-// Whether a sanitizer watches: then a process needs several times the memory, and one that is
-// short of it is ended.
+// Whether a sanitizer watches: then a process needs several times the memory.
 #ifndef SQUISH_TESTS_SUPPORT_SANITIZED_H_
 #define SQUISH_TESTS_SUPPORT_SANITIZED_H_
 

@@ -8,10 +8,13 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/support/random_genome.h"
+#include "tests/support/sanitized.h"
 #include "tests/unit/synthesis/synthesis_fixtures.h"
 
 namespace squish {
 namespace {
+
+constexpr uint64_t kRandomGenomes = kSanitized ? 4 : 40;  // Each is pruned hundreds of times.
 
 using ::testing::ElementsAre;
 
@@ -92,7 +95,7 @@ TEST(KeepStrongestTest, OfEqualOnesTheFirstGoFirst) {
 }
 
 TEST(KeepStrongestTest, IsWithinTheBudgetForRandomGenomes) {
-  for (uint64_t seed = 0; seed < 40; ++seed) {
+  for (uint64_t seed = 0; seed < kRandomGenomes; ++seed) {
     SCOPED_TRACE(seed);
     const Genome genome = Widened(RandomGenome(seed), 8);
     const Network parent = TrainedLike(RandomNetwork(genome, seed), seed);
@@ -150,7 +153,7 @@ TEST(CutOneLayerTest, WhatALayerCannotCarryAloneAllOthersShare) {
 }
 
 TEST(CutOneLayerTest, IsWithinTheBudgetAndAboveTheFloorsForRandomGenomes) {
-  for (uint64_t seed = 0; seed < 40; ++seed) {
+  for (uint64_t seed = 0; seed < kRandomGenomes; ++seed) {
     SCOPED_TRACE(seed);
     const Genome genome = Widened(RandomGenome(seed), 8);
     const Network parent = TrainedLike(RandomNetwork(genome, seed), seed);

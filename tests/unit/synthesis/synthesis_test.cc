@@ -16,6 +16,7 @@
 #include "common/genome/cost.h"
 #include "gtest/gtest.h"
 #include "tests/support/random_genome.h"
+#include "tests/support/sanitized.h"
 #include "tests/unit/synthesis/synthesis_fixtures.h"
 
 namespace squish {
@@ -338,6 +339,7 @@ TEST(ChildTest, TheMeanOfAThousandIsTheTargetAlsoAtASmallT) {
 // As BudgetEnvironmentTest's, with the draws of synthesis itself; of genomes that are
 // small enough for whole children to be made by the thousand.
 TEST(ChildTest, TheMeanOfAThousandIsTheTargetForRandomGenomes) {
+  if (kSanitized) GTEST_SKIP() << "a mean over thousands of genomes, which no sanitizer judges";
   constexpr int64_t kMostParameters = 20000;
   int checked = 0;
   for (uint64_t seed = 0; seed < 40; ++seed) {
