@@ -30,6 +30,7 @@
 #include "common/base/version.h"
 #include "common/child/parent_watch.h"
 #include "common/runner/runner.h"
+#include "common/spec/defaults.h"
 #include "jetson-agent/engine/replay_engine.h"
 #include "jetson-agent/engine/server.h"
 #include "jetson-agent/engine/simulated_engine.h"
@@ -203,21 +204,9 @@ absl::StatusOr<bool> RunSelfTest(const Flags& flags) {
   return SelfTest(options, Clock::System(), std::cout);
 }
 
-// As an experiment's `measurement` does where it says nothing.
-v1::MeasurementSpec DefaultProtocol() {
-  v1::MeasurementSpec protocol;
-  protocol.set_batch(1);
-  protocol.set_threads(1);
-  protocol.set_minimum_seconds(0.3);
-  protocol.set_minimum_blocks(8);
-  protocol.set_warmup_seconds(0.1);
-  protocol.set_maximum_spread(0.05);
-  protocol.set_time_limit_seconds(60);
-  return protocol;
-}
-
 void AddMeasureOptions(CLI::App& app, MeasureFilesOptions& options) {
-  options.protocol = DefaultProtocol();
+  // As an experiment's `measurement` has them.
+  FillDefaults(options.protocol, /*input_size=*/0, /*profile=*/false);
   app.add_option("CANDIDATE", options.candidate,
                  "A network file, or a folder that 'squishctl export' wrote")
       ->required();

@@ -16,6 +16,7 @@
 #include "common/base/status_macros.h"
 #include "common/base/version.h"
 #include "common/genome/ancestors.h"
+#include "common/spec/defaults.h"
 #include "common/weights/network.h"
 #include "jetson-agent/measure_files.h"
 
@@ -71,14 +72,9 @@ absl::StatusOr<std::string> WriteNetwork(const std::string& folder, double width
 
 v1::MeasurementSpec Protocol() {
   v1::MeasurementSpec protocol;
-  protocol.set_batch(1);
-  protocol.set_input_size(kInputSize);
-  protocol.set_threads(1);
   protocol.set_minimum_seconds(1);
-  protocol.set_minimum_blocks(8);
   protocol.set_warmup_seconds(0.5);
-  protocol.set_maximum_spread(0.05);
-  protocol.set_time_limit_seconds(60);
+  FillDefaults(protocol, kInputSize, /*profile=*/false);
   return protocol;
 }
 

@@ -70,23 +70,6 @@ void FillTraining(v1::TrainingSpec& training) {
   SQUISH_DEFAULT(training, device, v1::TrainingSpec::CPU);
 }
 
-void FillMeasurement(v1::MeasurementSpec& measurement, int input_size, bool counts_time) {
-  SQUISH_DEFAULT(measurement, fitness, v1::MeasurementSpec::MEASURED);
-  SQUISH_DEFAULT(measurement, batch, 1);
-  SQUISH_DEFAULT(measurement, input_size, input_size);
-  SQUISH_DEFAULT(measurement, threads, 1);
-  SQUISH_DEFAULT(measurement, minimum_seconds, 0.3);
-  SQUISH_DEFAULT(measurement, minimum_blocks, 8);
-  SQUISH_DEFAULT(measurement, warmup_seconds, 0.1);
-  SQUISH_DEFAULT(measurement, maximum_spread, 0.05);
-  SQUISH_DEFAULT(measurement, time_limit_seconds, 60);
-  SQUISH_DEFAULT(measurement, profile, counts_time);
-  for (v1::MeasurementSpec::Beside& beside : *measurement.mutable_beside()) {
-    SQUISH_DEFAULT(beside, batch, measurement.batch());
-    SQUISH_DEFAULT(beside, champions, false);
-  }
-}
-
 void FillAncestor(v1::ExperimentSpec& spec) {
   v1::AncestorSpec& ancestor = *spec.mutable_ancestor();
   if (ancestor.has_squeezenet_v1_1()) {
@@ -117,6 +100,23 @@ void FillRetry(v1::RetrySpec& retry) {
 }
 
 }  // namespace
+
+void FillDefaults(v1::MeasurementSpec& measurement, int input_size, bool profile) {
+  SQUISH_DEFAULT(measurement, fitness, v1::MeasurementSpec::MEASURED);
+  SQUISH_DEFAULT(measurement, batch, 1);
+  SQUISH_DEFAULT(measurement, input_size, input_size);
+  SQUISH_DEFAULT(measurement, threads, 1);
+  SQUISH_DEFAULT(measurement, minimum_seconds, 0.3);
+  SQUISH_DEFAULT(measurement, minimum_blocks, 8);
+  SQUISH_DEFAULT(measurement, warmup_seconds, 0.1);
+  SQUISH_DEFAULT(measurement, maximum_spread, 0.05);
+  SQUISH_DEFAULT(measurement, time_limit_seconds, 60);
+  SQUISH_DEFAULT(measurement, profile, profile);
+  for (v1::MeasurementSpec::Beside& beside : *measurement.mutable_beside()) {
+    SQUISH_DEFAULT(beside, batch, measurement.batch());
+    SQUISH_DEFAULT(beside, champions, false);
+  }
+}
 
 void FillDefaults(v1::Recipe& recipe) {
   SQUISH_DEFAULT(recipe, epochs, 2);
@@ -160,7 +160,7 @@ void FillDefaults(v1::ExperimentSpec& spec) {
   FillRanking(spec.strategy(), *spec.mutable_synthesis());
   FillSynthesis(spec.strategy(), *spec.mutable_synthesis());
   FillTraining(*spec.mutable_training());
-  FillMeasurement(*spec.mutable_measurement(), spec.dataset().input_size(), CountsTime(spec));
+  FillDefaults(*spec.mutable_measurement(), spec.dataset().input_size(), CountsTime(spec));
   FillSelection(*spec.mutable_selection());
   FillRetry(*spec.mutable_retry());
   SQUISH_DEFAULT(spec, only_report_sizes, false);

@@ -9,6 +9,9 @@ namespace squish {
 // Sets every `optional` field that is absent. Idempotent.
 void FillDefaults(v1::ExperimentSpec& spec);
 void FillDefaults(v1::Recipe& recipe);
+// What hangs on the rest of an experiment is given: the data set's size, and whether anything
+// counts time.
+void FillDefaults(v1::MeasurementSpec& measurement, int input_size, bool profile);
 
 }  // namespace squish
 
