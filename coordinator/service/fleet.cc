@@ -148,7 +148,6 @@ void Fleet::NoteFailed(const std::string& id, const std::string& error, absl::Du
   if (found == runners_.end()) return;
   FailureStreak& streak = found->second.streak;
   ++streak.failures;
-  streak.last_error = error;
   if (limits_.failures == 0 || found->second.aside.has_value()) return;
   // One chance after each time aside.
   if (streak.times_aside == 0 && streak.failures < limits_.failures) return;

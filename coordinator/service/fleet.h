@@ -32,7 +32,6 @@ std::string DatasetKey(const v1::DatasetSpec& spec);
 struct FailureStreak {
   int failures = 0;
   int times_aside = 0;
-  std::string last_error;
 };
 
 // It gets no work until then.

@@ -60,7 +60,7 @@ int BuildOfGroup(int group, const EngineTraits& traits);
 // Whether to go on measuring: until both networks ran minimum_seconds and there are
 // minimum_blocks groups (of each build) and the spread is within maximum_spread, or time is
 // up. A block without a possible speed (1e-9 to 1e12 images/s) ends it too: nothing can mend
-// that. O(groups).
+// that. O(groups · log(groups)).
 bool WantsMore(const v1::MeasurementSpec& spec, const std::vector<AbbaGroup>& groups,
                double elapsed_seconds, const EngineTraits& traits = {});
 
