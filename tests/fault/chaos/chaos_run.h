@@ -30,8 +30,9 @@ struct ChaosReport {
   std::vector<std::string> problems;  // What went wrong while it ran.
 };
 
-// Until `faults` have struck and everything that was begun has ended, and all processes have
-// stopped. The population lies in Scene::population() and can be checked (outcome.h).
+// Until `faults` have struck (at most twice as many where kinds are missing still: Owed) and
+// everything that was begun has ended, and all processes have stopped. The population lies in
+// Scene::population() and can be checked (outcome.h).
 // FAILED_PRECONDITION and others of LocalCluster::Start.
 absl::StatusOr<ChaosReport> RunChaos(const SceneOptions& options, int faults, uint64_t seed);
 

@@ -198,4 +198,28 @@ std::string Histogram::Table() const {
   return table;
 }
 
+std::vector<std::string> Owed(const Histogram& histogram, int faults) {
+  std::vector<std::string> owed;
+  if (histogram.total() < faults) {
+    owed.push_back(absl::StrCat("only ", histogram.total(), " faults have struck"));
+  }
+  if (faults < kEveryKind) return owed;
+  const auto name = [](size_t fault) { return FaultName(AllFaults()[fault]); };
+  for (size_t fault = 0; fault < AllFaults().size(); ++fault) {
+    if (histogram.Of(static_cast<int>(fault)) > 0) continue;
+    owed.push_back(absl::StrCat("no '", name(fault), "' has struck"));
+  }
+  for (int i = 0; i < kPhases; ++i) {
+    const auto phase = static_cast<Phase>(i);
+    if (histogram.In(phase) > 0) continue;
+    owed.push_back(absl::StrCat("nothing has struck in phase ", PhaseName(phase)));
+  }
+  if (faults < kEveryCell) return owed;
+  for (const auto& [fault, phase] : histogram.EmptyCells()) {
+    owed.push_back(absl::StrCat("no '", name(static_cast<size_t>(fault)),
+                                "' has struck in phase ", PhaseName(phase)));
+  }
+  return owed;
+}
+
 }  // namespace squish

@@ -110,6 +110,15 @@ class Histogram {
       std::vector<std::array<int, kPhases>>(AllFaults().size(), std::array<int, kPhases>{});
 };
 
+// From so many faults on a run must have every fault and every phase in it; from the next, every
+// cell. Every fault strikes in every phase: where it has no part in the work, somebody who
+// stands by is struck. So no cell is impossible.
+constexpr int kEveryKind = 100;
+constexpr int kEveryCell = 5000;
+
+// What a run of so many faults still owes, in words; nothing when it has all.
+std::vector<std::string> Owed(const Histogram& histogram, int faults);
+
 }  // namespace squish
 
 #endif  // SQUISH_TESTS_FAULT_CHAOS_FAULT_PLAN_H_

@@ -79,6 +79,34 @@ TEST(HistogramTest, TellsCellsSumsAndWhatIsEmpty) {
   EXPECT_THAT(histogram.Table(), testing::HasSubstr(FaultName(AllFaults()[2])));
 }
 
+TEST(OwedTest, NamesTheKindsAndPhasesThatARunMustHave) {
+  Histogram histogram;
+  const int kinds = static_cast<int>(AllFaults().size());
+  for (int i = 0; i < kEveryKind; ++i) {
+    histogram.Count(1 + i % (kinds - 1), static_cast<Phase>(i % (kPhases - 1)));
+  }
+  EXPECT_THAT(Owed(histogram, kEveryKind - 1), testing::IsEmpty());
+  EXPECT_THAT(Owed(histogram, kEveryKind),
+              testing::ElementsAre(testing::HasSubstr(FaultName(AllFaults()[0])),
+                                   testing::HasSubstr(PhaseName(Phase::kSpool))));
+  EXPECT_THAT(Owed(histogram, kEveryKind + 1), testing::Contains(testing::HasSubstr("only 100")));
+  histogram.Count(0, Phase::kSpool);
+  EXPECT_THAT(Owed(histogram, kEveryKind), testing::IsEmpty());
+}
+
+TEST(OwedTest, ALongRunMustHaveEveryCell) {
+  Histogram histogram;
+  for (int i = 0; i < kEveryCell; ++i) {
+    histogram.Count(i % static_cast<int>(AllFaults().size()), static_cast<Phase>(i % kPhases));
+  }
+  EXPECT_THAT(histogram.EmptyCells(), testing::IsEmpty());
+  EXPECT_THAT(Owed(histogram, kEveryCell), testing::IsEmpty());
+  Histogram narrow;
+  for (int i = 0; i < kEveryCell; ++i) narrow.Count(0, Phase::kTrain);
+  EXPECT_EQ(Owed(narrow, kEveryCell).size(),
+            (AllFaults().size() - 1) + (kPhases - 1) + narrow.EmptyCells().size());
+}
+
 TEST(HistogramTest, NoTwoFaultsHaveOneName) {
   std::set<std::string> names;
   for (const Fault& fault : AllFaults()) names.insert(FaultName(fault));
