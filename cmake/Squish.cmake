@@ -52,8 +52,8 @@ function(squish_test name)
     add_dependencies(threaded_tests ${name})
   endif()
   squish_sanitized(${name})
-  target_link_libraries(${name} PRIVATE squish_options ${ARG_DEPS} GTest::gmock GTest::gtest
-                                        GTest::gtest_main)
+  target_link_libraries(${name} PRIVATE squish_options ${ARG_DEPS} squish_temporary_folder
+                                        GTest::gmock GTest::gtest GTest::gtest_main)
   target_compile_definitions(${name} PRIVATE
     SQUISH_BIN_DIR="${CMAKE_BINARY_DIR}/bin"
     SQUISH_SOURCE_DIR="${CMAKE_SOURCE_DIR}")

@@ -442,6 +442,18 @@ std::map<std::pair<v1::JobKey::Kind, JobState>, int64_t> JobBoard::Counts() cons
   return state_->counts;
 }
 
+std::map<int, int64_t> JobBoard::QueuedByRung(int64_t experiment, v1::JobKey::Kind kind) const {
+  std::map<int, int64_t> counts;
+  const auto found = state_->experiments.find(experiment);
+  if (found == state_->experiments.end()) return counts;
+  const auto& queued = found->second.queued;
+  for (auto it = queued.lower_bound({kind, 0}); it != queued.end() && it->first.first == kind;
+       ++it) {
+    counts[it->first.second] = static_cast<int64_t>(it->second.size());
+  }
+  return counts;
+}
+
 std::vector<const BoardJob*> JobBoard::Queued(int64_t experiment) const {
   std::vector<const BoardJob*> jobs;
   const auto found = state_->experiments.find(experiment);

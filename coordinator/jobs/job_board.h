@@ -169,6 +169,8 @@ class JobBoard {
   // Number of jobs by kind and state, over live experiments, without those that were
   // forgotten; zeros included.
   std::map<std::pair<v1::JobKey::Kind, JobState>, int64_t> Counts() const;
+  // How many jobs of a kind are QUEUED in an experiment, by rung; none of 0. O(rungs).
+  std::map<int, int64_t> QueuedByRung(int64_t experiment, v1::JobKey::Kind kind) const;
   // QUEUED jobs of an experiment in leasing order.
   std::vector<const BoardJob*> Queued(int64_t experiment) const;
   std::vector<const BoardJob*> Exhausted(int64_t experiment) const;

@@ -1,8 +1,11 @@
 #include "coordinator/service/coordinator_metrics.h"
 
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include "coordinator/service/matching.h"
 
 namespace squish {
 namespace {
@@ -24,6 +27,12 @@ CoordinatorMetrics::CoordinatorMetrics(Metrics* metrics)
       runners_set_aside_(metrics->Gauges(
           "squish_runners_set_aside",
           "Connected runners that get no work because they failed too many jobs in a row.")),
+      agents_(metrics->Gauges("squish_agents",
+                              "Connected agents that are not set aside, by device class.")),
+      measurements_queued_(metrics->Gauges(
+          "squish_measurements_queued",
+          "Measurements of running experiments that wait for an agent, by the device class that "
+          "they want.")),
       experiments_(metrics->Gauges("squish_experiments", "Experiments on disk, by state.")),
       generation_(metrics->Gauges("squish_generation", "The open generation.")),
       best_accuracy_(metrics->Gauges(
@@ -93,6 +102,7 @@ void CoordinatorMetrics::Show(absl::Duration now, const JobBoard& board, const F
               static_cast<double>(count));
   }
   ShowRunners(fleet);
+  ShowDeviceClasses(board, fleet, live);
   for (const auto& [row, experiment] : live) ShowExperiment(experiment);
   const auto counts = population.CountExperiments();
   if (!counts.ok()) return;  // The next batch will meet the trouble, and say so.
@@ -152,6 +162,33 @@ void CoordinatorMetrics::ShowRunners(const Fleet& fleet) {
   runner_child_restarts_.Replace(restarts);
   runner_checkpoints_.Replace(checkpoints);
   runner_resumed_.Replace(resumed);
+}
+
+void CoordinatorMetrics::ShowDeviceClasses(const JobBoard& board, const Fleet& fleet,
+                                           const LiveExperiments& live) {
+  std::map<std::string, int64_t> agents, queued;
+  for (const auto& [id, runner] : fleet.runners()) {
+    if (runner.info.kind() != v1::RunnerInfo::AGENT || runner.draining) continue;
+    agents[runner.info.device_class()] += runner.aside.has_value() ? 0 : 1;
+  }
+  for (const auto& [row, experiment] : live) {
+    if (experiment.stored.experiment.state() != v1::Experiment::RUNNING) continue;
+    for (const auto& [rung, count] : board.QueuedByRung(row, v1::JobKey::MEASURE)) {
+      const std::string& wanted = WantedDeviceClass(experiment, rung);
+      queued[wanted.empty() ? "any" : wanted] += count;
+    }
+  }
+  for (const auto& [device_class, count] : agents) queued.try_emplace(device_class, 0);
+  const auto show = [](const std::map<std::string, int64_t>& counts, GaugeTable& table) {
+    std::vector<std::pair<MetricLabels, double>> values;
+    for (const auto& [device_class, count] : counts) {
+      values.emplace_back(MetricLabels{{"device_class", device_class}},
+                          static_cast<double>(count));
+    }
+    table.Replace(values);
+  };
+  show(agents, agents_);
+  show(queued, measurements_queued_);
 }
 
 }  // namespace squish

@@ -32,11 +32,14 @@ class CoordinatorMetrics {
  private:
   void ShowExperiment(const LiveExperiment& experiment);
   void ShowRunners(const Fleet& fleet);
+  void ShowDeviceClasses(const JobBoard& board, const Fleet& fleet, const LiveExperiments& live);
 
   absl::Duration shown_ = -absl::InfiniteDuration();
   GaugeFamily jobs_;
   GaugeFamily runners_;
   GaugeFamily runners_set_aside_;
+  GaugeTable agents_;
+  GaugeTable measurements_queued_;
   GaugeFamily experiments_;
   GaugeFamily generation_;
   GaugeFamily best_accuracy_;

@@ -20,18 +20,6 @@ bool HoldsDataset(const ConnectedRunner& runner, const LiveExperiment& experimen
          report->summary().fingerprint() == experiment.stored.experiment.dataset().fingerprint();
 }
 
-// The device class that measurements of a rung must come from; empty: any.
-const std::string& WantedDeviceClass(const LiveExperiment& experiment, int rung) {
-  const v1::MeasurementSetting* setting = experiment.SettingOf(rung);
-  const v1::MeasurementSpec& spec = experiment.spec().measurement();
-  if (setting == nullptr && rung > 0) {
-    const std::string& own = spec.beside(rung - 1).device_class();
-    if (!own.empty()) return own;
-    setting = experiment.SettingOf(0);  // It waits for that.
-  }
-  return setting != nullptr ? setting->device_class() : spec.device_class();
-}
-
 // CanDo, were it not for what it has failed before.
 bool IsOfUse(const ConnectedRunner& runner, const LiveExperiment& experiment,
              const v1::JobKey& key) {
@@ -152,6 +140,17 @@ std::string InvalidReason(const LiveExperiment& experiment, const JobBoard& boar
 }
 
 }  // namespace
+
+const std::string& WantedDeviceClass(const LiveExperiment& experiment, int rung) {
+  const v1::MeasurementSetting* setting = experiment.SettingOf(rung);
+  const v1::MeasurementSpec& spec = experiment.spec().measurement();
+  if (setting == nullptr && rung > 0) {
+    const std::string& own = spec.beside(rung - 1).device_class();
+    if (!own.empty()) return own;
+    setting = experiment.SettingOf(0);  // It waits for that.
+  }
+  return setting != nullptr ? setting->device_class() : spec.device_class();
+}
 
 bool CanDo(const ConnectedRunner& runner, const LiveExperiment& experiment,
            const v1::JobKey& key) {

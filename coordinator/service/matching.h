@@ -20,6 +20,9 @@ namespace squish {
 bool CanDo(const ConnectedRunner& runner, const LiveExperiment& experiment,
            const v1::JobKey& key);
 
+// The device class that an experiment's measurements of a rung must come from; empty: any.
+const std::string& WantedDeviceClass(const LiveExperiment& experiment, int rung);
+
 // Makes WAITING_FOR_WORKER or WAITING_FOR_DEVICE, with the reason, of a RUNNING
 // experiment that has work queued which no connected runner can do; WAITING_FOR_DEVICE
 // also when measurements were invalid too often. `withheld`, when not empty, is why no work is

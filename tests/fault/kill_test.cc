@@ -20,7 +20,6 @@
 #include "common/artifacts/blob_store.h"
 #include "common/base/await.h"
 #include "common/base/file.h"
-#include "common/base/ids.h"
 #include "common/spec/experiment_spec.h"
 #include "common/weights/checkpoint.h"
 #include "coordinator/fsck/fsck.h"
@@ -32,6 +31,7 @@
 #include "gtest/gtest.h"
 #include "tests/fault/chaos/champions.h"
 #include "tests/fault/in_flight.h"
+#include "tests/support/temporary_folder.h"
 
 namespace squish {
 namespace {
@@ -118,8 +118,6 @@ struct Scene {
 
 class KillTest : public testing::Test {
  protected:
-  KillTest() : folder_(absl::StrCat(testing::TempDir(), "/kill_test.", RandomHex(4))) {}
-
   LocalClusterOptions Options(const std::string& name, int workers, const std::string& engine) {
     LocalClusterOptions options;
     options.programs = SQUISH_BIN_DIR;
@@ -186,7 +184,7 @@ class KillTest : public testing::Test {
                         individual.weights_digest(), " ", individual.has_images_per_second());
   }
 
-  const std::string folder_;
+  const std::string folder_ = TemporaryFolder();
 };
 
 // A child in the midst of a job; it is stopped.

@@ -2,14 +2,9 @@
 #ifndef SQUISH_TESTS_FUZZ_FUZZ_H_
 #define SQUISH_TESTS_FUZZ_FUZZ_H_
 
-#include <stdlib.h>
-#include <unistd.h>
-
 #include <cstdint>
 #include <cstdio>
-#include <filesystem>
 #include <string>
-#include <system_error>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
@@ -43,29 +38,6 @@ inline bool TakeRequest(absl::string_view& input, uint8_t& what, absl::string_vi
   input.remove_prefix(kHeadBytes + argument.size());
   return true;
 }
-
-// A folder of this process, in memory where there is such a place. Gone at its end, unless
-// that is a finding.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    const bool in_memory = ::access("/dev/shm", W_OK) == 0;
-    path_ = in_memory ? "/dev/shm" : std::filesystem::temp_directory_path().string();
-    path_ += "/squish-fuzz-XXXXXX";
-    Require(::mkdtemp(path_.data()) != nullptr, "no temporary folder can be made");
-  }
-  ~TemporaryFolder() {
-    std::error_code error;
-    std::filesystem::remove_all(path_, error);
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 }  // namespace squish
 

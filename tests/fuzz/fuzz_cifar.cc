@@ -15,6 +15,7 @@
 
 #include "common/dataset/cifar10.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/support/temporary_folder.h"
 
 namespace squish {
 namespace {
@@ -63,21 +64,21 @@ void ReadAll(PictureSource& source, int input_size) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace squish;
   if (size < kHead) return 0;
-  static const TemporaryFolder folder;
+  static const std::string folder = TemporaryFolder(Below::kMemory);
   const int input_size = 8 + data[0] % 128;
   const int batch_size = std::max(0, data[1] % 4 * kRow + static_cast<int8_t>(data[2]));
   absl::string_view rest = TextOf(data + kHead, size - kHead);
   const absl::string_view names = rest.substr(0, data[3]);
   rest.remove_prefix(names.size());
 
-  const std::string names_path = folder.path() + "/batches.meta.txt";
+  const std::string names_path = folder + "/batches.meta.txt";
   std::filesystem::remove(names_path);
   if (!names.empty()) Write(names_path, names);
   const std::string batch = Batch(rest, batch_size);
-  Write(folder.path() + "/data_batch_1.bin", batch);
-  Write(folder.path() + "/test_batch.bin", batch);
+  Write(folder + "/data_batch_1.bin", batch);
+  Write(folder + "/test_batch.bin", batch);
 
-  const auto source = OpenCifar10(folder.path(), input_size);
+  const auto source = OpenCifar10(folder, input_size);
   if (source.ok()) ReadAll(**source, input_size);
   // File names are a stranger's too: the order must be one.
   Require(!(NaturallyBefore(names, rest) && NaturallyBefore(rest, names)),

@@ -28,6 +28,7 @@
 #include "spdlog/spdlog.h"
 #include "squish/v1/maintenance.pb.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/support/temporary_folder.h"
 #include "tests/unit/service/fake_runner.h"
 
 namespace squish {
@@ -401,8 +402,8 @@ void World::Complete(v1::SynchronizeRequest& request, const v1::RunnerInfo& runn
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace squish;
-  static const TemporaryFolder folder;
-  static const std::string begun = JoinPath(folder.path(), "begun");
+  static const std::string folder = TemporaryFolder(Below::kMemory);
+  static const std::string begun = JoinPath(folder, "begun");
   static const bool is_begun = [] {
     Require(MakeFolder(begun), "no folder can be made");
     World(begun).Begin();
@@ -410,7 +411,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }();
   (void)is_begun;
   // Each input has a population of its own, so that findings can be repeated.
-  const std::string own = JoinPath(folder.path(), "own");
+  const std::string own = JoinPath(folder, "own");
   std::filesystem::remove_all(own);
   std::filesystem::copy(begun, own, std::filesystem::copy_options::recursive);
   World(own).Run(TextOf(data, size));

@@ -29,6 +29,7 @@
 #include "squish/v1/artifact.grpc.pb.h"
 #include "squish/v1/maintenance.grpc.pb.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/support/temporary_folder.h"
 
 // OpenSSL keeps what its last error was for each thread until the thread ends; gRPC's may be there
 // when leaks are looked for.
@@ -265,10 +266,10 @@ void World::Backup(absl::string_view argument) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace squish;
-  static const TemporaryFolder folder;
+  static const std::string folder = TemporaryFolder(Below::kMemory);
   spdlog::set_level(spdlog::level::off);
   // Inputs share a server, and leave its store as they have found it.
-  static World world(folder.path());
+  static World world(folder);
   world.Run(TextOf(data, size));
   return 0;
 }

@@ -6,9 +6,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/file.h"
-#include "common/base/ids.h"
 #include "common/child/child.h"
 #include "gtest/gtest.h"
+#include "tests/support/temporary_folder.h"
 
 namespace squish {
 namespace {
@@ -16,7 +16,7 @@ namespace {
 // What a program that changes files on the disk says, and what it leaves.
 class BrokenDiskTest : public testing::Test {
  protected:
-  BrokenDiskTest() : folder_(absl::StrCat(testing::TempDir(), "/broken_disk.", RandomHex(4))) {
+  BrokenDiskTest() {
     EXPECT_TRUE(MakeFolder(JoinPath(folder_, "disk/spool")).ok());
     EXPECT_TRUE(MakeFolder(JoinPath(folder_, "kept")).ok());
     auto disk = BrokenDisk::Make(JoinPath(folder_, "page"));
@@ -41,7 +41,7 @@ class BrokenDiskTest : public testing::Test {
     return JoinPath(folder_, absl::StrCat("disk/", name));
   }
 
-  const std::string folder_;
+  const std::string folder_ = TemporaryFolder();
   std::unique_ptr<BrokenDisk> disk_;
 };
 

@@ -30,7 +30,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/base/file.h"
-#include "common/base/ids.h"
 #include "coordinator/fsck/fsck.h"
 #include "coordinator/population/schema.h"
 #include "coordinator/population/sqlite.h"
@@ -39,17 +38,11 @@
 #include "tests/fault/crash_points/disk_model.h"
 #include "tests/fault/crash_points/recorded_disk.h"
 #include "tests/fault/crash_points/store_history.h"
+#include "tests/support/temporary_folder.h"
 #include "tests/unit/service/coordinator_fixture.h"
 
 namespace squish {
 namespace {
-
-// In memory where there is such a folder: what a disk does is the model's.
-std::string ScratchFolder() {
-  const std::string parent = ::access("/dev/shm", W_OK) == 0 ? "/dev/shm" : testing::TempDir();
-  return JoinPath(std::filesystem::canonical(parent).string(),
-                  absl::StrCat("squish-crash-", RandomHex(8)));
-}
 
 uint64_t Seed() {
   const char* text = std::getenv("SQUISH_CRASH_SEED");
@@ -203,16 +196,10 @@ class CrashPointsTest : public testing::Test {
   // What becomes of that which was not synced.
   enum class Unsynced { kLost, kKept, kInPart };
 
-  CrashPointsTest() : scratch_(ScratchFolder()) { EXPECT_TRUE(MakeFolder(scratch_).ok()); }
-  ~CrashPointsTest() override {
-    if (!HasFailure()) std::filesystem::remove_all(scratch_);
-  }
-
   // One life for all tests.
   static const StoreHistory& History() {
     static const StoreHistory* const history = [] {
-      const std::string folder = ScratchFolder();
-      EXPECT_TRUE(MakeFolder(folder).ok());
+      const std::string folder = TemporaryFolder(Below::kMemory);
       auto lived = std::make_unique<StoreHistory>(Checked(LiveThrough(folder), folder));
       std::filesystem::remove_all(folder);
       return lived.release();
@@ -240,18 +227,21 @@ class CrashPointsTest : public testing::Test {
       }
       std::filesystem::remove_all(folder);
       if (problems.empty()) continue;
-      ASSERT_TRUE(WriteImage(image, folder).ok());
+      const std::string kept =
+          JoinPath(testing::TempDir(), absl::StrCat("squish-crash-point-", position));
+      std::filesystem::remove_all(kept);
+      ASSERT_TRUE(WriteImage(image, kept).ok());
       ADD_FAILURE() << "after operation " << position << " of " << history.operations.size()
                     << ", " << Describe(history.operations[position - 1]) << ":\n  "
                     << absl::StrJoin(problems, "\n  ") << "\nwhat the disk held is kept in "
-                    << folder;
+                    << kept;
       ASSERT_LT(++failures, 3) << "the rest is not played";
     }
     std::printf("%d power cuts were played, of %zu moments\n", played,
                 history.operations.size());
   }
 
-  const std::string scratch_;
+  const std::string scratch_ = TemporaryFolder(Below::kMemory);  // What a disk does, a model does.
 
  private:
   DiskImage Cut(const DiskModel& disk, size_t position, Unsynced unsynced) const {

@@ -7,13 +7,12 @@
 #include <optional>
 #include <string>
 
-#include "absl/strings/str_cat.h"
 #include "common/artifacts/blob_store.h"
 #include "common/base/file.h"
-#include "common/base/ids.h"
 #include "coordinator/population/sqlite.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/support/temporary_folder.h"
 
 namespace squish {
 namespace {
@@ -24,15 +23,6 @@ using testing::IsEmpty;
 
 class RecordedDiskTest : public testing::Test {
  protected:
-  RecordedDiskTest()
-      : folder_(JoinPath(std::filesystem::canonical(testing::TempDir()).string(),
-                         absl::StrCat("recorded-", RandomHex(8)))) {
-    EXPECT_TRUE(MakeFolder(folder_).ok());
-  }
-  ~RecordedDiskTest() override {
-    recorded_.reset();
-    std::filesystem::remove_all(folder_);
-  }
   std::string In(const std::string& name) const { return JoinPath(folder_, name); }
 
   void Record() {
@@ -51,7 +41,7 @@ class RecordedDiskTest : public testing::Test {
     return all;
   }
 
-  const std::string folder_;
+  const std::string folder_ = TemporaryFolder();
   std::optional<DiskModel> disk_;
   std::optional<RecordedDisk> recorded_;
 };

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/child/child.h"
+#include "tests/support/temporary_folder.h"
 #include "tests/unit/engine/test_networks.h"
 #include "tests/unit/runner/fake_coordinator.h"
 #include "tests/unit/telemetry/machine_trees.h"
@@ -16,7 +17,7 @@ using ::testing::HasSubstr;
 class DaemonTest : public ::testing::Test {
  protected:
   DaemonTest()
-      : folder_(TestFolder()),
+      : folder_(TemporaryFolder()),
         candidate_(WriteNetwork(folder_, 0.1)),
         ancestor_(WriteNetwork(folder_, 0.2)) {
     for (const TestNetwork& network : {candidate_, ancestor_}) {

@@ -16,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "jetson-agent/device_class.h"
+#include "tests/support/temporary_folder.h"
 #include "tests/unit/engine/stand_ins.h"
 #include "tests/unit/engine/test_networks.h"
 #include "tests/unit/telemetry/machine_trees.h"
@@ -91,7 +92,7 @@ class FakeAttempt : public Attempt {
 class MeasureExecutorTest : public ::testing::Test {
  protected:
   MeasureExecutorTest()
-      : folder_(TestFolder()),
+      : folder_(TemporaryFolder()),
         candidate_(WriteNetwork(folder_, 0.1)),
         ancestor_(WriteNetwork(folder_, 0.2)) {}
 

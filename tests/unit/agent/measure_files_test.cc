@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "common/export/handout.h"
+#include "tests/support/temporary_folder.h"
 #include "tests/unit/engine/test_networks.h"
 
 namespace squish {
@@ -32,7 +33,7 @@ class MeasureFilesTest : public ::testing::Test {
   // A folder as `squishctl export` writes it, as far as engines look; they find there what they
   // read themselves, which of ONNX the fake one does not.
   std::string Export(double width) {
-    const std::string folder = TestFolder();
+    const std::string folder = TemporaryFolder();
     std::filesystem::rename(WriteNetwork(folder, width).path, JoinPath(folder, kNetworkFileName));
     EXPECT_TRUE(WriteFileDurably(JoinPath(folder, OnnxFileName(1)), "onnx").ok());
     return folder;
@@ -75,7 +76,7 @@ TEST_F(MeasureFilesTest, NetworkFilesAndAnotherSizeWillDo) {
 TEST_F(MeasureFilesTest, WhatIsNoNetworkIsNamed) {
   options_.ancestor = "/nonexistent/ancestor";
   EXPECT_THAT(std::string(RunSimulated().status().message()), HasSubstr(options_.ancestor));
-  options_.ancestor = JoinPath(TestFolder(), "noise");
+  options_.ancestor = JoinPath(TemporaryFolder(), "noise");
   ASSERT_TRUE(WriteFileDurably(options_.ancestor, "noise").ok());
   const absl::Status status = RunSimulated().status();
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);

@@ -12,6 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "tests/support/temporary_folder.h"
 #include "tests/unit/engine/test_networks.h"
 #include "tests/unit/telemetry/machine_trees.h"
 
@@ -52,7 +53,7 @@ class TestClock : public Clock {
 class MeasurementTest : public ::testing::Test {
  protected:
   explicit MeasurementTest(const Tree& tree = Tx1OnL4t32())
-      : machine_(tree), folder_(TestFolder()) {
+      : machine_(tree), folder_(TemporaryFolder()) {
     inputs_.candidate_path = WriteNetwork(folder_, 0.1).path;
     inputs_.ancestor_path = inputs_.candidate_path;
     v1::MeasurementSpec& protocol = inputs_.protocol;

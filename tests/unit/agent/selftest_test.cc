@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "absl/strings/str_cat.h"
+#include "tests/support/temporary_folder.h"
 #include "tests/unit/engine/test_networks.h"
 
 namespace squish {
@@ -68,7 +69,7 @@ class SelfTestTest : public ::testing::Test {
     return SelfTest(options, Clock::System(), out_);
   }
 
-  const std::string folder_ = TestFolder();
+  const std::string folder_ = TemporaryFolder();
   std::ostringstream out_;
 };
 
@@ -85,7 +86,7 @@ TEST_F(SelfTestTest, SaysWhoMeasuresWhatCameOutAndLeavesNothing) {
 }
 
 TEST_F(SelfTestTest, AnEngineToWhichAllNetworksAreAlikeFails) {
-  const std::string speeds = JoinPath(TestFolder(), "speeds.csv");
+  const std::string speeds = JoinPath(TemporaryFolder(), "speeds.csv");
   std::string csv = "architecture_digest,images_per_second\n";
   for (const double width : {1.0, 0.5}) {
     absl::StrAppend(&csv, SqueezeNetV11(10, width)->ArchitectureDigest(), ",100\n");

@@ -13,10 +13,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/base/file.h"
-#include "common/base/ids.h"
 #include "common/base/sha256.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/support/temporary_folder.h"
 
 namespace squish {
 namespace {
@@ -27,13 +27,10 @@ namespace fs = std::filesystem;
 class BlobStoreTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    root_ = JoinPath(::testing::TempDir(), absl::StrCat("blobs-", RandomHex(8)));
-    folder_ = JoinPath(root_, "store");
     auto store = BlobStore::Open(folder_);
     ASSERT_TRUE(store.ok()) << store.status();
     store_ = *std::move(store);
   }
-  void TearDown() override { fs::remove_all(root_); }
   int FilesInTmp() const {
     int count = 0;
     for (const auto& entry : fs::directory_iterator(JoinPath(folder_, "tmp"))) {
@@ -42,8 +39,8 @@ class BlobStoreTest : public ::testing::Test {
     return count;
   }
 
-  std::string root_;
-  std::string folder_;
+  const std::string root_ = TemporaryFolder();
+  const std::string folder_ = JoinPath(root_, "store");
   std::unique_ptr<BlobStore> store_;
 };
 

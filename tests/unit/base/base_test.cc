@@ -2,15 +2,14 @@
 #include <cstdlib>
 #include <set>
 
-#include "absl/strings/str_cat.h"
 #include "common/base/clock.h"
 #include "common/base/exact_math.h"
 #include "common/base/file.h"
-#include "common/base/ids.h"
 #include "common/base/random.h"
 #include "common/base/retry.h"
 #include "common/base/sha256.h"
 #include "gtest/gtest.h"
+#include "tests/support/temporary_folder.h"
 
 namespace squish {
 namespace {
@@ -93,10 +92,7 @@ TEST(Sha256Test, KnownAnswersWholeAndInParts) {
 
 class FileTest : public testing::Test {
  protected:
-  FileTest() : folder_(absl::StrCat(testing::TempDir(), "/file_test.", RandomHex(4))) {
-    EXPECT_TRUE(MakeFolder(folder_).ok());
-  }
-  const std::string folder_;
+  const std::string folder_ = TemporaryFolder();
 };
 
 TEST_F(FileTest, DurableWriteReplacesTheWholeContent) {

@@ -16,9 +16,9 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/await.h"
 #include "common/base/file.h"
-#include "common/base/ids.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/support/temporary_folder.h"
 
 namespace squish {
 namespace {
@@ -227,7 +227,7 @@ TEST(ChildTest, InheritedEnvironmentKeepsOnlyWhatItNames) {
 }
 
 TEST(ChildTest, StderrIsAppendedToItsFile) {
-  const std::string path = JoinPath(::testing::TempDir(), absl::StrCat("log-", RandomHex(8)));
+  const std::string path = JoinPath(TemporaryFolder(), "log");
   ChildOptions options;
   options.stderr_path = path;
   EXPECT_EQ(Start({"stderr"}, options)->CloseAndWait(kLong), "exit status 0");
@@ -237,7 +237,7 @@ TEST(ChildTest, StderrIsAppendedToItsFile) {
 }
 
 TEST(ChildTest, StdoutMayGoToAFileInstead) {
-  const std::string path = JoinPath(::testing::TempDir(), absl::StrCat("log-", RandomHex(8)));
+  const std::string path = JoinPath(TemporaryFolder(), "log");
   ChildOptions options;
   options.stdout_path = path;
   const auto child = Start({"echo"}, options);

@@ -9,17 +9,16 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/file.h"
-#include "common/base/ids.h"
 #include "ctl/demo_spec.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/support/temporary_folder.h"
 
 namespace squish {
 
 class DemoFixture : public ::testing::Test {
  protected:
   void SetUp() override {
-    root_ = JoinPath(::testing::TempDir(), absl::StrCat("demo-", RandomHex(8)));
     Write("examples/demo.txtpb",
           "name: 'demo' dataset { name: 'shapes' input_size: 32 built_in { seed: 1 train_images: "
           "1000 val_images: 100 } } ancestor { squeezenet_v1_1 {} } generations: 4");
@@ -31,7 +30,6 @@ class DemoFixture : public ::testing::Test {
     options_.examples = JoinPath(root_, "examples");
     options_.out = JoinPath(root_, "out");
   }
-  void TearDown() override { std::filesystem::remove_all(root_); }
 
   void Write(const std::string& name, const std::string& content) {
     const std::string path = JoinPath(root_, name);
@@ -43,7 +41,7 @@ class DemoFixture : public ::testing::Test {
     ASSERT_EQ(::chmod(JoinPath(root_, absl::StrCat("bin/", name)).c_str(), 0755), 0);
   }
 
-  std::string root_;
+  const std::string root_ = TemporaryFolder();
   DemoOptions options_;
 };
 

@@ -1,3 +1,5 @@
+#include <filesystem>
+
 #include "ctl/demo_folder.h"
 
 #include "tests/unit/ctl/demo_fixture.h"

@@ -12,9 +12,9 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/await.h"
 #include "common/base/file.h"
-#include "common/base/ids.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/support/temporary_folder.h"
 
 namespace squish {
 namespace {
@@ -41,7 +41,6 @@ constexpr char kLeavesChild[] =
 class LocalClusterTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    root_ = JoinPath(::testing::TempDir(), absl::StrCat("cluster-", RandomHex(8)));
     ASSERT_TRUE(MakeFolder(JoinPath(root_, "bin")).ok());
     Write("coordinator", absl::StrCat(kListens, kSleeps));
     Write("worker", kSleeps);
@@ -51,7 +50,6 @@ class LocalClusterTest : public ::testing::Test {
     options_.population = JoinPath(root_, "out/population.db");
     options_.stop_limit = absl::Seconds(2);
   }
-  void TearDown() override { std::filesystem::remove_all(root_); }
 
   void Write(const std::string& program, const std::string& script) {
     const std::string path = JoinPath(root_, absl::StrCat("bin/", program));
@@ -77,7 +75,7 @@ class LocalClusterTest : public ::testing::Test {
         kLong, [&] { return cluster.LogTail(role).find(text) != std::string::npos; });
   }
 
-  std::string root_;
+  const std::string root_ = TemporaryFolder();
   LocalClusterOptions options_;
 };
 

@@ -8,12 +8,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "common/base/file.h"
-#include "common/base/ids.h"
 #include "common/base/sha256.h"
 #include "common/child/child.h"
 #include "common/rpc/rpc.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/support/temporary_folder.h"
 #include "tests/unit/ctl/fake_experiments.h"
 
 namespace squish {
@@ -33,15 +33,12 @@ constexpr char kSpec[] =
 class SquishctlTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    root_ = JoinPath(::testing::TempDir(), absl::StrCat("squishctl-", RandomHex(8)));
-    ASSERT_TRUE(MakeFolder(root_).ok());
     auto server =
         StartServer("127.0.0.1:0", {static_cast<v1::ExperimentService::Service*>(&service_),
                                     static_cast<v1::ArtifactService::Service*>(&service_)});
     ASSERT_TRUE(server.ok());
     server_ = *std::move(server);
   }
-  void TearDown() override { std::filesystem::remove_all(root_); }
 
   struct Outcome {
     std::string status, out, err;
@@ -73,7 +70,7 @@ class SquishctlTest : public ::testing::Test {
     EXPECT_EQ(Run({"submit", WriteSpec(absl::StrCat(kSpec, "seed: ", seed))}).out, "fake-1\n");
   }
 
-  std::string root_;
+  const std::string root_ = TemporaryFolder();
   FakeExperiments service_;
   RunningServer server_;
   int runs_ = 0;

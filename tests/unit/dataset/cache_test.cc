@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "absl/strings/str_cat.h"
 #include "common/base/sha256.h"
 #include "common/dataset/cache_layout.h"
 #include "common/dataset/fingerprint.h"

@@ -1,9 +1,12 @@
+#include <filesystem>
+
 #include "common/dataset/check.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
+#include "absl/strings/str_cat.h"
 #include "tests/unit/dataset/test_pictures.h"
 
 namespace squish {

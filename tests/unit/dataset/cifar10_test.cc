@@ -1,3 +1,5 @@
+#include <filesystem>
+
 #include "common/dataset/cifar10.h"
 
 #include <gmock/gmock.h>

@@ -6,9 +6,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <fstream>
 #include <opencv2/imgproc.hpp>
 
+#include "absl/strings/str_cat.h"
 #include "common/base/random.h"
 #include "common/base/sha256.h"
 #include "tests/unit/dataset/test_pictures.h"

@@ -1,3 +1,5 @@
+#include <filesystem>
+
 #include "tests/unit/dataset/picture_folder.h"
 
 #include "absl/strings/str_cat.h"

@@ -5,9 +5,11 @@
 #include <sys/resource.h>
 
 #include <atomic>
+#include <filesystem>
 #include <map>
 #include <set>
 
+#include "absl/strings/str_cat.h"
 #include "common/dataset/cache.h"
 #include "common/dataset/cache_slot.h"
 #include "common/dataset/cache_writer.h"

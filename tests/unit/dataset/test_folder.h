@@ -4,29 +4,20 @@
 
 #include <gtest/gtest.h>
 
-#include <filesystem>
 #include <fstream>
 #include <string>
 
-#include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "common/base/file.h"
-#include "common/base/ids.h"
 #include "common/base/random.h"
 #include "squish/v1/trainer.pb.h"
+#include "tests/support/temporary_folder.h"
 
 namespace squish {
 
 // A fresh folder, removed at the end.
 class TestFolder {
  public:
-  TestFolder() : path_(JoinPath(testing::TempDir(), absl::StrCat("dataset.", RandomHex(6)))) {
-    EXPECT_TRUE(MakeFolder(path_).ok());
-  }
-  ~TestFolder() { std::filesystem::remove_all(path_); }
-  TestFolder(const TestFolder&) = delete;
-  TestFolder& operator=(const TestFolder&) = delete;
-
   const std::string& path() const { return path_; }
   std::string File(absl::string_view name) const { return JoinPath(path_, name); }
   void Write(absl::string_view name, absl::string_view content) const {
@@ -35,7 +26,7 @@ class TestFolder {
   std::string Read(absl::string_view name) const { return ReadFile(File(name)).value(); }
 
  private:
-  const std::string path_;
+  const std::string path_ = TemporaryFolder();
 };
 
 // One row: a label byte, then pixels that follow from `seed`.

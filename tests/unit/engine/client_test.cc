@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
+#include "tests/support/temporary_folder.h"
 #include "tests/unit/engine/test_networks.h"
 
 namespace squish {
@@ -151,7 +152,7 @@ TEST(EngineClientTest, ForeignBytesInMessagesAreEscaped) {
 // --- The engines inside jetson-agent, as the agent starts them ----------------
 
 TEST(AgentEnginesTest, SimulatedKeepsTheContractAsAChild) {
-  const TestNetwork network = WriteNetwork(TestFolder(), 0.1);
+  const TestNetwork network = WriteNetwork(TemporaryFolder(), 0.1);
   EngineOptions options;
   options.child.command = {JETSON_AGENT, "engine", "simulated"};
   const auto engine = EngineClient::Spawn(options).value();
@@ -172,7 +173,7 @@ TEST(AgentEnginesTest, SimulatedKeepsTheContractAsAChild) {
 }
 
 TEST(AgentEnginesTest, ReplayKeepsTheContractAsAChild) {
-  const std::string folder = TestFolder();
+  const std::string folder = TemporaryFolder();
   const TestNetwork network = WriteNetwork(folder, 0.1);
   const TestNetwork unknown = WriteNetwork(folder, 0.2);
   const std::string csv = JoinPath(folder, "speeds.csv");
@@ -197,7 +198,7 @@ TEST(AgentEnginesTest, ReplayKeepsTheContractAsAChild) {
 TEST(AgentEnginesTest, ReplayOfABadRecordDoesNotStart) {
   EngineOptions options;
   options.child.command = {JETSON_AGENT, "engine", "replay", "/nonexistent.csv"};
-  options.child.stderr_path = JoinPath(TestFolder(), "stderr");
+  options.child.stderr_path = JoinPath(TemporaryFolder(), "stderr");
   EXPECT_TRUE(absl::IsAborted(UseOnce(options)));
   EXPECT_THAT(ReadFile(options.child.stderr_path).value(), HasSubstr("/nonexistent.csv"));
 }

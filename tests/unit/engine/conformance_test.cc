@@ -23,6 +23,7 @@
 #include "common/export/onnx_model.h"
 #include "jetson-agent/engine/client.h"
 #include "tests/support/random_genome.h"
+#include "tests/support/temporary_folder.h"
 #include "tests/unit/engine/stand_ins.h"
 #include "tests/unit/engine/test_networks.h"
 
@@ -50,7 +51,7 @@ std::string WriteSmallestEngine(const std::string& folder) {
 
 // A network in every form in which an engine of ours wants it, and pictures for it.
 struct Inputs {
-  const std::string folder = TestFolder();
+  const std::string folder = TemporaryFolder();
   // Biases that are not 0, so that its outputs follow from the pictures.
   const Network network = RandomNetwork(*SqueezeNetV11(kClasses, 0.1), 7);
   const TestNetwork file = WriteNetwork(folder, network);

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "tests/support/temporary_folder.h"
 #include "tests/unit/engine/stand_ins.h"
 #include "tests/unit/engine/test_networks.h"
 
@@ -33,7 +34,7 @@ TEST(PicturesTest, RandomOnesAreFixedAndNotZero) {
 }
 
 TEST(PicturesTest, ProbeAndOutputsAreReadFromFiles) {
-  const std::string folder = TestFolder();
+  const std::string folder = TemporaryFolder();
   const Pictures pictures = RandomPictures(8, 3, 16);
   const Pictures read = ReadProbe(WriteProbe(folder, pictures), 3, 16).value();
   EXPECT_EQ(read.count, 8);
@@ -43,7 +44,7 @@ TEST(PicturesTest, ProbeAndOutputsAreReadFromFiles) {
 }
 
 TEST(PicturesTest, FilesThatAreNoProbeAreNamed) {
-  const std::string folder = TestFolder();
+  const std::string folder = TemporaryFolder();
   const std::string path = WriteProbe(folder, RandomPictures(2, 3, 16));
   EXPECT_THAT(ReadProbe(path, 3, 32).status().ToString(),
               AllOf(HasSubstr(path), HasSubstr("3 × 32 × 32")));

@@ -11,6 +11,7 @@
 #include "jetson-agent/engine/replay_engine.h"
 #include "jetson-agent/engine/server.h"
 #include "jetson-agent/engine/simulated_engine.h"
+#include "tests/support/temporary_folder.h"
 #include "tests/unit/engine/test_networks.h"
 
 namespace squish {
@@ -53,7 +54,7 @@ TEST(ServeTest, RequestsOutOfPlaceAreAnsweredAndDoNoHarm) {
 }
 
 TEST(ServeTest, UnloadedNetworkDoesNotRun) {
-  const TestNetwork network = WriteNetwork(TestFolder(), 0.1);
+  const TestNetwork network = WriteNetwork(TemporaryFolder(), 0.1);
   SimulatedEngine engine;
   const auto replies = Converse(
       engine, {LoadOf(network), RunRequest{"a", 1}, UnloadRequest{"a"}, RunRequest{"a", 1}});
@@ -72,7 +73,7 @@ class EngineWithoutMemory : public SimulatedEngine {
 };
 
 TEST(ServeTest, NetworkLargerThanMemoryIsAnErrorAndTheEngineGoesOn) {
-  const TestNetwork network = WriteNetwork(TestFolder(), 0.1);
+  const TestNetwork network = WriteNetwork(TemporaryFolder(), 0.1);
   EngineWithoutMemory engine;
   const auto replies = Converse(engine, {LoadOf(network), UnloadRequest{"a"}});
   ASSERT_EQ(replies.size(), 3u);
@@ -82,7 +83,7 @@ TEST(ServeTest, NetworkLargerThanMemoryIsAnErrorAndTheEngineGoesOn) {
 }
 
 TEST(ServeTest, SyntheticEnginesGiveNoOutputs) {
-  const TestNetwork network = WriteNetwork(TestFolder(), 0.1);
+  const TestNetwork network = WriteNetwork(TemporaryFolder(), 0.1);
   SimulatedEngine engine;
   const auto replies =
       Converse(engine, {LoadOf(network), OutputsRequest{"a"}, OutputsRequest{"b"}});
@@ -122,7 +123,7 @@ TEST(ReplayTest, MissingFileIsNamed) {
 
 class ReplayEngineTest : public ::testing::Test {
  protected:
-  ReplayEngineTest() : folder_(TestFolder()), network_(WriteNetwork(folder_, 0.1)) {}
+  ReplayEngineTest() : folder_(TemporaryFolder()), network_(WriteNetwork(folder_, 0.1)) {}
 
   std::unique_ptr<ReplayEngine> EngineWith(const std::string& lines) {
     path_ = JoinPath(folder_, "speeds.csv");
@@ -241,7 +242,7 @@ TEST(SimulatedTest, NarrowerNetworksAndLargerBatchesAreFaster) {
 }
 
 TEST(SimulatedTest, EngineIsDeterministicLabelledAndRefusesWhatCannotRun) {
-  const TestNetwork network = WriteNetwork(TestFolder(), 0.1);
+  const TestNetwork network = WriteNetwork(TemporaryFolder(), 0.1);
   SimulatedEngine engine;
   const std::vector<EngineRequest> requests = {LoadOf(network), RunRequest{"a", 7},
                                                LoadOf(network, 1, 2)};

@@ -7,7 +7,6 @@
 #include <string>
 
 #include "common/base/file.h"
-#include "common/base/ids.h"
 #include "common/base/sha256.h"
 #include "common/genome/ancestors.h"
 #include "common/weights/network.h"
@@ -19,13 +18,6 @@ struct TestNetwork {
   std::string artifact;      // SHA-256 of the file.
   std::string architecture;  // Digest.
 };
-
-// A fresh folder below the test's temporary one.
-inline std::string TestFolder() {
-  const std::string folder = JoinPath(::testing::TempDir(), "squish-" + RandomHex(6));
-  EXPECT_TRUE(MakeFolder(folder).ok());
-  return folder;
-}
 
 // SqueezeNet v1.1 of a width, for ten classes and 64 pixels.
 inline Network MakeNetwork(double width) {

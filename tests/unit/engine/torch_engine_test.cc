@@ -6,6 +6,7 @@
 #include <string>
 
 #include "jetson-agent/engine/client.h"
+#include "tests/support/temporary_folder.h"
 #include "tests/unit/engine/test_networks.h"
 
 namespace squish {
@@ -29,7 +30,7 @@ class TorchEngineTest : public ::testing::Test {
         .id = "a", .path = network.path, .batch = batch, .input_size = input_size, .threads = 1};
   }
 
-  const std::string folder_ = TestFolder();
+  const std::string folder_ = TemporaryFolder();
   static EngineClient* engine_;
 };
 

@@ -12,6 +12,7 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "common/base/status_macros.h"
+#include "tests/support/temporary_folder.h"
 #include "tests/unit/engine/stand_ins.h"
 #include "tests/unit/engine/test_networks.h"
 
@@ -149,7 +150,7 @@ class TrtexecEngineTest : public ::testing::Test {
                           absl::SkipEmpty());
   }
 
-  const std::string folder_ = TestFolder();
+  const std::string folder_ = TemporaryFolder();
   std::string onnx_;
   TrtexecOptions options_;
 };

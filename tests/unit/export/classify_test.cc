@@ -1,6 +1,5 @@
 // examples/classify, on a folder as it is handed out and on pictures whose resized pixels
 // are known.
-#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -19,6 +18,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/support/random_genome.h"
+#include "tests/support/temporary_folder.h"
 #include "tests/support/torch_reference.h"
 
 namespace squish {
@@ -82,8 +82,7 @@ Picture Framed(const Picture& picture, bool wide) {
 
 class ClassifyTest : public testing::Test {
  protected:
-  ClassifyTest() : folder_(absl::StrCat(testing::TempDir(), "/classify_test.", ::getpid())) {
-    EXPECT_TRUE(MakeFolder(folder_).ok());
+  ClassifyTest() {
     network_.class_names = {"tench", "church bell", "été"};
     network_.preprocessing.set_input_size(kSide);
     network_.preprocessing.set_mean(0, 1e-5f);  // In JSON with an exponent,
@@ -91,7 +90,6 @@ class ClassifyTest : public testing::Test {
     TellPicturesApart();
     HandOut();
   }
-  ~ClassifyTest() override { std::filesystem::remove_all(folder_); }
 
   std::string Path(absl::string_view name) const { return JoinPath(folder_, name); }
 
@@ -180,7 +178,7 @@ class ClassifyTest : public testing::Test {
     EXPECT_THAT(run.error, HasSubstr(message));
   }
 
-  const std::string folder_;
+  const std::string folder_ = TemporaryFolder();
   Network network_ = RandomNetwork(*SqueezeNetV11(3, 0.25), 3);
 };
 

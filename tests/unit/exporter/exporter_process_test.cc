@@ -1,17 +1,15 @@
 // The real program, spoken to as a worker daemon does.
 #include <google/protobuf/util/json_util.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <filesystem>
 
-#include "absl/strings/str_cat.h"
 #include "common/base/file.h"
 #include "common/base/sha256.h"
 #include "common/child/child.h"
 #include "common/genome/ancestors.h"
 #include "squish/v1/trainer.pb.h"
 #include "tests/support/random_genome.h"
+#include "tests/support/temporary_folder.h"
 #include "tests/support/torch_reference.h"
 
 namespace squish {
@@ -21,12 +19,6 @@ constexpr absl::Duration kPatience = absl::Seconds(60);
 
 class ExporterProcessTest : public testing::Test {
  protected:
-  ExporterProcessTest()
-      : folder_(absl::StrCat(testing::TempDir(), "/exporter_process_test.", ::getpid())) {
-    EXPECT_TRUE(MakeFolder(folder_).ok());
-  }
-  ~ExporterProcessTest() override { std::filesystem::remove_all(folder_); }
-
   static std::unique_ptr<Child> Start() {
     ChildOptions options;
     options.command = {SQUISH_BIN_DIR "/squish-exporter"};
@@ -70,7 +62,7 @@ class ExporterProcessTest : public testing::Test {
     return line;
   }
 
-  const std::string folder_;
+  const std::string folder_ = TemporaryFolder();
 };
 
 TEST_F(ExporterProcessTest, TwoProcessesWriteTheSameBytes) {

@@ -1,12 +1,10 @@
 #include "worker/exporter/answer.h"
 
 #include <google/protobuf/util/json_util.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "common/base/file.h"
 #include "common/base/sha256.h"
 #include "common/export/difference.h"
@@ -14,6 +12,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/support/random_genome.h"
+#include "tests/support/temporary_folder.h"
 #include "tests/support/torch_reference.h"
 #include "worker/exporter/opencv_network.h"
 
@@ -25,11 +24,10 @@ using ::testing::HasSubstr;
 
 class ExporterTest : public testing::Test {
  protected:
-  ExporterTest() : folder_(absl::StrCat(testing::TempDir(), "/exporter_test.", ::getpid())) {
+  ExporterTest() {
     PrepareOpenCvProcess();
     EXPECT_TRUE(MakeFolder(Path("out")).ok());
   }
-  ~ExporterTest() override { std::filesystem::remove_all(folder_); }
 
   std::string Path(absl::string_view name) const { return JoinPath(folder_, name); }
 
@@ -73,7 +71,7 @@ class ExporterTest : public testing::Test {
     EXPECT_TRUE(std::filesystem::is_empty(Path("out"))) << "nothing is left that differs";
   }
 
-  const std::string folder_;
+  const std::string folder_ = TemporaryFolder();
 };
 
 TEST_F(ExporterTest, FilesForEnginesAreOfTheOrdersBatchesAndSizeAlone) {

@@ -2,6 +2,7 @@
 // from end to end. Thousands of random events; after each one both must agree on
 // everything that can be seen.
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <set>
 #include <tuple>
@@ -355,13 +356,19 @@ class JobBoardModelTest : public testing::TestWithParam<int> {
     }
     for (const auto& e : model_.experiments) {
       size_t queued = 0, exhausted = 0;
+      std::map<v1::JobKey::Kind, std::map<int, int64_t>> by_rung;
       for (const BoardJob& job : model_.jobs) {
         if (job.experiment != e.id) continue;
         queued += job.state == JobState::kQueued;
+        if (job.state == JobState::kQueued) ++by_rung[job.key.kind()][job.key.rung()];
         exhausted += job.state == JobState::kExhausted;
       }
       ASSERT_EQ(board_->Queued(e.id).size(), queued);
       ASSERT_EQ(board_->Exhausted(e.id).size(), exhausted);
+      for (const v1::JobKey::Kind kind :
+           {v1::JobKey::SYNTHESIZE, v1::JobKey::TRAIN, v1::JobKey::MEASURE}) {
+        ASSERT_EQ(board_->QueuedByRung(e.id, kind), by_rung[kind]);
+      }
     }
   }
 

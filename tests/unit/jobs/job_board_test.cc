@@ -480,6 +480,7 @@ TEST_F(JobBoardTest, UnknownIdsChangeNothing) {
   EXPECT_THAT(board_.Withdraw(990), IsEmpty());
   EXPECT_THAT(board_.RetryExhausted(99), IsEmpty());
   EXPECT_THAT(board_.Queued(99), IsEmpty());
+  EXPECT_THAT(board_.QueuedByRung(99, v1::JobKey::MEASURE), IsEmpty());
   EXPECT_THAT(board_.Exhausted(99), IsEmpty());
   EXPECT_THAT(board_.Renew("nobody", 1, absl::ZeroDuration()), IsEmpty());
 }

@@ -1,6 +1,7 @@
 #include "coordinator/population/file_system.h"
 
 #include "gtest/gtest.h"
+#include "tests/support/temporary_folder.h"
 
 namespace squish {
 namespace {
@@ -19,7 +20,7 @@ TEST(FileSystemTest, OfThisMachineIsNot) {
 }
 
 TEST(FileSystemTest, TestsRunOnALocalOne) {
-  EXPECT_TRUE(CheckIsLocal(testing::TempDir() + "/not-there-yet").ok());
+  EXPECT_TRUE(CheckIsLocal(TemporaryFolder() + "/not-there-yet").ok());
   EXPECT_TRUE(CheckIsLocal("relative").ok());
   EXPECT_TRUE(CheckIsLocal("/no/such/folder/file").ok()) << "which is said by whoever opens it";
 }

@@ -3,7 +3,6 @@
 // leave no trace, and after each one, and after reopening the file, both must agree on everything
 // that can be read.
 #include <algorithm>
-#include <filesystem>
 #include <functional>
 #include <map>
 #include <memory>
@@ -13,12 +12,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/file.h"
-#include "common/base/ids.h"
 #include "common/base/random.h"
 #include "common/spec/older.h"
 #include "coordinator/population/population.h"
 #include "google/protobuf/util/time_util.h"
 #include "gtest/gtest.h"
+#include "tests/support/temporary_folder.h"
 
 namespace squish {
 namespace {
@@ -87,14 +86,8 @@ class Listing {
 class PopulationModelTest : public testing::TestWithParam<int> {
  protected:
   PopulationModelTest()
-      : folder_(JoinPath(testing::TempDir(), absl::StrCat("population-model-", RandomHex(8)))),
-        random_(RandomDomain::kShuffle, {77, static_cast<uint64_t>(GetParam())}) {
-    EXPECT_TRUE(MakeFolder(folder_).ok());
+      : random_(RandomDomain::kShuffle, {77, static_cast<uint64_t>(GetParam())}) {
     Reopen();
-  }
-  ~PopulationModelTest() override {
-    population_.reset();
-    std::filesystem::remove_all(folder_);
   }
 
   void Reopen() {
@@ -376,7 +369,7 @@ class PopulationModelTest : public testing::TestWithParam<int> {
     return listing.text();
   }
 
-  const std::string folder_;
+  const std::string folder_ = TemporaryFolder();
   const RandomStream random_;
   uint64_t place_ = 0;
   std::unique_ptr<Population> population_;

@@ -10,7 +10,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/file.h"
-#include "common/base/ids.h"
 #include "common/base/sha256.h"
 #include "common/spec/older.h"
 #include "coordinator/population/schema.h"
@@ -19,6 +18,7 @@
 #include "google/protobuf/util/message_differencer.h"
 #include "google/protobuf/util/time_util.h"
 #include "gtest/gtest.h"
+#include "tests/support/temporary_folder.h"
 
 namespace squish {
 namespace {
@@ -29,12 +29,6 @@ using testing::HasSubstr;
 
 class PopulationTest : public testing::Test {
  protected:
-  PopulationTest()
-      : folder_(JoinPath(testing::TempDir(), absl::StrCat("population-", RandomHex(8)))) {
-    EXPECT_TRUE(MakeFolder(folder_).ok());
-  }
-  ~PopulationTest() override { std::filesystem::remove_all(folder_); }
-
   std::string path() const { return JoinPath(folder_, "population.db"); }
 
   std::unique_ptr<Population> Open() {
@@ -90,7 +84,7 @@ class PopulationTest : public testing::Test {
     return population.Commit();
   }
 
-  const std::string folder_;
+  const std::string folder_ = TemporaryFolder();
 };
 
 TEST_F(PopulationTest, ExperimentComesBackAfterReopening) {

@@ -1,3 +1,6 @@
+#include <filesystem>
+
+#include "absl/strings/str_cat.h"
 #include "common/base/sha256.h"
 #include "common/runner/artifact_cache.h"
 #include "tests/unit/runner/runner_fixture.h"

@@ -1,4 +1,7 @@
 // Checkpoints on their way from an attempt to the coordinator.
+#include <filesystem>
+
+#include "absl/strings/str_cat.h"
 #include "common/base/sha256.h"
 #include "tests/unit/runner/runner_fixture.h"
 

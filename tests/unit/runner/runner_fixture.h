@@ -12,14 +12,13 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "common/base/file.h"
-#include "common/base/ids.h"
 #include "common/runner/runner.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/support/temporary_folder.h"
 #include "tests/unit/runner/fake_coordinator.h"
 
 namespace squish {
@@ -96,12 +95,7 @@ inline void AwaitCancel(Attempt& attempt) {
 
 class RunnerFixture : public ::testing::Test {
  protected:
-  RunnerFixture()
-      : root_(JoinPath(::testing::TempDir(), absl::StrCat("runner-", RandomHex(8)))) {}
-  ~RunnerFixture() override {
-    StopRunner();
-    std::filesystem::remove_all(root_);
-  }
+  ~RunnerFixture() override { StopRunner(); }
 
   RunnerOptions Options() const {
     RunnerOptions options;
@@ -150,7 +144,7 @@ class RunnerFixture : public ::testing::Test {
     return count;
   }
 
-  const std::string root_;
+  const std::string root_ = TemporaryFolder();
   FakeCoordinator coordinator_;
   ScriptedExecutor executor_;
   std::unique_ptr<Runner> runner_;

@@ -1,3 +1,5 @@
+#include <filesystem>
+
 #include "common/runner/attempt.h"
 #include "common/runner/spool.h"
 #include "common/runner/state_folder.h"

@@ -4,6 +4,7 @@
 #include <set>
 #include <stdexcept>
 
+#include "absl/strings/str_cat.h"
 #include "tests/unit/runner/runner_fixture.h"
 
 namespace squish {
@@ -63,11 +64,11 @@ TEST_F(RunnerTest, ResultStaysInTheSpoolUntilItIsAcknowledged) {
 }
 
 TEST_F(RunnerTest, ResultWhoseAnswerWasLostIsDeliveredAgain) {
+  coordinator_.on_result = [this](const v1::AttemptResult&) {
+    if (coordinator_.deliveries < 3) coordinator_.lose_answers = 1;
+  };
   StartRunner();
-  AssignScript("a1", [this](Attempt&) {
-    coordinator_.Change([](FakeCoordinator& self) { self.lose_answers = 2; });
-    return Trained(0.5);
-  });
+  AssignScript("a1", [](Attempt&) { return Trained(0.5); });
   ASSERT_TRUE(coordinator_.Await([](const auto& self) { return self.deliveries >= 3; }));
   StopRunner();
   EXPECT_EQ(coordinator_.results.size(), 1u);

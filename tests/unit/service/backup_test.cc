@@ -7,7 +7,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/file.h"
-#include "common/base/ids.h"
 #include "common/base/sha256.h"
 #include "common/weights/checkpoint.h"
 #include "coordinator/fsck/fsck.h"
@@ -16,6 +15,7 @@
 #include "coordinator/service/server.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/support/temporary_folder.h"
 #include "tests/unit/service/coordinator_fixture.h"
 
 namespace squish {
@@ -86,11 +86,6 @@ TEST_F(CopyTest, WhatADeadProcessLeftIsRemoved) {
 
 class BackupTest : public ::testing::Test {
  protected:
-  BackupTest() : folder_(JoinPath(::testing::TempDir(), absl::StrCat("backup-", RandomHex(8)))) {
-    EXPECT_TRUE(MakeFolder(folder_).ok());
-  }
-  ~BackupTest() override { std::filesystem::remove_all(folder_); }
-
   std::unique_ptr<CoordinatorServer> Serve(const std::string& population) {
     CoordinatorServer::Options options;
     options.population = population;
@@ -100,7 +95,7 @@ class BackupTest : public ::testing::Test {
     EXPECT_TRUE(server.ok()) << server.status();
     return server.ok() ? *std::move(server) : nullptr;
   }
-  const std::string folder_;
+  const std::string folder_ = TemporaryFolder();
 };
 
 TEST_F(BackupTest, IsAPopulationThatACoordinatorStartsFrom) {

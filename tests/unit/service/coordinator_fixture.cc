@@ -1,27 +1,14 @@
 #include "tests/unit/service/coordinator_fixture.h"
 
-#include <unistd.h>
 
 #include <filesystem>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "common/base/file.h"
-#include "common/base/ids.h"
 #include "spdlog/spdlog.h"
+#include "tests/support/temporary_folder.h"
 
 namespace squish {
-
-namespace {
-
-// In memory where there is such a folder: these tests commit thousands of times, and
-// what a disk does to commits is tested with the population.
-std::string TestFolder() {
-  const std::string parent = ::access("/dev/shm", W_OK) == 0 ? "/dev/shm" : testing::TempDir();
-  return JoinPath(parent, absl::StrCat("squish-coordinator-", RandomHex(8)));
-}
-
-}  // namespace
 
 TestCoordinator::TestCoordinator(std::string folder) : folder_(std::move(folder)) {
   spdlog::set_level(spdlog::level::off);
@@ -153,12 +140,13 @@ void TestCoordinator::Pass(absl::Duration duration) {
   }
 }
 
-CoordinatorFixture::CoordinatorFixture() : TestCoordinator(TestFolder()) { StartOver(); }
-
-CoordinatorFixture::~CoordinatorFixture() {
-  Close();
-  std::filesystem::remove_all(folder_);
+// In memory: these tests commit thousands of times, and what a disk does to commits is tested
+// with the population.
+CoordinatorFixture::CoordinatorFixture() : TestCoordinator(TemporaryFolder(Below::kMemory)) {
+  StartOver();
 }
+
+CoordinatorFixture::~CoordinatorFixture() { Close(); }
 
 void CoordinatorFixture::StartOver() {
   Close();

@@ -791,5 +791,33 @@ TEST_F(OwnerTest, MetricsTellOfExperimentsJobsAndRunners) {
   EXPECT_THAT(metrics_.Text(), testing::Not(HasSubstr("worker-1"))) << "it has gone";
 }
 
+TEST_F(OwnerTest, MetricsTellHowManyMeasurementsWaitForEachDeviceClass) {
+  FakeRunner worker = FakeWorker("worker-1");
+  v1::ExperimentSpec spec = SmallSpec();
+  spec.mutable_measurement()->set_device_class("jetson-tx1/l4t-32.7");
+  ASSERT_TRUE(Submit(SmallSpec()).ok());
+  ASSERT_TRUE(Submit(spec).ok());
+  ASSERT_TRUE(Submit(spec).ok());
+  for (int step = 0; step < 20; ++step) Step(worker);
+  spec.mutable_measurement()->set_device_class("jetson-tk1");
+  const std::string paused = Submit(spec)->id();
+  for (int step = 0; step < 20; ++step) Step(worker);
+  ASSERT_TRUE(Pause(paused).ok());
+  FakeRunner agent = FakeAgent("agent-1");
+  GiveWork(agent);
+  Pass(absl::Seconds(2));
+  const std::string own = agent.info.device_class();
+  for (const std::string& line :
+       {absl::StrCat("squish_agents{device_class=\"", own, "\"} 1"),
+        absl::StrCat("squish_measurements_queued{device_class=\"", own, "\"} 0"),
+        std::string("squish_measurements_queued{device_class=\"jetson-tx1/l4t-32.7\"} 2")}) {
+    EXPECT_THAT(metrics_.Text(), HasSubstr(line));
+  }
+  EXPECT_THAT(metrics_.Text(), testing::Not(HasSubstr("jetson-tk1"))) << "it is paused";
+  Pass(absl::Seconds(60));
+  EXPECT_THAT(metrics_.Text(), testing::Not(HasSubstr("squish_agents{"))) << "it has gone";
+  EXPECT_THAT(metrics_.Text(), HasSubstr("squish_measurements_queued{device_class=\"any\"} 1"));
+}
+
 }  // namespace
 }  // namespace squish

@@ -2,19 +2,18 @@
 #include <sys/types.h>
 
 #include <csignal>
-#include <filesystem>
 #include <map>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/file.h"
-#include "common/base/ids.h"
 #include "common/child/child.h"
 #include "common/rpc/rpc.h"
 #include "common/spec/experiment_spec.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "squish/v1/experiment_service.grpc.pb.h"
+#include "tests/support/temporary_folder.h"
 
 namespace squish {
 namespace {
@@ -32,12 +31,6 @@ generations: 1
 
 class ProgramTest : public testing::Test {
  protected:
-  ProgramTest()
-      : folder_(JoinPath(testing::TempDir(), absl::StrCat("program-", RandomHex(8)))) {
-    EXPECT_TRUE(MakeFolder(folder_).ok());
-  }
-  ~ProgramTest() override { std::filesystem::remove_all(folder_); }
-
   std::string Path(const std::string& name) const { return JoinPath(folder_, name); }
 
   std::unique_ptr<Child> Start(std::vector<std::string> arguments) {
@@ -62,7 +55,7 @@ class ProgramTest : public testing::Test {
     return text.ok() ? *text : "";
   }
 
-  const std::string folder_;
+  const std::string folder_ = TemporaryFolder();
 };
 
 TEST_F(ProgramTest, SaysWhereItListensAndStopsCleanlyOnASignal) {

@@ -2,16 +2,14 @@
 #include "coordinator/service/result_check.h"
 
 #include <cmath>
-#include <filesystem>
 #include <functional>
 #include <limits>
 
-#include "absl/strings/str_cat.h"
 #include "common/base/file.h"
-#include "common/base/ids.h"
 #include "common/base/sha256.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/support/temporary_folder.h"
 #include "tests/unit/service/fake_runner.h"
 
 namespace squish {
@@ -24,9 +22,7 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 class ResultCheckTest : public testing::Test {
  protected:
-  ResultCheckTest()
-      : folder_(JoinPath(testing::TempDir(), absl::StrCat("results-", RandomHex(8)))),
-        artifacts_(*BlobStore::Open(folder_)) {
+  ResultCheckTest() {
     train_.mutable_train()->set_device(v1::TrainingSpec::CPU);
     evaluate_.mutable_evaluate()->set_device(v1::TrainingSpec::CPU);
     export_.mutable_export_files()->set_network(*artifacts_->Put("a network"));
@@ -35,7 +31,6 @@ class ResultCheckTest : public testing::Test {
     measure_.mutable_measure()->mutable_protocol()->set_threads(1);
     measure_.mutable_measure()->mutable_protocol()->set_input_size(32);
   }
-  ~ResultCheckTest() override { std::filesystem::remove_all(folder_); }
 
   // What is said of a good answer to `work` after the change.
   Report Judge(const v1::Job& work, const std::function<void(v1::AttemptResult&)>& change) {
@@ -51,8 +46,8 @@ class ResultCheckTest : public testing::Test {
     return Judge(measure_, [&](auto& r) { change(*r.mutable_measure()); }).error;
   }
 
-  const std::string folder_;
-  const std::unique_ptr<BlobStore> artifacts_;
+  const std::string folder_ = TemporaryFolder();
+  const std::unique_ptr<BlobStore> artifacts_ = *BlobStore::Open(folder_);
   const v1::DatasetSummary dataset_ = ReadyReport({}).summary();  // Two classes, ten in val/.
   FakeRunner agent_ = FakeAgent("agent-1");
   std::string EvaluateError(const std::function<void(v1::EvaluateResult&)>& change) {

@@ -8,7 +8,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/file.h"
-#include "common/base/ids.h"
 #include "common/base/sha256.h"
 #include "common/base/version.h"
 #include "common/rpc/rpc.h"
@@ -18,6 +17,7 @@
 #include "squish/v1/experiment_service.grpc.pb.h"
 #include "squish/v1/maintenance.grpc.pb.h"
 #include "squish/v1/runner.grpc.pb.h"
+#include "tests/support/temporary_folder.h"
 #include "tests/unit/service/fake_runner.h"
 
 namespace squish {
@@ -27,15 +27,8 @@ using testing::HasSubstr;
 
 class ServerTest : public testing::Test {
  protected:
-  ServerTest()
-      : folder_(JoinPath(testing::TempDir(), absl::StrCat("server-", RandomHex(8)))) {
-    EXPECT_TRUE(MakeFolder(folder_).ok());
-    Start();
-  }
-  ~ServerTest() override {
-    Stop();
-    std::filesystem::remove_all(folder_);
-  }
+  ServerTest() { Start(); }
+  ~ServerTest() override { Stop(); }
 
   // Channels first: a server waits a while for the connections of living clients.
   void Stop() {
@@ -119,7 +112,7 @@ class ServerTest : public testing::Test {
     return absl::StrCat(folder_, "/population.db.artifacts/", digest.substr(0, 2), "/", digest);
   }
 
-  const std::string folder_;
+  const std::string folder_ = TemporaryFolder();
   std::unique_ptr<CoordinatorServer> server_;
   std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<v1::ExperimentService::Stub> experiments_;

@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -11,17 +10,17 @@
 #include "common/spec/experiment_spec.h"
 #include "coordinator/evolution/plan.h"
 #include "coordinator/service/result_check.h"
+#include "tests/support/temporary_folder.h"
 
 namespace squish {
 namespace {
 
 class AnswersTest : public testing::Test {
  protected:
-  AnswersTest() : folder_(testing::TempDir() + "/answers-test") {
+  AnswersTest() {
     store_ = *BlobStore::Open(folder_);
     stand_in_ = {*store_->Put("network"), 7};
   }
-  ~AnswersTest() override { std::filesystem::remove_all(folder_); }
 
   // What is wrong with the answer, as the coordinator sees it; empty: nothing.
   std::string Complaint(const v1::Job& job) {
@@ -30,7 +29,7 @@ class AnswersTest : public testing::Test {
     return JudgeResult(job, AnswerJob(job, runner, stand_in_), dataset_, nullptr, *store_).error;
   }
 
-  const std::string folder_;
+  const std::string folder_ = TemporaryFolder();
   std::unique_ptr<BlobStore> store_;
   StandIn stand_in_;
   const v1::ExperimentSpec spec_ = *CompleteExperimentSpec(SwarmSpec("swarm", 1000, 250));

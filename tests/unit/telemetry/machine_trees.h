@@ -13,21 +13,18 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/file.h"
-#include "common/base/ids.h"
+#include "tests/support/temporary_folder.h"
 
 namespace squish {
 
 using Tree = std::map<std::string, std::string>;  // Content by path.
 
-// A folder below the test's temporary one with a machine's files in it.
+// A temporary folder with a machine's files in it.
 class MachineTree {
  public:
-  explicit MachineTree(const Tree& tree = {})
-      : root_(JoinPath(::testing::TempDir(), "machine-" + RandomHex(6))) {
-    std::filesystem::create_directories(root_);
+  explicit MachineTree(const Tree& tree = {}) {
     for (const auto& [path, content] : tree) Write(path, content);
   }
-  ~MachineTree() { std::filesystem::remove_all(root_); }
   MachineTree(const MachineTree&) = delete;
   MachineTree& operator=(const MachineTree&) = delete;
 
@@ -41,7 +38,7 @@ class MachineTree {
   void Remove(const std::string& path) const { std::filesystem::remove_all(Path(path)); }
 
  private:
-  const std::string root_;
+  const std::string root_ = TemporaryFolder();
 };
 
 inline constexpr char kTx1GpuFolder[] = "/sys/devices/gpu.0/devfreq/57000000.gpu";

@@ -1,8 +1,6 @@
 #include "worker/trainer/torchscript.h"
 
-#include <unistd.h>
 
-#include <filesystem>
 #include <utility>
 
 #include "absl/strings/numbers.h"
@@ -14,6 +12,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/support/random_genome.h"
+#include "tests/support/temporary_folder.h"
 #include "tests/support/torch_reference.h"
 
 namespace squish {
@@ -73,8 +72,7 @@ TEST(TorchScriptTest, ItsNameHasAVersion) {
 }
 
 TEST(TorchScriptTest, AProgramWithoutOurCodeGetsTheSameOutputsAndReadsTheMetadata) {
-  const std::string folder = absl::StrCat(testing::TempDir(), "/torchscript_test.", ::getpid());
-  ASSERT_TRUE(MakeFolder(folder).ok());
+  const std::string folder = TemporaryFolder();
   const std::string model = JoinPath(folder, "model.pt"), raw = JoinPath(folder, "pictures");
   const Network network = RandomNetwork(*SqueezeNetV11(5, 0.2), 2);
   const auto file = ToTorchScript(network);
@@ -100,7 +98,6 @@ TEST(TorchScriptTest, AProgramWithoutOurCodeGetsTheSameOutputsAndReadsTheMetadat
     EXPECT_EQ((*child)->CloseAndWait(absl::Seconds(60)), "exit status 0");
     EXPECT_LE(LargestDifference(outputs, reference.logits.values), kMaximumDifference) << size;
   }
-  std::filesystem::remove_all(folder);
 }
 
 }  // namespace

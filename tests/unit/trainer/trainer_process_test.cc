@@ -13,6 +13,7 @@
 #include "common/weights/checkpoint.h"
 #include "common/weights/network.h"
 #include "common/weights/strengths.h"
+#include "tests/support/temporary_folder.h"
 #include "tests/unit/trainer/memory_cache.h"
 
 namespace squish {
@@ -62,9 +63,7 @@ std::string Json(const v1::TrainerRequest& request) {
 class TrainerProcessTest : public testing::Test {
  protected:
   static void SetUpTestSuite() {
-    folder_ = new std::string(testing::TempDir() + "/trainer_process_test");
-    std::filesystem::remove_all(*folder_);
-    ASSERT_TRUE(MakeFolder(*folder_).ok());
+    folder_ = new std::string(TemporaryFolder());
     v1::DecoderRequest decode;
     decode.set_cache_dir(*folder_);
     decode.mutable_dataset()->set_name("shapes");
@@ -78,7 +77,6 @@ class TrainerProcessTest : public testing::Test {
     data_ = new v1::DecoderEvent::Done(*done);
   }
   static void TearDownTestSuite() {
-    std::filesystem::remove_all(*folder_);
     delete folder_;
     delete data_;
   }

@@ -1,5 +1,6 @@
 #include "worker/daemon/dataset_shelf.h"
 
+#include <filesystem>
 #include <thread>
 
 #include "tests/unit/worker/worker_fixture.h"

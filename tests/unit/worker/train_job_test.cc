@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <thread>
 
+#include "absl/strings/str_cat.h"
 #include "common/weights/strengths.h"
 #include "tests/unit/worker/worker_fixture.h"
 

@@ -1,10 +1,7 @@
 // A worker with its real children: what they say of real work passes its checks.
-#include <unistd.h>
 
-#include <filesystem>
 #include <map>
 
-#include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "common/base/clock.h"
 #include "common/base/sha256.h"
@@ -13,6 +10,7 @@
 #include "common/weights/network.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/support/temporary_folder.h"
 #include "tests/unit/worker/fake_attempt.h"
 #include "worker/daemon/worker_executor.h"
 
@@ -24,8 +22,7 @@ constexpr int kSide = 32;
 class WorkerChildrenTest : public testing::Test {
  protected:
   static void SetUpTestSuite() {
-    folder_ =
-        new std::string(absl::StrCat(testing::TempDir(), "/worker_children_test.", ::getpid()));
+    folder_ = new std::string(TemporaryFolder());
     ASSERT_TRUE(MakeFolder(JoinPath(*folder_, "artifacts")).ok());
     WorkerOptions options;
     options.state_folder = JoinPath(*folder_, "state");
@@ -57,7 +54,6 @@ class WorkerChildrenTest : public testing::Test {
   static void TearDownTestSuite() {
     delete executor_;
     delete summary_;
-    std::filesystem::remove_all(*folder_);
     delete folder_;
   }
 

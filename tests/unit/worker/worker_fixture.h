@@ -7,16 +7,15 @@
 #include <string>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "common/base/clock.h"
 #include "common/base/file.h"
-#include "common/base/ids.h"
 #include "common/base/sha256.h"
 #include "common/genome/ancestors.h"
 #include "common/genome/cost.h"
 #include "common/weights/network.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/support/temporary_folder.h"
 #include "tests/unit/worker/fake_attempt.h"
 #include "tests/unit/worker/fake_behaviour.h"
 #include "worker/daemon/worker_executor.h"
@@ -44,13 +43,12 @@ inline void ExpectFailure(const v1::AttemptResult& result, const Misbehaviour& o
 
 class WorkerFixture : public testing::Test {
  protected:
-  WorkerFixture() : folder_(absl::StrCat(testing::TempDir(), "/worker_test.", RandomHex(6))) {
+  WorkerFixture() {
     for (const char* name : {"artifacts", "data", "state"}) {
       EXPECT_TRUE(MakeFolder(Path(name)).ok());
     }
     EXPECT_TRUE(WriteFileDurably(Path("data/content"), "pictures").ok());
   }
-  ~WorkerFixture() override { std::filesystem::remove_all(folder_); }
 
   std::string Path(absl::string_view name) const { return JoinPath(folder_, name); }
 
@@ -200,7 +198,7 @@ class WorkerFixture : public testing::Test {
     return files;
   }
 
-  const std::string folder_;
+  const std::string folder_ = TemporaryFolder();
 };
 
 }  // namespace squish
