@@ -2,7 +2,10 @@
 file, in Debian's python3-torch. Reads a number of calls a line on stdin, answers with the seconds
 that they took.
 
-usage: torch_harness.py model.pt SIDE [--as-it-is]
+usage: torch_harness.py model.pt SIDE SEED [--as-it-is]
+
+What is allocated before moves the network's memory: so that no one place of it decides, each
+seed has another.
 
 LibTorch 1.13 hands convolutions of one picture and one thread to BLAS or to loops of its own,
 several times slower than oneDNN, and wants weights in another layout than oneDNN does. The engine
@@ -25,6 +28,8 @@ IN_PLACE = ("""graph(%x):
   %y = aten::relu_(%x)
   return (%y)""")
 
+sizes = torch.randint(1, 1 << 18, (8,), generator=torch.Generator().manual_seed(int(sys.argv[3])))
+before = [torch.empty(size) for size in sizes.tolist()]
 torch.set_num_threads(1)
 torch.set_flush_denormal(True)
 network = torch.jit.load(sys.argv[1]).eval()

@@ -14,9 +14,9 @@ enum class Below {
   kMemory,  // /dev/shm where there is one; for what syncs to disk thousands of times.
 };
 
-// The canonical path of a fresh folder, which everybody may read. It is removed with all that is in it when this process
-// ends by itself, and stays for a look when it crashes. Ends the process when none can be made.
-// Thread-safe.
+// The canonical path of a fresh folder, which everybody may read. It is removed with all that is
+// in it when this process ends by itself, and stays for a look when it crashes. Ends the process
+// when none can be made. Thread-safe.
 std::string TemporaryFolder(Below below = Below::kTmpDir);
 
 }  // namespace squish

@@ -51,7 +51,7 @@ constexpr int kMostAhead = 12;
 constexpr int kMostAheadPart = 25;
 
 constexpr absl::Duration kCatchLimit = absl::Milliseconds(300);
-constexpr absl::Duration kUploadLimit = absl::Milliseconds(150);
+constexpr absl::Duration kUploadLimit = absl::Milliseconds(500);
 constexpr absl::Duration kLookAtExperiments = absl::Milliseconds(100);
 constexpr absl::Duration kTell = absl::Seconds(15);
 constexpr absl::Duration kStall = absl::Seconds(90);    // Without a fault that struck.
