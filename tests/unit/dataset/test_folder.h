@@ -18,6 +18,8 @@ namespace squish {
 // A fresh folder, removed at the end.
 class TestFolder {
  public:
+  TestFolder() : path_(TemporaryFolder()) {}
+
   const std::string& path() const { return path_; }
   std::string File(absl::string_view name) const { return JoinPath(path_, name); }
   void Write(absl::string_view name, absl::string_view content) const {
@@ -26,7 +28,7 @@ class TestFolder {
   std::string Read(absl::string_view name) const { return ReadFile(File(name)).value(); }
 
  private:
-  const std::string path_ = TemporaryFolder();
+  const std::string path_;
 };
 
 // One row: a label byte, then pixels that follow from `seed`.
