@@ -27,6 +27,7 @@
 #include "common/base/clock.h"
 #include "common/base/file.h"
 #include "common/base/status_macros.h"
+#include "common/child/patience.h"
 
 extern char** environ;
 
@@ -36,7 +37,7 @@ namespace {
 // How often a wait looks whether the child has ended, where no descriptor says so: in
 // CloseAndWait; and in ReadLine, where a grandchild may hold the output open.
 constexpr absl::Duration kLookForEnd = absl::Milliseconds(50);
-constexpr absl::Duration kLookWhileReading = absl::Milliseconds(200);
+constexpr absl::Duration kLook = absl::Milliseconds(200);
 // Between the end of a child's output and the end of the child lies its clean-up.
 constexpr absl::Duration kEndGrace = absl::Seconds(2);
 
@@ -166,18 +167,13 @@ void IgnoreSigpipe() {
   });
 }
 
-// Waits until the descriptor is ready or `end` (of Steady). False: not ready.
-bool WaitReady(int fd, short events, absl::Duration end) {
-  while (true) {
-    const absl::Duration left = end - Steady();
-    const auto milliseconds = std::clamp<int64_t>(
-        absl::ToInt64Milliseconds(absl::Ceil(left, absl::Milliseconds(1))), 0, 1'000'000'000);
-    pollfd watched = {fd, events, 0};
-    const int ready = ::poll(&watched, 1, static_cast<int>(milliseconds));
-    if (ready > 0) return true;
-    if (ready == 0 && Steady() >= end) return false;
-    if (ready < 0 && errno != EINTR) return true;  // The next read or write says what is wrong.
-  }
+// Waits until the descriptor is ready, for so long. False: it is not.
+bool WaitReady(int fd, short events, absl::Duration limit) {
+  pollfd watched = {fd, events, 0};
+  const absl::Duration rounded = absl::Ceil(limit, absl::Milliseconds(1));
+  const int ready = ::poll(&watched, 1, static_cast<int>(absl::ToInt64Milliseconds(rounded)));
+  // Of a failure the next read or write says what it is.
+  return ready > 0 || (ready < 0 && errno != EINTR);
 }
 
 std::string Describe(const siginfo_t& info) {
@@ -334,7 +330,7 @@ absl::Status Child::WriteLine(absl::string_view line, absl::Duration timeout) {
   }
   const std::string whole = absl::StrCat(line, "\n");
   absl::string_view rest = whole;
-  const absl::Duration end = Steady() + timeout;
+  Patience patience(timeout, Steady());
   while (!rest.empty()) {
     const ssize_t count = ::write(state_->input.get(), rest.data(), rest.size());
     if (count >= 0) {
@@ -343,16 +339,17 @@ absl::Status Child::WriteLine(absl::string_view line, absl::Duration timeout) {
     }
     if (errno == EINTR) continue;
     if (errno != EAGAIN) return state_->Gone();
-    if (!WaitReady(state_->input.get(), POLLOUT, end)) {
+    if (patience.IsOver(Steady())) {
       return absl::DeadlineExceededError(absl::StrCat(
           state_->name, " did not read its input for ", absl::FormatDuration(timeout)));
     }
+    WaitReady(state_->input.get(), POLLOUT, std::min(patience.left(), kLook));
   }
   return absl::OkStatus();
 }
 
 absl::StatusOr<std::string> Child::ReadLine(absl::Duration timeout) {
-  const absl::Duration end = Steady() + timeout;
+  Patience patience(timeout, Steady());
   while (true) {
     if (auto line = state_->TakeLine(); line.has_value()) {
       if (line->size() > state_->maximum_line_bytes) return state_->LineTooLong();
@@ -361,14 +358,11 @@ absl::StatusOr<std::string> Child::ReadLine(absl::Duration timeout) {
     if (state_->buffer.size() > state_->maximum_line_bytes) return state_->LineTooLong();
     SQUISH_ASSIGN_OR_RETURN(const bool more, state_->Fill());
     if (more && state_->buffer.find('\n', state_->scanned) != std::string::npos) continue;
-    if (Steady() < end &&
-        WaitReady(state_->output.get(), POLLIN, std::min(end, Steady() + kLookWhileReading))) {
-      continue;
-    }
-    if (Steady() >= end) {
+    if (patience.IsOver(Steady())) {
       return absl::DeadlineExceededError(
           absl::StrCat(state_->name, " said nothing whole for ", absl::FormatDuration(timeout)));
     }
+    if (WaitReady(state_->output.get(), POLLIN, std::min(patience.left(), kLook))) continue;
     // Reaping kills whoever else may hold the output open, so that its end is seen.
     Exited();
   }

@@ -65,7 +65,8 @@ class Child {
   // may have gone out: kill it). INVALID_ARGUMENT: the line holds a newline.
   absl::Status WriteLine(absl::string_view line, absl::Duration timeout = absl::Seconds(10));
 
-  // The next line without its newline. DEADLINE_EXCEEDED: no whole line came in time.
+  // The next line without its newline. DEADLINE_EXCEEDED: no whole line came in time; time in
+  // which this process was itself suspended does not count (patience.h), here and above.
   // RESOURCE_EXHAUSTED: a line is too long. ABORTED: the child closed its output or
   // died; the message says how (exit status or signal).
   absl::StatusOr<std::string> ReadLine(absl::Duration timeout);
