@@ -38,6 +38,7 @@ namespace {
 // CloseAndWait; and in ReadLine, where a grandchild may hold the output open.
 constexpr absl::Duration kLookForEnd = absl::Milliseconds(50);
 constexpr absl::Duration kLook = absl::Milliseconds(200);
+static_assert(kLook < Patience::kMostBetweenLooks);  // Else waiting itself would not count.
 // Between the end of a child's output and the end of the child lies its clean-up.
 constexpr absl::Duration kEndGrace = absl::Seconds(2);
 
