@@ -66,6 +66,7 @@ void FillTraining(v1::TrainingSpec& training) {
     SQUISH_DEFAULT(rung, epochs, 0.25);
     SQUISH_DEFAULT(rung, keep, 1);
   }
+  SQUISH_DEFAULT(training, share_finals, false);
   SQUISH_DEFAULT(training, threads, 1);
   SQUISH_DEFAULT(training, device, v1::TrainingSpec::CPU);
 }
@@ -135,7 +136,7 @@ void FillDefaults(v1::Recipe& recipe) {
   SQUISH_DEFAULT(recipe, colour, 0);
   SQUISH_DEFAULT(recipe, precision, v1::Recipe::FP32);
   if (recipe.has_distillation()) {
-    SQUISH_DEFAULT(*recipe.mutable_distillation(), weight, 0.5);
+    SQUISH_DEFAULT(*recipe.mutable_distillation(), weight, 0.25);
     SQUISH_DEFAULT(*recipe.mutable_distillation(), temperature, 2);
   }
 }

@@ -44,6 +44,7 @@ void CompleteOlder(v1::ExperimentSpec& spec) {
   if (!spec.has_only_report_sizes()) spec.set_only_report_sizes(false);
   if (!spec.has_maximum_images()) spec.set_maximum_images(0);
   if (!spec.has_weight()) spec.set_weight(1);
+  if (!spec.training().has_share_finals()) spec.mutable_training()->set_share_finals(false);
   if (!spec.has_retention()) {  // From before anything was removed.
     spec.mutable_retention()->set_generations(2);
     spec.mutable_retention()->set_everything(true);

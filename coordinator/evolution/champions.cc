@@ -14,6 +14,7 @@
 namespace squish {
 namespace {
 
+constexpr int kRoles = 4;  // Smallest, fastest, most accurate, knee.
 // A champion for s megabytes is to have at least this share of them.
 constexpr double kBand = 0.85;
 
@@ -159,6 +160,12 @@ void ExtendArchive(const v1::ExperimentSpec& spec, const std::vector<v1::Individ
                   archive.end());
     *archive.Add() = ArchivePart(individual);
   }
+}
+
+int MostChampions(const v1::ExperimentSpec& spec) {
+  const int individuals = 1 + spec.generations() * spec.offspring();
+  const int reasons = (spec.only_report_sizes() ? 0 : kRoles) + spec.report_megabytes_size();
+  return std::min(individuals, reasons);
 }
 
 std::vector<v1::Champion> ChooseChampions(const v1::ExperimentSpec& spec,

@@ -18,6 +18,9 @@ namespace squish {
 void ExtendArchive(const v1::ExperimentSpec& spec, const std::vector<v1::Individual>& generation,
                    v1::EvolutionSummary& summary);
 
+// As many champions as there can be: one for each reason to be one, if nobody has two.
+int MostChampions(const v1::ExperimentSpec& spec);
+
 // The champions of an evolution whose last generation is closed: of the feasible archive
 // the smallest, the fastest, the most accurate, the knee, and one for each size s in
 // spec.report_megabytes: the least log-loss from 0.85 · s to s, where there is nobody that

@@ -6,11 +6,11 @@
 #include "absl/strings/str_cat.h"
 #include "common/spec/experiment_spec.h"
 #include "common/spec/planned_images.h"
+#include "coordinator/evolution/champions.h"
 
 namespace squish {
 namespace {
 
-constexpr int kRoles = 4;  // Smallest, fastest, most accurate, knee.
 // A champion is handed out as .safetensors, TorchScript and ONNX with any batch, beside
 // those with a fixed one.
 constexpr int kFilesOfAnyBatch = 3;
@@ -77,8 +77,7 @@ double TrainingWork(double images, double student_macs, double teacher_macs) {
 
 v1::EstimateResponse EstimateCost(const v1::ExperimentSpec& spec, const EstimateBasis& basis) {
   const int individuals = 1 + spec.generations() * spec.offspring();
-  const int roles = (spec.only_report_sizes() ? 0 : kRoles) + spec.report_megabytes_size();
-  const int champions = std::min(individuals, roles);
+  const int champions = MostChampions(spec);
   const int finals = spec.training().has_final() ? champions : 0;
   v1::EstimateResponse estimate;
   estimate.set_synthesize_jobs(individuals);

@@ -2,6 +2,8 @@
 
 #include <vector>
 
+#include "common/spec/planned_images.h"
+#include "coordinator/evolution/champions.h"
 #include "coordinator/evolution/job_parts.h"
 
 namespace squish {
@@ -21,7 +23,8 @@ class FinalJobMaker {
     v1::Job job = KeyedJob(generation_, index, v1::JobKey::TRAIN);
     v1::TrainJob& work = *job.mutable_train();
     const v1::Individual& individual = summary_.champions(index).individual();
-    FillTraining(spec_, dataset_, spec_.training().final(), work);
+    FillTraining(spec_, dataset_,
+                 FinalRecipe(spec_, dataset_.train_images(), summary_.champions_size()), work);
     work.set_network(individual.trained_artifact());
     if (work.recipe().has_distillation()) work.set_teacher(AncestorAsTeacher(spec_, summary_));
     // Of the individual, not of its place among the champions, which hangs on the others.
@@ -95,6 +98,15 @@ v1::Champion::State StateOf(const v1::ExperimentSpec& spec, const IndividualFact
 }
 
 }  // namespace
+
+v1::Recipe FinalRecipe(const v1::ExperimentSpec& spec, int64_t train_images, int champions) {
+  v1::Recipe recipe = spec.training().final();
+  if (!spec.training().share_finals() || recipe.epochs() == 0) return recipe;
+  const int64_t steps = MostChampions(spec) * PlannedSteps(recipe, train_images) / champions;
+  recipe.set_epochs(static_cast<double>(steps * recipe.batch()) /
+                    static_cast<double>(train_images));
+  return recipe;
+}
 
 v1::Champion DescribeChampion(const v1::ExperimentSpec& spec, const v1::EvolutionSummary& summary,
                               int index, const IndividualFacts& facts) {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "coordinator/evolution/final_plan.h"
 #include "google/protobuf/util/message_differencer.h"
 #include "google/protobuf/util/time_util.h"
 
@@ -17,13 +18,15 @@ using google::protobuf::util::TimeUtil;
 // Images that one TRAIN job of the experiment is planned to see.
 double PlannedImages(const LiveExperiment& experiment, const v1::JobKey& key) {
   const v1::TrainingSpec& training = experiment.spec().training();
-  const bool of_champion = IsOfChampions(experiment.stored.summary, key.generation());
-  const v1::Recipe& recipe = of_champion             ? training.final()
-                             : key.generation() == 0 ? training.ancestor()
-                                                     : training.offspring();
+  const v1::EvolutionSummary& summary = experiment.stored.summary;
+  const int train_images = experiment.stored.experiment.dataset().train_images();
   const double epochs =
-      key.rung() > 0 ? training.halving(key.rung() - 1).epochs() : recipe.epochs();
-  return epochs * experiment.stored.experiment.dataset().train_images();
+      IsOfChampions(summary, key.generation())
+          ? FinalRecipe(experiment.spec(), train_images, summary.champions_size()).epochs()
+      : key.rung() > 0        ? training.halving(key.rung() - 1).epochs()
+      : key.generation() == 0 ? training.ancestor().epochs()
+                              : training.offspring().epochs();
+  return epochs * train_images;
 }
 
 // Adds a numerics class in its place; the list is sorted as it is when read back.

@@ -1,5 +1,9 @@
 #include "coordinator/evolution/final_plan.h"
 
+#include <utility>
+
+#include "common/spec/planned_images.h"
+#include "coordinator/evolution/champions.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/unit/evolution/evolution_fixture.h"
@@ -118,6 +122,45 @@ TEST_F(FinalPlanTest, TheTeacherIsTheTrainedAncestor) {
       v1::Distillation::ANCESTOR);
   const Plan plan = Make();
   EXPECT_EQ(Find(plan, 0, v1::JobKey::TRAIN).train().teacher(), "trained 0:0");
+}
+
+TEST_F(FinalPlanTest, FinalTrainingsShareWhatWasPlannedForAsManyAsThereCouldBe) {
+  TrainFurther();
+  v1::Recipe& recipe = *spec_.mutable_training()->mutable_final();
+  recipe.set_batch(50);
+  v1::DatasetSummary dataset = TestDataset();
+  dataset.set_train_images(130);  // 5 epochs are 13 steps, for each of four.
+  EXPECT_EQ(FinalRecipe(spec_, 130, 3).epochs(), 5) << "not asked for";
+  spec_.mutable_training()->set_share_finals(true);
+  ASSERT_EQ(MostChampions(spec_), 4);
+  for (const auto& [champions, steps] : {std::pair(4, 13), {3, 17}, {2, 26}, {1, 52}}) {
+    EXPECT_EQ(PlannedSteps(FinalRecipe(spec_, 130, champions), 130), steps) << champions;
+  }
+  const Plan plan = MakePlan(spec_, dataset, summary_, open_);
+  EXPECT_EQ(Find(plan, 0, v1::JobKey::TRAIN).train().recipe().epochs(),
+            FinalRecipe(spec_, 130, summary_.champions_size()).epochs());
+  recipe.set_epochs(0);
+  EXPECT_EQ(FinalRecipe(spec_, 130, 1).epochs(), 0) << "which only evaluates";
+}
+
+TEST_F(FinalPlanTest, SharedFinalTrainingsSeeNoMoreThanThePlan) {
+  spec_.mutable_training()->set_share_finals(true);
+  v1::Recipe& recipe = *spec_.mutable_training()->mutable_final();
+  for (int sizes = 0; sizes < 5; ++sizes) {
+    const int most = MostChampions(spec_);
+    for (int images = 1; images < 3000; images += 97) {
+      recipe.set_epochs(0.37 + sizes);
+      recipe.set_batch(1 + images % 64);
+      const int64_t planned = most * PlannedSteps(recipe, images);
+      for (int champions = 1; champions <= most; ++champions) {
+        const int64_t shared =
+            champions * PlannedSteps(FinalRecipe(spec_, images, champions), images);
+        EXPECT_LE(shared, planned);
+        EXPECT_GT(shared, planned - champions) << "whole steps are all that is lost";
+      }
+    }
+    spec_.add_report_megabytes(1 + sizes);
+  }
 }
 
 TEST_F(FinalPlanTest, WhatWasTrainedFurtherIsEvaluatedAndExported) {
