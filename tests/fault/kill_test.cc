@@ -187,6 +187,17 @@ class KillTest : public testing::Test {
   const std::string folder_ = TemporaryFolder();
 };
 
+// How far, as the coordinator has heard, the furthest of what is trained is.
+double ToldFraction(CoordinatorClient& client) {
+  double fraction = 0;
+  const auto runners = client.Runners();
+  if (!runners.ok()) return 0;
+  for (const auto& runner : runners->runners()) {
+    for (const auto& work : runner.work()) fraction = std::max(fraction, work.fraction());
+  }
+  return fraction;
+}
+
 // A child in the midst of a job; it is stopped.
 struct Caught {
   std::string role;  // Of its daemon.
@@ -232,7 +243,7 @@ class Killer {
  public:
   void operator()(const Scene& scene) {
     if (!std::exchange(struck_ancestor_, true)) {
-      KillWorkerThatHasReported(scene.cluster);
+      KillWorkerThatHasReported(scene);
       KillTrainerAtWork(scene.cluster);
       return;
     }
@@ -305,14 +316,19 @@ class Killer {
     return std::nullopt;
   }
 
-  // The coordinator has heard of the training's first steps: they are wasted.
-  void KillWorkerThatHasReported(LocalCluster& cluster) {
-    const std::optional<Caught> caught = CatchTraining(cluster, 4);
-    if (!caught.has_value()) return;
-    EXPECT_TRUE(AwaitCondition(kCatchLimit, [&] {
-      return ShownMetric(cluster.metrics_address(), "squish_runner_step_seconds") > 0;
-    })) << "the coordinator has not heard of the training";
-    KillDaemonOf(cluster, *caught);
+  // The coordinator has heard of the training's first steps: they are wasted. What was caught
+  // may just have ended, so that no more is told of it: then it is the next.
+  void KillWorkerThatHasReported(const Scene& scene) {
+    for (int tries = 0; tries < 10; ++tries) {
+      const std::optional<Caught> caught = CatchTraining(scene.cluster, 4);
+      if (!caught.has_value()) return;
+      if (AwaitCondition(absl::Seconds(10), [&] { return ToldFraction(scene.client) > 0; })) {
+        KillDaemonOf(scene.cluster, *caught);
+        return;
+      }
+      ::kill(caught->child.pid, SIGCONT);
+    }
+    ADD_FAILURE() << "the coordinator has not heard of any training";
   }
 
   void KillTrainerAtWork(LocalCluster& cluster) {
@@ -511,16 +527,6 @@ class Striker {
     });
     seen_.insert(here.begin(), here.end());
     return replaced;
-  }
-
-  static double ToldFraction(CoordinatorClient& client) {
-    double fraction = 0;
-    const auto runners = client.Runners();
-    if (!runners.ok()) return 0;
-    for (const auto& runner : runners->runners()) {
-      for (const auto& work : runner.work()) fraction = std::max(fraction, work.fraction());
-    }
-    return fraction;
   }
 
   const How how_;
