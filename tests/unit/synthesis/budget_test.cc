@@ -193,9 +193,10 @@ TEST(BudgetEnvironmentTest, TheMeanOfAThousandChildrenIsTheTarget) {
 // a third beside its B_g, and the mean of 1,000 such is not known to 1 %. Here it is known
 // to a third of that or better, so that 1 % is no question of luck.
 TEST(BudgetEnvironmentTest, TheMeanOfAThousandChildrenIsTheTargetForRandomGenomes) {
-  if (kSanitized) GTEST_SKIP() << "a mean over thousands of genomes, which no sanitizer judges";
+  // Instrumented code is far slower: there it runs for one genome, and is judged by all elsewhere.
+  const uint64_t genomes = kSanitized ? 1 : 16;
   int checked = 0, at_a_floor = 0;
-  for (uint64_t seed = 0; seed < 16; ++seed) {
+  for (uint64_t seed = 0; seed < genomes; ++seed) {
     const Genome genome = Widened(RandomGenome(seed), 8);
     const Network parent = TrainedLike(RandomNetwork(genome, seed), seed);
     const int size = SmallestInputSize(genome) + 1;
@@ -222,8 +223,8 @@ TEST(BudgetEnvironmentTest, TheMeanOfAThousandChildrenIsTheTargetForRandomGenome
     }
   }
   // All is exact arithmetic: the same on every machine.
-  EXPECT_EQ(checked, 28);
-  EXPECT_EQ(at_a_floor, 4) << "layers of 8 filters where the floor is 8";
+  EXPECT_EQ(checked, kSanitized ? 2 : 28);
+  EXPECT_EQ(at_a_floor, kSanitized ? 0 : 4) << "layers of 8 filters where the floor is 8";
 }
 
 TEST(BudgetEnvironmentTest, AParentWithinTheTargetKeepsEverything) {

@@ -339,12 +339,13 @@ TEST(ChildTest, TheMeanOfAThousandIsTheTargetAlsoAtASmallT) {
 // As BudgetEnvironmentTest's, with the draws of synthesis itself; of genomes that are
 // small enough for whole children to be made by the thousand.
 TEST(ChildTest, TheMeanOfAThousandIsTheTargetForRandomGenomes) {
-  if (kSanitized) GTEST_SKIP() << "a mean over thousands of genomes, which no sanitizer judges";
+  // Instrumented code is far slower: there it runs for one genome, and is judged by all elsewhere.
   constexpr int64_t kMostParameters = 20000;
   int checked = 0;
   for (uint64_t seed = 0; seed < 40; ++seed) {
     const Genome genome = Widened(RandomGenome(seed), 8);
     if (CountParameters(genome) > kMostParameters) continue;
+    if (kSanitized && checked > 0) break;
     const Network parent = TrainedLike(RandomNetwork(genome, seed), seed);
     v1::SynthesizeJob job = ChildJob(parent);
     ASSERT_EQ(job.synthesis().filter_multiple(), 1);
@@ -365,7 +366,7 @@ TEST(ChildTest, TheMeanOfAThousandIsTheTargetForRandomGenomes) {
       ++checked;
     }
   }
-  EXPECT_EQ(checked, 18) << "two for each genome that is small enough";
+  EXPECT_EQ(checked, kSanitized ? 2 : 18) << "two for each genome that is small enough";
 }
 
 TEST(ChildTest, InputsThatDoNotFitAreRefusedByName) {
