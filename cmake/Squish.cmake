@@ -32,6 +32,15 @@ function(squish_sanitized name)
   endif()
 endfunction()
 
+# squish_test_program(NAME SOURCES main.cc … DEPS lib …): what a test starts, in BUILD/tests;
+# the test names it among its PROGRAMS and finds it by TestProgramPath.
+function(squish_test_program name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE ${ARG_DEPS})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+endfunction()
+
 # squish_test(NAME SOURCES x_test.cc … DEPS lib … [LABELS l …] [TIMEOUT seconds]
 #             [PROGRAMS target …] [SHARED_DATA filter …]): a GoogleTest executable;
 # PROGRAMS are built before. Each executable is one CTest test, so that suites share their
@@ -52,11 +61,9 @@ function(squish_test name)
     add_dependencies(threaded_tests ${name})
   endif()
   squish_sanitized(${name})
-  target_link_libraries(${name} PRIVATE squish_options ${ARG_DEPS} squish_temporary_folder
+  target_link_libraries(${name} PRIVATE squish_options ${ARG_DEPS} squish_checkout
+                                        squish_temporary_folder
                                         GTest::gmock GTest::gtest GTest::gtest_main)
-  target_compile_definitions(${name} PRIVATE
-    SQUISH_BIN_DIR="${CMAKE_BINARY_DIR}/bin"
-    SQUISH_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   if(ARG_SHARED_DATA)
     string(REPLACE ";" ":" filter "${ARG_SHARED_DATA}")

@@ -31,6 +31,7 @@
 #include "gtest/gtest.h"
 #include "tests/fault/chaos/champions.h"
 #include "tests/fault/in_flight.h"
+#include "tests/support/checkout.h"
 #include "tests/support/temporary_folder.h"
 
 namespace squish {
@@ -120,7 +121,7 @@ class KillTest : public testing::Test {
  protected:
   LocalClusterOptions Options(const std::string& name, int workers, const std::string& engine) {
     LocalClusterOptions options;
-    options.programs = SQUISH_BIN_DIR;
+    options.programs = ProgramFolder();
     options.folder = JoinPath(folder_, name);
     options.population = JoinPath(options.folder, "population.db");
     options.workers = workers;

@@ -9,13 +9,14 @@
 #include <string>
 
 #include "gtest/gtest.h"
+#include "tests/support/checkout.h"
 
 namespace squish {
 
 // $SQUISH_SHARED_DATA, else shared/data beside the checkout.
 inline std::string SharedDataFolder() {
   if (const char* folder = std::getenv("SQUISH_SHARED_DATA")) return folder;
-  return SQUISH_SOURCE_DIR "/../shared/data";
+  return SourcePath("../shared/data");
 }
 
 }  // namespace squish

@@ -8,6 +8,7 @@
 #include "common/base/file.h"
 #include "common/child/child.h"
 #include "gtest/gtest.h"
+#include "tests/support/checkout.h"
 #include "tests/support/temporary_folder.h"
 
 namespace squish {
@@ -29,8 +30,8 @@ class BrokenDiskTest : public testing::Test {
     options.command = {"/bin/sh", "-c", commands};
     options.environment = InheritedEnvironment();
     for (const auto& [name, value] :
-         disk_->Environment(JoinPath(SQUISH_BIN_DIR, "libsquish_broken_disk.so"),
-                            JoinPath(folder_, "disk"), JoinPath(folder_, "kept"))) {
+         disk_->Environment(ProgramPath("libsquish_broken_disk.so"), JoinPath(folder_, "disk"),
+                            JoinPath(folder_, "kept"))) {
       options.environment[name] = value;
     }
     auto child = Child::Spawn(options);

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/child/child.h"
+#include "tests/support/checkout.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/unit/engine/test_networks.h"
 #include "tests/unit/runner/fake_coordinator.h"
@@ -28,7 +29,7 @@ class DaemonTest : public ::testing::Test {
   std::unique_ptr<Child> Start(std::vector<std::string> arguments) {
     ChildOptions options;
     options.command = std::move(arguments);
-    options.command.insert(options.command.begin(), JETSON_AGENT);
+    options.command.insert(options.command.begin(), ProgramPath("jetson-agent"));
     options.stderr_path = JoinPath(folder_, "stderr");
     return Child::Spawn(options).value();
   }
@@ -93,8 +94,9 @@ TEST_F(DaemonTest, MeasuresWhatItIsAssignedAndStopsOnSigterm) {
 }
 
 TEST_F(DaemonTest, AnotherEngineIsUsedByItsCommandLine) {
-  const auto agent = StartAgent(
-      {"--engine-command", absl::StrCat("  ", FAKE_ENGINE, "  "), "--device-class", "board/1"});
+  const auto agent =
+      StartAgent({"--engine-command", absl::StrCat("  ", TestProgramPath("fake_engine"), "  "),
+                  "--device-class", "board/1"});
   coordinator_.Assign("attempt-1", Job());
   ASSERT_TRUE(coordinator_.Await([](const FakeCoordinator& seen) { return !seen.results.empty(); }))
       << Stderr();
@@ -119,7 +121,7 @@ TEST_F(DaemonTest, WithdrawnMeasurementEndsAndTheNextIsMade) {
   endless.mutable_measure()->mutable_protocol()->set_minimum_blocks(100'000'000);
   endless.mutable_measure()->mutable_protocol()->set_time_limit_seconds(1e6);
   coordinator_.Assign("endless", endless);
-  const auto agent = StartAgent({"--engine-command", FAKE_ENGINE});
+  const auto agent = StartAgent({"--engine-command", TestProgramPath("fake_engine")});
   ASSERT_TRUE(coordinator_.Await([](const FakeCoordinator& seen) {
     return !seen.requests.empty() && seen.requests.back().attempts_size() == 1;
   })) << Stderr();
@@ -144,7 +146,7 @@ TEST_F(DaemonTest, TellsWhatTheFilesBelowItsSystemRootTell) {
   const MachineTree tx1(Tx1OnL4t32());
   coordinator_.Assign("attempt-1", Job());
   const auto agent =
-      StartAgent({"--engine-command", FAKE_ENGINE, "--system-root", tx1.root()});
+      StartAgent({"--engine-command", TestProgramPath("fake_engine"), "--system-root", tx1.root()});
   ASSERT_TRUE(coordinator_.Await([](const FakeCoordinator& seen) { return !seen.results.empty(); }))
       << Stderr();
   const v1::AttemptResult result = coordinator_.results["attempt-1"];
@@ -156,8 +158,8 @@ TEST_F(DaemonTest, TellsWhatTheFilesBelowItsSystemRootTell) {
 TEST_F(DaemonTest, SettingsComeFromAFileAndTheCommandLineGoesBefore) {
   const std::string settings = WriteSettings(absl::StrCat(
       "# A comment.\ncoordinator = \"", coordinator_.address(), "\"\nstate = \"",
-      JoinPath(folder_, "state"), "\"\nid = \"of-the-file\"\nengine-command = \"", JETSON_AGENT,
-      " engine simulated\"\ndevice-class = \"board/1\"\n"));
+      JoinPath(folder_, "state"), "\"\nid = \"of-the-file\"\nengine-command = \"",
+      ProgramPath("jetson-agent"), " engine simulated\"\ndevice-class = \"board/1\"\n"));
   const auto agent = Start({"--config", settings, "--id", "of-the-command-line"});
   ASSERT_TRUE(coordinator_.Await([](const FakeCoordinator& seen) { return !seen.requests.empty(); }))
       << Stderr();
@@ -177,7 +179,8 @@ TEST_F(DaemonTest, SelftestEndsWithItsVerdict) {
   EXPECT_EQ(Start({"selftest", "--engine", "simulated"})->CloseAndWait(absl::Seconds(100)),
             "exit status 0")
       << Stderr();
-  EXPECT_EQ(Start({"selftest", "--engine-command", absl::StrCat(FAKE_ENGINE, " load crash")})
+  EXPECT_EQ(Start({"selftest", "--engine-command",
+                   absl::StrCat(TestProgramPath("fake_engine"), " load crash")})
                 ->CloseAndWait(absl::Seconds(100)),
             "exit status 1");
   EXPECT_THAT(Stderr(), HasSubstr("fake_engine"));
@@ -206,8 +209,9 @@ TEST_F(DaemonTest, MistakesOnTheCommandLineAreSaidClearly) {
   EXPECT_THAT(Stderr(), HasSubstr("--coordinator"));
   EXPECT_EQ(StartAgent({"--engine", "warp"})->CloseAndWait(absl::Seconds(20)), "exit status 1");
   EXPECT_THAT(Stderr(), HasSubstr("no such engine"));
-  EXPECT_EQ(StartAgent({"--engine-command", absl::StrCat(JETSON_AGENT, " engine trtexec --trtexec ",
-                                                         "/nonexistent/trtexec --cache ", folder_)})
+  EXPECT_EQ(StartAgent({"--engine-command",
+                        absl::StrCat(ProgramPath("jetson-agent"), " engine trtexec --trtexec ",
+                                     "/nonexistent/trtexec --cache ", folder_)})
                 ->CloseAndWait(absl::Seconds(20)),
             "exit status 1");
   EXPECT_THAT(Stderr(), HasSubstr("/nonexistent/trtexec"));

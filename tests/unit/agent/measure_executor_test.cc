@@ -4,7 +4,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -16,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "jetson-agent/device_class.h"
+#include "tests/support/checkout.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/unit/engine/stand_ins.h"
 #include "tests/unit/engine/test_networks.h"
@@ -137,7 +137,8 @@ class MeasureExecutorTest : public ::testing::Test {
   // A fake engine that misbehaves once, then never again.
   std::unique_ptr<MeasureExecutor> StartBrokenOnce(const std::string& event,
                                                    const std::string& action) const {
-    return Start({FAKE_ENGINE, event, action, JoinPath(folder_, "marker-" + RandomHex(4))});
+    return Start({TestProgramPath("fake_engine"), event, action,
+                  JoinPath(folder_, "marker-" + RandomHex(4))});
   }
 
   v1::AttemptResult ExecuteJob(MeasureExecutor& executor) const {
@@ -157,7 +158,7 @@ class MeasureExecutorTest : public ::testing::Test {
 };
 
 TEST_F(MeasureExecutorTest, ResultSaysWhatItWasMeasuredOn) {
-  const auto executor = Start({FAKE_ENGINE}, "board-x/1");
+  const auto executor = Start({TestProgramPath("fake_engine")}, "board-x/1");
   const v1::AttemptResult result = ExecuteJob(*executor);
   ASSERT_TRUE(result.has_measure()) << result.DebugString();
   const v1::MeasureResult& measured = result.measure();
@@ -177,7 +178,7 @@ TEST_F(MeasureExecutorTest, ResultSaysWhatItWasMeasuredOn) {
 }
 
 TEST_F(MeasureExecutorTest, ProfileIsThereWhenItIsWanted) {
-  const auto executor = Start({FAKE_ENGINE});
+  const auto executor = Start({TestProgramPath("fake_engine")});
   EXPECT_TRUE(ExecuteJob(*executor).measure().profile().empty());
   v1::MeasureJob job = Job();
   job.mutable_protocol()->set_profile(true);
@@ -189,7 +190,7 @@ TEST_F(MeasureExecutorTest, ProfileIsThereWhenItIsWanted) {
 }
 
 TEST_F(MeasureExecutorTest, EngineThatGivesNoProfileIsNamed) {
-  const auto executor = Start({FAKE_ENGINE, "profile", "unsupported"});
+  const auto executor = Start({TestProgramPath("fake_engine"), "profile", "unsupported"});
   v1::MeasureJob job = Job();
   job.mutable_protocol()->set_profile(true);
   const v1::AttemptResult result = executor->Execute(*AttemptOf(job));
@@ -222,7 +223,7 @@ class EngineFilesTest : public MeasureExecutorTest {
 
   // Of a measurement by a fake engine.
   v1::MeasureResult Measured(const std::vector<std::string>& misbehaviour = {}) {
-    std::vector<std::string> command = {FAKE_ENGINE};
+    std::vector<std::string> command = {TestProgramPath("fake_engine")};
     command.insert(command.end(), misbehaviour.begin(), misbehaviour.end());
     const auto executor = Start(command);
     const v1::AttemptResult result = ExecuteWith(*executor);
@@ -255,7 +256,7 @@ TEST_F(EngineFilesTest, OutputsThatAreNoNumbersOrTooFewMakeItInvalid) {
 }
 
 TEST_F(EngineFilesTest, EngineIsKeptAfterWrongOutputs) {
-  const auto executor = Start({FAKE_ENGINE, "outputs", "off"});
+  const auto executor = Start({TestProgramPath("fake_engine"), "outputs", "off"});
   EXPECT_TRUE(ExecuteWith(*executor).has_measure());
   EXPECT_TRUE(ExecuteWith(*executor).has_measure());
   EXPECT_EQ(Restarts(*executor), 0);
@@ -292,7 +293,7 @@ TEST_F(EngineFilesTest, ZeroReferenceProvesNothingAndSaysSo) {
 
 TEST_F(EngineFilesTest, ArtifactThatIsNoProbeIsABadArtifact) {
   files_["outputs"] = files_["pictures"];
-  const auto executor = Start({FAKE_ENGINE});
+  const auto executor = Start({TestProgramPath("fake_engine")});
   const v1::AttemptResult result = ExecuteWith(*executor);
   EXPECT_EQ(result.failure().code(), v1::Failure::BAD_ARTIFACT) << result.DebugString();
   EXPECT_THAT(result.failure().message(), HasSubstr("no tensor `outputs`"));
@@ -358,7 +359,7 @@ TEST_F(EngineFilesTest, TrtexecMeasuresBuildsLatencyAndOutputs) {
   add(*job_.mutable_candidate_files(), "candidate.onnx");
   add(*job_.mutable_ancestor_files(), "ancestor.onnx");
   const auto executor =
-      Start({JETSON_AGENT, "engine", "trtexec", "--trtexec",
+      Start({ProgramPath("jetson-agent"), "engine", "trtexec", "--trtexec",
              WriteStandInTrtexec(folder_, "8.2", "none"), "--cache", JoinPath(folder_, "cache")});
   const v1::AttemptResult result = ExecuteWith(*executor);
   const v1::MeasureResult& measured = result.measure();
@@ -376,7 +377,7 @@ TEST_F(EngineFilesTest, TrtexecMeasuresBuildsLatencyAndOutputs) {
 }
 
 TEST_F(MeasureExecutorTest, FullDiskIsAboutTheBoard) {
-  const auto executor = Start({FAKE_ENGINE});
+  const auto executor = Start({TestProgramPath("fake_engine")});
   const auto attempt = AttemptOf(Job());
   attempt->FillDisk();
   const v1::AttemptResult result = executor->Execute(*attempt);
@@ -387,7 +388,7 @@ TEST_F(MeasureExecutorTest, FullDiskIsAboutTheBoard) {
 TEST_F(MeasureExecutorTest, NetworkLargerThanMemoryIsNotHeldAgainstIt) {
   // The kernel ends an engine that wants more than there is, or the engine says so.
   for (const char* end : {"crash", "error"}) {
-    const auto executor = Start({FAKE_ENGINE, "load-candidate", end});
+    const auto executor = Start({TestProgramPath("fake_engine"), "load-candidate", end});
     const v1::AttemptResult result = ExecuteJob(*executor);
     EXPECT_TRUE(result.has_failure()) << result.DebugString();
   }
@@ -403,7 +404,7 @@ TEST_F(MeasureExecutorTest, NetworkWithAnUnknownLayerIsABadArtifact) {
   strange.artifact = Sha256Hex(file);
   strange.path = JoinPath(folder_, strange.artifact);
   ASSERT_TRUE(WriteFileDurably(strange.path, file).ok());
-  const auto executor = Start({FAKE_ENGINE});
+  const auto executor = Start({TestProgramPath("fake_engine")});
   v1::MeasureJob job = Job();
   job.set_candidate(strange.artifact);
   const auto attempt = AttemptOf(job);
@@ -414,13 +415,13 @@ TEST_F(MeasureExecutorTest, NetworkWithAnUnknownLayerIsABadArtifact) {
 }
 
 TEST_F(MeasureExecutorTest, EngineStaysWarmBetweenMeasurements) {
-  const auto executor = Start({FAKE_ENGINE});
+  const auto executor = Start({TestProgramPath("fake_engine")});
   for (int i = 0; i < 3; ++i) EXPECT_TRUE(ExecuteJob(*executor).has_measure());
   EXPECT_EQ(Restarts(*executor), 0);
 }
 
 TEST_F(MeasureExecutorTest, AncestorIsMeasuredAgainstItself) {
-  const auto executor = Start({FAKE_ENGINE});
+  const auto executor = Start({TestProgramPath("fake_engine")});
   v1::MeasureJob job = Job();
   job.set_candidate(job.ancestor());
   job.set_candidate_architecture(job.ancestor_architecture());
@@ -431,7 +432,7 @@ TEST_F(MeasureExecutorTest, AncestorIsMeasuredAgainstItself) {
 }
 
 TEST_F(MeasureExecutorTest, RefusedCandidateIsAResult) {
-  const auto executor = Start({FAKE_ENGINE, "load-candidate", "unsupported"});
+  const auto executor = Start({TestProgramPath("fake_engine"), "load-candidate", "unsupported"});
   const v1::AttemptResult result = ExecuteJob(*executor);
   ASSERT_TRUE(result.has_measure()) << result.DebugString();
   EXPECT_EQ(result.measure().verdict(), v1::MeasureResult::UNSUPPORTED);
@@ -440,7 +441,7 @@ TEST_F(MeasureExecutorTest, RefusedCandidateIsAResult) {
 }
 
 TEST_F(MeasureExecutorTest, RefusedAncestorIsNotHeldAgainstTheCandidate) {
-  const auto executor = Start({FAKE_ENGINE, "load-ancestor", "unsupported"});
+  const auto executor = Start({TestProgramPath("fake_engine"), "load-ancestor", "unsupported"});
   const v1::AttemptResult result = ExecuteJob(*executor);
   ASSERT_TRUE(result.has_failure()) << result.DebugString();
   EXPECT_THAT(result.failure().message(), HasSubstr("the engine refuses the ancestor"));
@@ -479,7 +480,8 @@ INSTANTIATE_TEST_SUITE_P(Engines, BrokenEngineTest,
 
 TEST_F(MeasureExecutorTest, HangingEngineCostsOneAttempt) {
   MeasureExecutorOptions options;
-  options.engine.child.command = {FAKE_ENGINE, "run", "hang", JoinPath(folder_, "hung")};
+  options.engine.child.command = {TestProgramPath("fake_engine"), "run", "hang",
+                                  JoinPath(folder_, "hung")};
   options.engine.silence_limit = absl::Seconds(2);
   const auto executor = MeasureExecutor::Create(options, Clock::System()).value();
   const v1::AttemptResult first = ExecuteJob(*executor);
@@ -489,8 +491,9 @@ TEST_F(MeasureExecutorTest, HangingEngineCostsOneAttempt) {
 
 TEST_F(MeasureExecutorTest, EngineThatDiedWhileIdleIsReplacedUnnoticed) {
   const std::string pid_file = JoinPath(folder_, "pid");
-  const auto executor = Start(
-      {"/bin/sh", "-c", absl::StrCat("echo $$ > ", pid_file, "; exec ", FAKE_ENGINE)});
+  const auto executor =
+      Start({"/bin/sh", "-c",
+             absl::StrCat("echo $$ > ", pid_file, "; exec ", TestProgramPath("fake_engine"))});
   EXPECT_TRUE(ExecuteJob(*executor).has_measure());
   pid_t pid = 0;
   std::ifstream(pid_file) >> pid;
@@ -503,7 +506,7 @@ TEST_F(MeasureExecutorTest, EngineThatDiedWhileIdleIsReplacedUnnoticed) {
 }
 
 TEST_F(MeasureExecutorTest, CancellationEndsARunningMeasurement) {
-  const auto executor = Start({FAKE_ENGINE});
+  const auto executor = Start({TestProgramPath("fake_engine")});
   v1::MeasureJob job = Job();
   job.mutable_protocol()->set_minimum_seconds(1e6);
   job.mutable_protocol()->set_minimum_blocks(100'000'000);
@@ -532,7 +535,7 @@ TEST_F(MeasureExecutorTest, CancellationEndsAHangingEngineAtOnce) {
 }
 
 TEST_F(MeasureExecutorTest, TimeLimitGivesAnInvalidResultWithReasons) {
-  const auto executor = Start({FAKE_ENGINE});
+  const auto executor = Start({TestProgramPath("fake_engine")});
   v1::MeasureJob job = Job();
   // Beyond any engine in that time, however steady or noisy it is.
   job.mutable_protocol()->set_minimum_blocks(100'000'000);
@@ -546,7 +549,7 @@ TEST_F(MeasureExecutorTest, TimeLimitGivesAnInvalidResultWithReasons) {
 }
 
 TEST_F(MeasureExecutorTest, MissingArtifactIsNamed) {
-  const auto executor = Start({FAKE_ENGINE});
+  const auto executor = Start({TestProgramPath("fake_engine")});
   v1::MeasureJob job = Job();
   job.set_ancestor(std::string(64, 'e'));
   const auto attempt = AttemptOf(job);
@@ -556,7 +559,7 @@ TEST_F(MeasureExecutorTest, MissingArtifactIsNamed) {
 }
 
 TEST_F(MeasureExecutorTest, ArtifactOfAnotherArchitectureIsRefused) {
-  const auto executor = Start({FAKE_ENGINE});
+  const auto executor = Start({TestProgramPath("fake_engine")});
   v1::MeasureJob job = Job();
   job.set_candidate_architecture(ancestor_.architecture);
   const auto attempt = AttemptOf(job);
@@ -567,7 +570,7 @@ TEST_F(MeasureExecutorTest, ArtifactOfAnotherArchitectureIsRefused) {
 }
 
 TEST_F(MeasureExecutorTest, JobOfAnotherKindIsRefused) {
-  const auto executor = Start({FAKE_ENGINE});
+  const auto executor = Start({TestProgramPath("fake_engine")});
   v1::Job job;
   job.mutable_train();
   FakeAttempt attempt(job);
@@ -578,12 +581,12 @@ TEST_F(MeasureExecutorTest, EngineThatDoesNotStartIsKnownAtOnce) {
   MeasureExecutorOptions options;
   options.engine.child.command = {"/nonexistent/engine"};
   EXPECT_TRUE(absl::IsNotFound(MeasureExecutor::Create(options, Clock::System()).status()));
-  options.engine.child.command = {FAKE_ENGINE, "start", "babble"};
+  options.engine.child.command = {TestProgramPath("fake_engine"), "start", "babble"};
   EXPECT_TRUE(absl::IsDataLoss(MeasureExecutor::Create(options, Clock::System()).status()));
 }
 
 TEST_F(MeasureExecutorTest, SimulatedEngineMeasuresAtOnceAndSaysSo) {
-  const auto executor = Start({JETSON_AGENT, "engine", "simulated"});
+  const auto executor = Start({ProgramPath("jetson-agent"), "engine", "simulated"});
   v1::MeasureJob job = Job();
   job.mutable_protocol()->set_minimum_seconds(0.3);
   job.mutable_protocol()->set_minimum_blocks(8);
@@ -604,7 +607,7 @@ TEST_F(MeasureExecutorTest, ReplayGivesTheRecordedSpeedsAndTheirRatio) {
                                                  candidate_.architecture, ",320\n",
                                                  ancestor_.architecture, ",200\n"))
                   .ok());
-  const auto executor = Start({JETSON_AGENT, "engine", "replay", csv});
+  const auto executor = Start({ProgramPath("jetson-agent"), "engine", "replay", csv});
   const v1::AttemptResult result = ExecuteJob(*executor);
   ASSERT_TRUE(result.has_measure()) << result.DebugString();
   EXPECT_EQ(result.measure().verdict(), v1::MeasureResult::VALID);
@@ -617,7 +620,7 @@ TEST_F(MeasureExecutorTest, ReplayGivesTheRecordedSpeedsAndTheirRatio) {
 TEST_F(MeasureExecutorTest, ReplayOfAnUnknownArchitectureIsAFailureThatNamesIt) {
   const std::string csv = JoinPath(folder_, "speeds.csv");
   ASSERT_TRUE(WriteFileDurably(csv, "architecture_digest,images_per_second\n").ok());
-  const auto executor = Start({JETSON_AGENT, "engine", "replay", csv});
+  const auto executor = Start({ProgramPath("jetson-agent"), "engine", "replay", csv});
   const v1::AttemptResult result = ExecuteJob(*executor);
   ASSERT_TRUE(result.has_failure()) << result.DebugString();
   EXPECT_THAT(result.failure().message(), AllOf(HasSubstr(candidate_.architecture), HasSubstr(csv)));
@@ -664,7 +667,7 @@ TEST(DeviceClassTest, OfThisHostIsByItsFiles) {
 TEST_F(MeasureExecutorTest, DeviceClassIsThatOfTheBoardUnlessTheEngineOrAFlagSaysElse) {
   const MachineTree tx1(Tx1OnL4t32());
   MeasureExecutorOptions options;
-  options.engine.child.command = {FAKE_ENGINE};
+  options.engine.child.command = {TestProgramPath("fake_engine")};
   options.board.system_root = tx1.root();
   const auto executor = MeasureExecutor::Create(options, Clock::System()).value();
   EXPECT_EQ(executor->device_class(), "jetson-tx1/l4t-32.7");

@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "common/export/handout.h"
+#include "tests/support/checkout.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/unit/engine/test_networks.h"
 
@@ -48,9 +49,11 @@ class MeasureFilesTest : public ::testing::Test {
     return MeasureFiles(*local, options_, Clock::System());
   }
   absl::StatusOr<v1::MeasureResult> RunSimulated() {
-    return Run({JETSON_AGENT, "engine", "simulated"});
+    return Run({ProgramPath("jetson-agent"), "engine", "simulated"});
   }
-  absl::StatusOr<v1::MeasureResult> RunWithOnnx() { return Run({FAKE_ENGINE, "start", "onnx"}); }
+  absl::StatusOr<v1::MeasureResult> RunWithOnnx() {
+    return Run({TestProgramPath("fake_engine"), "start", "onnx"});
+  }
 
   MeasureFilesOptions options_;
 };
@@ -102,8 +105,10 @@ TEST_F(MeasureFilesTest, WhatSuchAnEngineLacksIsNamed) {
 }
 
 TEST_F(MeasureFilesTest, AnEngineThatDiesIsAnError) {
-  EXPECT_EQ(Run({FAKE_ENGINE, "start", "crash"}).status().code(), absl::StatusCode::kAborted);
-  EXPECT_EQ(Run({FAKE_ENGINE, "run", "crash"}).status().code(), absl::StatusCode::kAborted);
+  EXPECT_EQ(Run({TestProgramPath("fake_engine"), "start", "crash"}).status().code(),
+            absl::StatusCode::kAborted);
+  EXPECT_EQ(Run({TestProgramPath("fake_engine"), "run", "crash"}).status().code(),
+            absl::StatusCode::kAborted);
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "tests/support/checkout.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/unit/engine/test_networks.h"
 #include "tests/unit/telemetry/machine_trees.h"
@@ -84,7 +85,7 @@ class MeasurementTest : public ::testing::Test {
       on_progress_();
     });
   }
-  v1::MeasureResult MeasureOnce() { return MeasureWith({FAKE_ENGINE}).value(); }
+  v1::MeasureResult MeasureOnce() { return MeasureWith({TestProgramPath("fake_engine")}).value(); }
 
   const MachineTree machine_;
   const std::string folder_;
@@ -190,7 +191,7 @@ TEST_F(MeasurementTest, ClockThatFallsIsMeasuredThreeTimesAtMost) {
 TEST_F(MeasurementTest, EngineThatEndsWhileTheBoardCoolsIsAFailure) {
   on_progress_ = [&] { machine_.Write(kCpuTemperature, "98000\n"); };
   EngineOptions options;
-  options.child.command = {FAKE_ENGINE};
+  options.child.command = {TestProgramPath("fake_engine")};
   const auto engine = EngineClient::Spawn(options, clock_);
   ASSERT_TRUE(engine.ok());
   on_pause_ = [&] { (*engine)->Kill(); };
@@ -211,7 +212,8 @@ TEST_F(MeasurementTest, WallClockThatJumpsChangesNothing) {
 
 TEST_F(MeasurementTest, OfASyntheticEngineTheBoardTellsNothing) {
   on_progress_ = [&] { machine_.Write(kCpuTemperature, "98000\n"); };
-  const v1::MeasureResult result = MeasureWith({FAKE_ENGINE, "run", "synthetic"}).value();
+  const v1::MeasureResult result =
+      MeasureWith({TestProgramPath("fake_engine"), "run", "synthetic"}).value();
   EXPECT_EQ(result.verdict(), v1::MeasureResult::VALID) << result.DebugString();
   EXPECT_FALSE(result.has_board());
 }

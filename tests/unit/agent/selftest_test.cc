@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "absl/strings/str_cat.h"
+#include "tests/support/checkout.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/unit/engine/test_networks.h"
 
@@ -74,7 +75,7 @@ class SelfTestTest : public ::testing::Test {
 };
 
 TEST_F(SelfTestTest, SaysWhoMeasuresWhatCameOutAndLeavesNothing) {
-  const absl::StatusOr<bool> passed = Run({JETSON_AGENT, "engine", "simulated"});
+  const absl::StatusOr<bool> passed = Run({ProgramPath("jetson-agent"), "engine", "simulated"});
   ASSERT_TRUE(passed.ok()) << passed.status();
   EXPECT_TRUE(*passed) << out_.str();
   EXPECT_THAT(out_.str(),
@@ -92,7 +93,8 @@ TEST_F(SelfTestTest, AnEngineToWhichAllNetworksAreAlikeFails) {
     absl::StrAppend(&csv, SqueezeNetV11(10, width)->ArchitectureDigest(), ",100\n");
   }
   ASSERT_TRUE(WriteFileDurably(speeds, csv).ok());
-  const absl::StatusOr<bool> passed = Run({JETSON_AGENT, "engine", "replay", speeds});
+  const absl::StatusOr<bool> passed =
+      Run({ProgramPath("jetson-agent"), "engine", "replay", speeds});
   ASSERT_TRUE(passed.ok()) << passed.status();
   EXPECT_FALSE(*passed);
   EXPECT_THAT(out_.str(), AllOf(HasSubstr("against itself: passed\n"),
@@ -101,7 +103,8 @@ TEST_F(SelfTestTest, AnEngineToWhichAllNetworksAreAlikeFails) {
 }
 
 TEST_F(SelfTestTest, AnEngineThatDiesIsAnErrorAndLeavesNothing) {
-  EXPECT_EQ(Run({FAKE_ENGINE, "run", "crash"}).status().code(), absl::StatusCode::kAborted);
+  EXPECT_EQ(Run({TestProgramPath("fake_engine"), "run", "crash"}).status().code(),
+            absl::StatusCode::kAborted);
   EXPECT_TRUE(std::filesystem::is_empty(folder_));
 }
 

@@ -18,6 +18,7 @@
 #include "common/base/file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/support/checkout.h"
 #include "tests/support/temporary_folder.h"
 
 namespace squish {
@@ -28,7 +29,7 @@ using ::testing::HasSubstr;
 constexpr absl::Duration kLong = absl::Seconds(30);
 
 std::unique_ptr<Child> Start(std::vector<std::string> arguments, ChildOptions options = {}) {
-  options.command = {TEST_CHILD};
+  options.command = {TestProgramPath("test_child")};
   for (std::string& argument : arguments) options.command.push_back(std::move(argument));
   auto child = Child::Spawn(options);
   EXPECT_TRUE(child.ok()) << child.status();
@@ -250,7 +251,7 @@ TEST(ChildTest, StdoutMayGoToAFileInstead) {
 
 TEST(ChildTest, LogThatCannotBeOpenedIsNamed) {
   ChildOptions options;
-  options.command = {TEST_CHILD};
+  options.command = {TestProgramPath("test_child")};
   options.stderr_path = "/no/such/folder/log";
   EXPECT_THAT(Message(Child::Spawn(options).status()), HasSubstr("/no/such/folder/log"));
 }

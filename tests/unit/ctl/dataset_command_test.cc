@@ -3,11 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <nlohmann/json.hpp>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "common/child/child.h"
+#include "tests/support/checkout.h"
 #include "tests/unit/dataset/picture_folder.h"
 
 namespace squish {
@@ -103,7 +104,7 @@ TEST_F(DatasetCommandTest, BarGrowsOnATerminalAndIsWipedAway) {
 TEST_F(DatasetCommandTest, ProgramNeedsNoCoordinator) {
   const auto run = [this](std::vector<std::string> arguments, std::string* out) {
     ChildOptions options;
-    options.command = {SQUISH_BIN_DIR "/squishctl", "dataset", "check"};
+    options.command = {ProgramPath("squishctl"), "dataset", "check"};
     options.command.insert(options.command.end(), arguments.begin(), arguments.end());
     options.environment = InheritedEnvironment();
     options.stdout_path = folder_.File("out");

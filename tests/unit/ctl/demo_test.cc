@@ -9,6 +9,7 @@
 #include <streambuf>
 
 #include "ctl/process_table.h"
+#include "tests/support/checkout.h"
 #include "tests/unit/ctl/demo_fixture.h"
 #include "tests/unit/ctl/fake_experiments.h"
 
@@ -41,7 +42,7 @@ class DemoTest : public DemoFixture {
  protected:
   void SetUp() override {
     DemoFixture::SetUp();
-    WriteProgram("coordinator", absl::StrCat("exec ", FAKE_COORDINATOR));
+    WriteProgram("coordinator", absl::StrCat("exec ", TestProgramPath("fake_coordinator")));
     options_.seed = FakeExperiments::kSucceeds;
   }
   int Run() {

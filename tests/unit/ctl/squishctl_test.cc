@@ -13,6 +13,7 @@
 #include "common/rpc/rpc.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/support/checkout.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/unit/ctl/fake_experiments.h"
 
@@ -45,7 +46,7 @@ class SquishctlTest : public ::testing::Test {
   };
   Outcome RunAt(const std::string& address, std::vector<std::string> arguments) {
     ChildOptions options;
-    options.command = {absl::StrCat(SQUISH_BIN_DIR, "/squishctl"), "--coordinator", address};
+    options.command = {ProgramPath("squishctl"), "--coordinator", address};
     options.command.insert(options.command.end(), arguments.begin(), arguments.end());
     options.environment = InheritedEnvironment();
     options.stdout_path = File(absl::StrCat("out-", ++runs_));
@@ -266,7 +267,7 @@ TEST_F(SquishctlTest, ExportMakesAFolderThatExplainsItself) {
   EXPECT_THAT(ReadFile(File("model/README.md")).value(),
               HasSubstr("**has seen the val pictures**"));
   EXPECT_EQ(ReadFile(File("model/classify.cc")).value(),
-            ReadFile(absl::StrCat(SQUISH_SOURCE_DIR, "/examples/classify/classify.cc")).value());
+            ReadFile(SourcePath("examples/classify/classify.cc")).value());
   int files = 0;
   for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(File("model"))) {
     ++files;

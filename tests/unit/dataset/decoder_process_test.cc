@@ -6,6 +6,7 @@
 
 #include "common/child/child.h"
 #include "common/dataset/cache.h"
+#include "tests/support/checkout.h"
 #include "tests/unit/dataset/picture_folder.h"
 
 namespace squish {
@@ -19,7 +20,7 @@ class DecoderProcessTest : public testing::Test {
  protected:
   static std::unique_ptr<Child> Start() {
     ChildOptions options;
-    options.command = {SQUISH_BIN_DIR "/squish-decoder"};
+    options.command = {ProgramPath("squish-decoder")};
     options.environment = InheritedEnvironment();
     return Child::Spawn(options).value();
   }

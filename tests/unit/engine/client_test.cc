@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
+#include "tests/support/checkout.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/unit/engine/test_networks.h"
 
@@ -16,7 +17,7 @@ using ::testing::HasSubstr;
 
 EngineOptions Fake(const std::vector<std::string>& arguments) {
   EngineOptions options;
-  options.child.command = {FAKE_ENGINE};
+  options.child.command = {TestProgramPath("fake_engine")};
   for (const std::string& argument : arguments) options.child.command.push_back(argument);
   return options;
 }
@@ -154,7 +155,7 @@ TEST(EngineClientTest, ForeignBytesInMessagesAreEscaped) {
 TEST(AgentEnginesTest, SimulatedKeepsTheContractAsAChild) {
   const TestNetwork network = WriteNetwork(TemporaryFolder(), 0.1);
   EngineOptions options;
-  options.child.command = {JETSON_AGENT, "engine", "simulated"};
+  options.child.command = {ProgramPath("jetson-agent"), "engine", "simulated"};
   const auto engine = EngineClient::Spawn(options).value();
   ASSERT_TRUE(engine->AwaitReady().ok());
   EXPECT_EQ(engine->info().engine, "simulated");
@@ -181,7 +182,7 @@ TEST(AgentEnginesTest, ReplayKeepsTheContractAsAChild) {
                                                  network.architecture, ",250\n"))
                   .ok());
   EngineOptions options;
-  options.child.command = {JETSON_AGENT, "engine", "replay", csv};
+  options.child.command = {ProgramPath("jetson-agent"), "engine", "replay", csv};
   const auto engine = EngineClient::Spawn(options).value();
   ASSERT_TRUE(engine->AwaitReady().ok());
   LoadRequest load{
@@ -197,7 +198,7 @@ TEST(AgentEnginesTest, ReplayKeepsTheContractAsAChild) {
 
 TEST(AgentEnginesTest, ReplayOfABadRecordDoesNotStart) {
   EngineOptions options;
-  options.child.command = {JETSON_AGENT, "engine", "replay", "/nonexistent.csv"};
+  options.child.command = {ProgramPath("jetson-agent"), "engine", "replay", "/nonexistent.csv"};
   options.child.stderr_path = JoinPath(TemporaryFolder(), "stderr");
   EXPECT_TRUE(absl::IsAborted(UseOnce(options)));
   EXPECT_THAT(ReadFile(options.child.stderr_path).value(), HasSubstr("/nonexistent.csv"));

@@ -1,8 +1,8 @@
 // What docs/engines.md asks of an engine, of every engine that comes with Squish and of the
 // smallest one that stands there.
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <fcntl.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -22,6 +22,7 @@
 #include "common/export/difference.h"
 #include "common/export/onnx_model.h"
 #include "jetson-agent/engine/client.h"
+#include "tests/support/checkout.h"
 #include "tests/support/random_genome.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/unit/engine/stand_ins.h"
@@ -36,7 +37,7 @@ constexpr absl::Duration kPatience = absl::Seconds(60);
 
 // The program below the heading of docs/engines.md.
 std::string WriteSmallestEngine(const std::string& folder) {
-  const std::string page = ReadFile(SQUISH_SOURCE_DIR "/docs/engines.md").value();
+  const std::string page = ReadFile(SourcePath("docs/engines.md")).value();
   std::string program;
   for (absl::string_view line :
        absl::StrSplit(page.substr(page.find("## The smallest engine")), '\n')) {
@@ -86,24 +87,29 @@ std::vector<std::string> Replay(const Inputs& inputs) {
   EXPECT_TRUE(WriteFileDurably(csv, absl::StrCat("architecture_digest,images_per_second\n",
                                                  inputs.file.architecture, ",250\n"))
                   .ok());
-  return {SQUISH_BIN_DIR "/jetson-agent", "engine", "replay", csv};
+  return {ProgramPath("jetson-agent"), "engine", "replay", csv};
 }
 
 std::vector<std::string> Trtexec(const Inputs& inputs) {
-  return {SQUISH_BIN_DIR "/jetson-agent", "engine", "trtexec", "--trtexec",
-          WriteStandInTrtexec(inputs.folder, "8.2", "none"), "--cache",
+  return {ProgramPath("jetson-agent"),
+          "engine",
+          "trtexec",
+          "--trtexec",
+          WriteStandInTrtexec(inputs.folder, "8.2", "none"),
+          "--cache",
           JoinPath(inputs.folder, "cache")};
 }
 
-std::vector<std::string> OpenCv(const Inputs&) { return {SQUISH_BIN_DIR "/squish-engine-opencv"}; }
+std::vector<std::string> OpenCv(const Inputs&) { return {ProgramPath("squish-engine-opencv")}; }
 
 #if SQUISH_WITH_TORCH
-std::vector<std::string> Torch(const Inputs&) { return {SQUISH_BIN_DIR "/squish-engine-torch"}; }
+std::vector<std::string> Torch(const Inputs&) { return {ProgramPath("squish-engine-torch")}; }
 #endif
 
 const Subject kSubjects[] = {
-    {"simulated", [](const Inputs&) -> std::vector<std::string> {
-       return {SQUISH_BIN_DIR "/jetson-agent", "engine", "simulated"};
+    {"simulated",
+     [](const Inputs&) -> std::vector<std::string> {
+       return {ProgramPath("jetson-agent"), "engine", "simulated"};
      }},
     {"replay", &Replay},
     {"trtexec", &Trtexec},

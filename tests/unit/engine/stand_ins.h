@@ -15,6 +15,7 @@
 #include "common/base/ids.h"
 #include "common/weights/tensors.h"
 #include "jetson-agent/engine/pictures.h"
+#include "tests/support/checkout.h"
 
 namespace squish {
 
@@ -22,9 +23,9 @@ namespace squish {
 inline std::string WriteStandInTrtexec(const std::string& folder, const std::string& version,
                                        const std::string& bad) {
   const std::string path = JoinPath(folder, absl::StrCat("trtexec-", version, "-", bad));
-  EXPECT_TRUE(WriteFileDurably(path, absl::StrCat("#!/bin/sh\nexec python3 -IS ", SQUISH_SOURCE_DIR,
-                                                  "/tests/unit/engine/fake_trtexec.py ", version,
-                                                  " ", bad, " \"$@\"\n"))
+  EXPECT_TRUE(WriteFileDurably(path, absl::StrCat("#!/bin/sh\nexec python3 -IS ",
+                                                  SourcePath("tests/unit/engine/fake_trtexec.py"),
+                                                  " ", version, " ", bad, " \"$@\"\n"))
                   .ok());
   std::filesystem::permissions(path, std::filesystem::perms::owner_all);
   return path;

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "jetson-agent/engine/client.h"
+#include "tests/support/checkout.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/unit/engine/test_networks.h"
 
@@ -18,7 +19,7 @@ class TorchEngineTest : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
     EngineOptions options;
-    options.child.command = {ENGINE_TORCH};
+    options.child.command = {ProgramPath("squish-engine-torch")};
     options.child.environment = InheritedEnvironment();
     engine_ = EngineClient::Spawn(options).value().release();
     ASSERT_TRUE(engine_->AwaitReady().ok());

@@ -17,6 +17,7 @@
 #include "common/genome/ancestors.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/support/checkout.h"
 #include "tests/support/random_genome.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/support/torch_reference.h"
@@ -123,7 +124,7 @@ class ClassifyTest : public testing::Test {
   Run Classify(std::vector<std::string> arguments) {
     ChildOptions options;
     options.command = std::move(arguments);
-    options.command.insert(options.command.begin(), CLASSIFY_PATH);
+    options.command.insert(options.command.begin(), TestProgramPath("classify"));
     options.environment = InheritedEnvironment();
     options.stdout_path = Path("out");
     options.stderr_path = Path("error");

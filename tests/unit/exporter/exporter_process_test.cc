@@ -2,12 +2,12 @@
 #include <google/protobuf/util/json_util.h>
 #include <gtest/gtest.h>
 
-
 #include "common/base/file.h"
 #include "common/base/sha256.h"
 #include "common/child/child.h"
 #include "common/genome/ancestors.h"
 #include "squish/v1/trainer.pb.h"
+#include "tests/support/checkout.h"
 #include "tests/support/random_genome.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/support/torch_reference.h"
@@ -21,7 +21,7 @@ class ExporterProcessTest : public testing::Test {
  protected:
   static std::unique_ptr<Child> Start() {
     ChildOptions options;
-    options.command = {SQUISH_BIN_DIR "/squish-exporter"};
+    options.command = {ProgramPath("squish-exporter")};
     options.environment = InheritedEnvironment();
     auto child = Child::Spawn(options);
     EXPECT_TRUE(child.ok()) << child.status();

@@ -13,6 +13,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "squish/v1/experiment_service.grpc.pb.h"
+#include "tests/support/checkout.h"
 #include "tests/support/temporary_folder.h"
 
 namespace squish {
@@ -35,7 +36,7 @@ class ProgramTest : public testing::Test {
 
   std::unique_ptr<Child> Start(std::vector<std::string> arguments) {
     ChildOptions options;
-    options.command = {JoinPath(SQUISH_BIN_DIR, "coordinator")};
+    options.command = {ProgramPath("coordinator")};
     for (std::string& argument : arguments) options.command.push_back(std::move(argument));
     options.environment = InheritedEnvironment();
     options.stderr_path = Path("stderr");

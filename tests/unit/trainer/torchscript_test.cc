@@ -1,6 +1,5 @@
 #include "worker/trainer/torchscript.h"
 
-
 #include <utility>
 
 #include "absl/strings/numbers.h"
@@ -11,6 +10,7 @@
 #include "common/genome/ancestors.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/support/checkout.h"
 #include "tests/support/random_genome.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/support/torch_reference.h"
@@ -85,7 +85,7 @@ TEST(TorchScriptTest, AProgramWithoutOurCodeGetsTheSameOutputsAndReadsTheMetadat
                                        values.size() * sizeof(float)})
                     .ok());
     ChildOptions options;
-    options.command = {PLAIN_LIBTORCH_PATH, model, raw, absl::StrCat(size), "2"};
+    options.command = {TestProgramPath("plain_libtorch"), model, raw, absl::StrCat(size), "2"};
     options.environment = InheritedEnvironment();
     const auto child = Child::Spawn(options);
     ASSERT_TRUE(child.ok()) << child.status();

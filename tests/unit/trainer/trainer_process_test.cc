@@ -13,6 +13,7 @@
 #include "common/weights/checkpoint.h"
 #include "common/weights/network.h"
 #include "common/weights/strengths.h"
+#include "tests/support/checkout.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/unit/trainer/memory_cache.h"
 
@@ -24,7 +25,7 @@ constexpr int kSide = 32;
 
 std::unique_ptr<Child> StartTrainer() {
   ChildOptions options;
-  options.command = {SQUISH_BIN_DIR "/squish-trainer"};
+  options.command = {ProgramPath("squish-trainer")};
   options.environment = InheritedEnvironment();
   auto child = Child::Spawn(options);
   EXPECT_TRUE(child.ok()) << child.status();

@@ -4,6 +4,7 @@
 
 #include "common/child/child.h"
 #include "squish/v1/trainer.pb.h"
+#include "tests/support/checkout.h"
 #include "tests/support/sanitized.h"
 #include "tests/unit/runner/fake_coordinator.h"
 #include "tests/unit/worker/worker_fixture.h"
@@ -23,16 +24,16 @@ class WorkerDaemonTest : public WorkerFixture {
   std::unique_ptr<Child> Start(std::vector<std::string> arguments) {
     ChildOptions options;
     options.command = std::move(arguments);
-    options.command.insert(options.command.begin(), WORKER_PATH);
+    options.command.insert(options.command.begin(), ProgramPath("worker"));
     options.environment = InheritedEnvironment();
     options.stderr_path = Path("stderr");
     return Child::Spawn(options).value();
   }
 
   std::unique_ptr<Child> StartWorker(std::vector<std::string> more) {
-    more.insert(more.begin(),
-                {"--coordinator", coordinator_.address(), "--state", Path("state"), "--id",
-                 "worker-1", "--trainer", FAKE_TRAINER_PATH, "--decoder", FAKE_DECODER_PATH});
+    more.insert(more.begin(), {"--coordinator", coordinator_.address(), "--state", Path("state"),
+                               "--id", "worker-1", "--trainer", TestProgramPath("fake_trainer"),
+                               "--decoder", TestProgramPath("fake_decoder")});
     return Start(std::move(more));
   }
 

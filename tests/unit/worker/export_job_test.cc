@@ -1,6 +1,7 @@
-#include "tests/unit/worker/worker_fixture.h"
-
 #include <algorithm>
+
+#include "tests/support/checkout.h"
+#include "tests/unit/worker/worker_fixture.h"
 
 namespace squish {
 namespace {
@@ -117,7 +118,7 @@ TEST_F(ExportJobTest, AnExporterThatDoesNotGetReadyIsAFailureOfItsKind) {
   };
   for (const auto& [start, code] : cases) {
     WorkerOptions options = Options();
-    options.exporter.command = {FAKE_EXPORTER_PATH, start};
+    options.exporter.command = {TestProgramPath("fake_exporter"), start};
     if (start == std::string("hang")) options.exporter.silence_limit = absl::Milliseconds(300);
     const auto executor = MakeExecutor(options);
     EXPECT_EQ(Run(*executor, ExportJob(kTrain, kTrain)).failure().code(), code) << start;

@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/weights/strengths.h"
+#include "tests/support/checkout.h"
 #include "tests/unit/worker/worker_fixture.h"
 
 namespace squish {
@@ -169,7 +170,7 @@ TEST_F(TrainJobTest, TheNextTrainerIsStartedWhenOneIsLostNotWhenItIsNeeded) {
   ASSERT_EQ(::mkfifo(Path("starts").c_str(), 0600), 0);
   const int starts = ::open(Path("starts").c_str(), O_RDWR | O_CLOEXEC);
   WorkerOptions options = Options();
-  options.trainer.command = {FAKE_TRAINER_PATH, Path("starts")};
+  options.trainer.command = {TestProgramPath("fake_trainer"), Path("starts")};
   const auto executor = MakeExecutor(options);
   char buffer[64];
   ASSERT_GT(::read(starts, buffer, sizeof buffer), 0);
@@ -391,7 +392,7 @@ TEST_F(WorkerStartTest, ATrainerThatDoesNotGetReadyIsAnErrorThatNamesTheLog) {
   };
   for (const auto& [start, code] : cases) {
     WorkerOptions options = Options();
-    options.trainer.command = {FAKE_TRAINER_PATH, "/dev/null", start};
+    options.trainer.command = {TestProgramPath("fake_trainer"), "/dev/null", start};
     options.trainer.start_limit =
         start == std::string("hang") ? absl::Milliseconds(300) : absl::Minutes(1);
     const absl::Status status = StartError(options);

@@ -10,6 +10,7 @@
 #include "common/weights/network.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/support/checkout.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/unit/worker/fake_attempt.h"
 #include "worker/daemon/worker_executor.h"
@@ -27,9 +28,9 @@ class WorkerChildrenTest : public testing::Test {
     WorkerOptions options;
     options.state_folder = JoinPath(*folder_, "state");
     ASSERT_TRUE(MakeFolder(options.state_folder).ok());
-    options.trainer.command = {SQUISH_BIN_DIR "/squish-trainer"};
-    options.datasets.decoder_command = {SQUISH_BIN_DIR "/squish-decoder"};
-    options.exporter.command = {SQUISH_BIN_DIR "/squish-exporter"};
+    options.trainer.command = {ProgramPath("squish-trainer")};
+    options.datasets.decoder_command = {ProgramPath("squish-decoder")};
+    options.exporter.command = {ProgramPath("squish-exporter")};
     auto executor = WorkerExecutor::Create(options, Clock::System());
     ASSERT_TRUE(executor.ok()) << executor.status();
     executor_ = executor->release();

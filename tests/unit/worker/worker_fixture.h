@@ -15,6 +15,7 @@
 #include "common/weights/network.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/support/checkout.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/unit/worker/fake_attempt.h"
 #include "tests/unit/worker/fake_behaviour.h"
@@ -168,9 +169,9 @@ class WorkerFixture : public testing::Test {
   WorkerOptions Options() const {
     WorkerOptions options;
     options.state_folder = Path("state");
-    options.trainer.command = {FAKE_TRAINER_PATH};
-    options.datasets.decoder_command = {FAKE_DECODER_PATH};
-    options.exporter.command = {FAKE_EXPORTER_PATH};
+    options.trainer.command = {TestProgramPath("fake_trainer")};
+    options.datasets.decoder_command = {TestProgramPath("fake_decoder")};
+    options.exporter.command = {TestProgramPath("fake_exporter")};
     options.datasets.sources["pictures"] = Path("data");
     return options;
   }
