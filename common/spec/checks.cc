@@ -328,6 +328,16 @@ void CheckStrategy(const v1::ExperimentSpec& spec, Checker& checker) {
                     "environment.calibration", absl::StrCat("must be BUDGET with draw: ", draw));
     checker.Require(synthesis.filter_multiple() == 1, "synthesis.filter_multiple",
                     absl::StrCat("must be 1 with draw: ", draw));
+    // With LAYER ranking the strongest of a layer all have P = 1: T -> 0 says nothing of how
+    // much a layer loses.
+    checker.Require(synthesis.ranking() == v1::SynthesisSpec::GLOBAL, "synthesis.draw",
+                    absl::StrCat("is ", draw, ", which compares filters of all layers; set "
+                                              "synthesis.ranking: GLOBAL, or remove it"));
+    checker.Require(synthesis.draw() != v1::SynthesisSpec::MOST_PROBABLE ||
+                        spec.offspring() <= spec.parents() || synthesis.multipliers().spread() > 0,
+                    "synthesis.draw",
+                    "makes offspring of one parent alike where chance has no part in the layers; "
+                    "set synthesis.multipliers.spread, or draw: FIRST_MOST_PROBABLE");
   }
   if (strategy == Spec::EVOLUTION || strategy == Spec::RANDOM) return;
   fixed(synthesis.filter_multiple() == 1, "synthesis.filter_multiple", "1");
@@ -410,6 +420,16 @@ void CheckHalving(const v1::ExperimentSpec& spec, Checker& checker) {
   }
 }
 
+void CheckCancellation(const v1::ExperimentSpec& spec, Checker& checker) {
+  if (!spec.training().cancel_infeasible()) return;
+  const auto& constraints = spec.environment().constraints();
+  checker.Require(std::any_of(constraints.begin(), constraints.end(),
+                              [](const auto& one) { return !one.has_min_accuracy(); }),
+                  "training.cancel_infeasible",
+                  "goes by constraints that are known before a training, and there is none; add "
+                  "environment { constraints { max_megabytes: … } } or another, or remove it");
+}
+
 void CheckTraining(const v1::ExperimentSpec& spec, Checker& checker) {
   const v1::TrainingSpec& training = spec.training();
   const int input_size = spec.dataset().input_size();
@@ -424,6 +444,7 @@ void CheckTraining(const v1::ExperimentSpec& spec, Checker& checker) {
                     "must be ANCESTOR: a champion may have outgrown its parent");
   }
   CheckHalving(spec, checker);
+  CheckCancellation(spec, checker);
   checker.Range(training.threads(), 1, 256, "training.threads");
   checker.Require(training.device() == v1::TrainingSpec::CPU ||
                       training.device() == v1::TrainingSpec::CUDA,

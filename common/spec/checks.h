@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "common/genome/genome.h"
 #include "squish/v1/experiment.pb.h"
 
 namespace squish {
@@ -15,8 +16,11 @@ struct SpecProblem {
 };
 
 // The first problem of a spec whose defaults are filled in; nothing when it is sound.
-// Does not look at the size path.
+// Does not look at what needs the ancestor's genome.
 std::optional<SpecProblem> FindProblem(const v1::ExperimentSpec& spec);
+
+// As CheckReach.
+std::optional<SpecProblem> FindOutOfReach(const v1::ExperimentSpec& spec, const Genome& ancestor);
 
 }  // namespace squish
 

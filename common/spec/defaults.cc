@@ -66,6 +66,7 @@ void FillTraining(v1::TrainingSpec& training) {
     SQUISH_DEFAULT(rung, epochs, 0.25);
     SQUISH_DEFAULT(rung, keep, 1);
   }
+  SQUISH_DEFAULT(training, cancel_infeasible, false);
   SQUISH_DEFAULT(training, share_finals, false);
   SQUISH_DEFAULT(training, threads, 1);
   SQUISH_DEFAULT(training, device, v1::TrainingSpec::CPU);

@@ -93,9 +93,7 @@ std::optional<SpecProblem> Complete(v1::ExperimentSpec& spec) {
     return SpecProblem{"ancestor.squeezenet_v1_1", std::string(ancestor.status().message())};
   }
   if (auto problem = FindShapeProblem(spec, *ancestor)) return problem;
-  const absl::Status path = CheckSizePath(spec, *ancestor);
-  if (!path.ok()) return SpecProblem{"environment.resource_factor", std::string(path.message())};
-  return std::nullopt;
+  return FindOutOfReach(spec, *ancestor);
 }
 
 }  // namespace

@@ -35,11 +35,11 @@ double ResourceFactor(const v1::EnvironmentSpec& environment, int generation, in
 // all were the same and a network became faster as it becomes smaller.
 double TargetBudget(const v1::ExperimentSpec& spec, double ancestor_budget, int generation);
 
-// Whether the floors leave every generation's B_g within reach from this ancestor.
-// INVALID_ARGUMENT names the first generation that is not. A spec whose ancestor is a
-// network file is checked with this once that file has been read; CompleteExperimentSpec
-// does it for the others.
-absl::Status CheckSizePath(const v1::ExperimentSpec& spec, const Genome& ancestor);
+// Whether the floors leave within reach from this ancestor: every generation's B_g, where it is
+// known in advance; each of report_megabytes and max_megabytes; ratios, where speed is estimated.
+// INVALID_ARGUMENT names what is not. A spec whose ancestor is a network file is checked with
+// this once that file has been read; CompleteExperimentSpec does it for the others.
+absl::Status CheckReach(const v1::ExperimentSpec& spec, const Genome& ancestor);
 
 }  // namespace squish
 

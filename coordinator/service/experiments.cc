@@ -318,7 +318,7 @@ absl::Status Experiments::CheckAncestor(const v1::ExperimentSpec& spec) {
     SQUISH_RETURN_IF_ERROR(Annotate(ComputeShapes(network->genome, size).status(),
                                     absl::StrCat("pictures of ", size, " pixels")));
   }
-  return CheckSizePath(spec, network->genome);
+  return CheckReach(spec, network->genome);
 }
 
 absl::StatusOr<LiveExperiment*> Experiments::FindToChange(absl::string_view id) {
@@ -409,7 +409,7 @@ absl::Status Experiments::CheckClasses(const LiveExperiment& experiment,
     // Only now it is known how many filters the head has.
     SQUISH_ASSIGN_OR_RETURN(const Genome first,
                             FirstGenome(experiment.spec(), dataset.class_names_size()));
-    return CheckSizePath(experiment.spec(), first);
+    return CheckReach(experiment.spec(), first);
   }
   SQUISH_ASSIGN_OR_RETURN(const Network network,
                           ReadAncestor(ledger_.population().artifacts(), digest));
