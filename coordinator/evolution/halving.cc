@@ -1,5 +1,7 @@
 #include "coordinator/evolution/halving.h"
 
+#include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "coordinator/evolution/job_parts.h"
@@ -8,8 +10,53 @@
 namespace squish {
 namespace {
 
-bool IsSettled(const v1::ExperimentSpec& spec, const IndividualFacts& facts, int rung) {
-  return facts.synthesize.has_value() && IsMeasured(spec, facts) && facts.rungs.count(rung) > 0;
+bool IsBornAndMeasured(const v1::ExperimentSpec& spec, const OpenGeneration& open, int index) {
+  const IndividualFacts& facts = open.individuals[static_cast<size_t>(index)];
+  return facts.synthesize.has_value() && IsMeasured(spec, open.generation, facts);
+}
+
+bool IsSettled(const v1::ExperimentSpec& spec, const OpenGeneration& open, int index, int rung) {
+  return IsBornAndMeasured(spec, open, index) &&
+         open.individuals[static_cast<size_t>(index)].rungs.count(rung) > 0;
+}
+
+v1::IndividualName NameOf(const OpenGeneration& open, int index) {
+  v1::IndividualName name;
+  name.set_generation(open.generation);
+  name.set_index(index);
+  return name;
+}
+
+// How far one that is measured is from what is demanded of it before it is trained.
+double ViolationOf(const v1::ExperimentSpec& spec, const v1::EvolutionSummary& summary,
+                   const OpenGeneration& open, int index) {
+  v1::EnvironmentSpec known = spec.environment();
+  known.clear_constraints();
+  for (const v1::Constraint& constraint : spec.environment().constraints()) {
+    if (!constraint.has_min_accuracy()) *known.add_constraints() = constraint;
+  }
+  IndividualFacts facts = open.individuals[static_cast<size_t>(index)];
+  facts.train.reset();  // Whatever slipped in.
+  facts.rungs.clear();
+  return Violation(known, DescribeIndividual(spec, summary, NameOf(open, index), facts),
+                   summary.ancestor(), open.generation, spec.generations());
+}
+
+// Indices, ascending, of those whose training is not cancelled.
+std::vector<int> NotCancelled(const v1::ExperimentSpec& spec, const v1::EvolutionSummary& summary,
+                              const OpenGeneration& open) {
+  std::vector<std::pair<double, int>> by_violation;
+  for (int i = 0; i < static_cast<int>(open.individuals.size()); ++i) {
+    by_violation.emplace_back(ViolationOf(spec, summary, open, i), i);
+  }
+  std::sort(by_violation.begin(), by_violation.end());
+  std::vector<int> stay;
+  for (const auto& [violation, index] : by_violation) {
+    if (violation > 0 && static_cast<int>(stay.size()) >= spec.parents()) break;
+    stay.push_back(index);
+  }
+  std::sort(stay.begin(), stay.end());
+  return stay;
 }
 
 // Indices of the best `keep` of `in` by what the rung has made of them.
@@ -23,10 +70,7 @@ std::vector<int> Best(const v1::ExperimentSpec& spec, const v1::EvolutionSummary
     IndividualFacts facts = open.individuals[static_cast<size_t>(index)];
     facts.train = facts.rungs.at(rung);
     facts.rungs.clear();
-    v1::IndividualName name;
-    name.set_generation(open.generation);
-    name.set_index(index);
-    trained.push_back(DescribeIndividual(spec, summary, std::move(name), facts));
+    trained.push_back(DescribeIndividual(spec, summary, NameOf(open, index), facts));
   }
   std::vector<int> best;
   for (const v1::Individual& one :
@@ -44,14 +88,21 @@ Climb ClimbRungs(const v1::ExperimentSpec& spec, const v1::EvolutionSummary& sum
   const size_t count = open.individuals.size();
   climb.rungs.assign(count, 0);
   climb.goes_on.assign(count, false);
-  std::vector<int> in;
-  for (size_t i = 0; i < count; ++i) in.push_back(static_cast<int>(i));
+  std::vector<int> in(count);
+  std::iota(in.begin(), in.end(), 0);
+  if (open.generation > 0 && spec.training().cancel_infeasible()) {
+    const bool measured = std::all_of(in.begin(), in.end(), [&](int index) {
+      return IsBornAndMeasured(spec, open, index);
+    });
+    if (!measured) return climb;
+    in = NotCancelled(spec, summary, open);
+  }
   const int rungs = open.generation == 0 ? 0 : spec.training().halving_size();
   for (int rung = 1; rung <= rungs; ++rung) {
     bool settled = true;
     for (const int index : in) {
       climb.rungs[static_cast<size_t>(index)] = rung;
-      settled = settled && IsSettled(spec, open.individuals[static_cast<size_t>(index)], rung);
+      settled = settled && IsSettled(spec, open, index, rung);
     }
     if (!settled) return climb;
     in = Best(spec, summary, open, in, rung);

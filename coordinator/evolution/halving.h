@@ -1,4 +1,5 @@
-// Synchronous successive halving within a generation: who trains how far. Pure; thread-safe.
+// Who of a generation trains how far: cancellation at the measurement barrier, then synchronous
+// successive halving. Pure; thread-safe.
 #ifndef SQUISH_COORDINATOR_EVOLUTION_HALVING_H_
 #define SQUISH_COORDINATOR_EVOLUTION_HALVING_H_
 
@@ -16,10 +17,16 @@ struct Climb {
   bool decided = false;  // Every rung is; also when there is none.
 };
 
+// With training.cancel_infeasible nobody is in a rung, or trained at all, before everybody is
+// born and, unless speed is estimated, measured. Then those stay that break no constraint which
+// is known by then, and of the others, nearest first and ties by index, as many as there are
+// fewer than spec.parents.
+//
 // A rung is decided when everybody in it is born, trained in it and, unless speed is
 // estimated, measured: from then on nothing that is found later changes it. Those that go on
 // are ranked as by (μ,λ); who diverged does not, so that it may be fewer than `keep`.
-// Generation 0 has no rungs.
+//
+// Generation 0 is trained, whatever it is.
 Climb ClimbRungs(const v1::ExperimentSpec& spec, const v1::EvolutionSummary& summary,
                  const OpenGeneration& open);
 

@@ -13,7 +13,8 @@
 namespace squish {
 namespace {
 
-v1::Individual::State StateOf(const v1::ExperimentSpec& spec, const IndividualFacts& facts) {
+v1::Individual::State StateOf(const v1::ExperimentSpec& spec, int generation,
+                              const IndividualFacts& facts) {
   if (!facts.synthesize.has_value()) return v1::Individual::SYNTHESIZING;
   const auto diverged = [](const v1::TrainResult& result) {
     return result.outcome() == v1::TrainResult::DIVERGED;
@@ -22,7 +23,9 @@ v1::Individual::State StateOf(const v1::ExperimentSpec& spec, const IndividualFa
     if (diverged(result)) return v1::Individual::DIVERGED;
   }
   if (facts.train.has_value() && diverged(*facts.train)) return v1::Individual::DIVERGED;
-  if (!facts.train.has_value() || !IsMeasured(spec, facts)) return v1::Individual::TRAINING;
+  if (!facts.train.has_value() || !IsMeasured(spec, generation, facts)) {
+    return v1::Individual::TRAINING;
+  }
   const auto refused = [](const v1::MeasureResult& result) {
     return result.verdict() == v1::MeasureResult::UNSUPPORTED;
   };
@@ -198,7 +201,7 @@ v1::Individual DescribeIndividual(const v1::ExperimentSpec& spec,
   for (const v1::Individual* parent : Parents(spec, summary, index)) {
     *individual.add_parents() = parent->name();
   }
-  individual.set_state(StateOf(spec, facts));
+  individual.set_state(StateOf(spec, individual.name().generation(), facts));
   if (facts.synthesize.has_value()) {
     DescribeBirth(*facts.synthesize, individual);
     if (MeasuresChampions(spec) && facts.synthesize->has_engine_files()) {

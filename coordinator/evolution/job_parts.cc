@@ -87,12 +87,17 @@ bool MeasuresChampions(const v1::ExperimentSpec& spec) {
   return std::any_of(beside.begin(), beside.end(), [](const auto& b) { return b.champions(); });
 }
 
-bool IsMeasured(const v1::ExperimentSpec& spec, const IndividualFacts& facts) {
+bool IsMeasuredBeside(const v1::ExperimentSpec& spec, int generation, int beside) {
+  const v1::MeasurementSpec::Beside& wanted = spec.measurement().beside(beside - 1);
+  return !wanted.champions() || (generation == 0 && !wanted.device_class().empty());
+}
+
+bool IsMeasured(const v1::ExperimentSpec& spec, int generation, const IndividualFacts& facts) {
   if (spec.measurement().fitness() == v1::MeasurementSpec::ESTIMATED) return true;
   if (!facts.measure.has_value()) return false;
   if (facts.measure->verdict() == v1::MeasureResult::UNSUPPORTED) return true;
   for (int b = 1; b <= spec.measurement().beside_size(); ++b) {
-    if (!spec.measurement().beside(b - 1).champions() && facts.beside.count(b) == 0) return false;
+    if (IsMeasuredBeside(spec, generation, b) && facts.beside.count(b) == 0) return false;
   }
   return true;
 }

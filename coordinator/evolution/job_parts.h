@@ -58,8 +58,13 @@ bool MeasuresChampions(const v1::ExperimentSpec& spec);
 void DescribeBeside(const v1::ExperimentSpec& spec, const IndividualFacts& facts,
                     v1::Individual& individual);
 
-// Whether all that is measured of an individual before selection is known.
-bool IsMeasured(const v1::ExperimentSpec& spec, const IndividualFacts& facts);
+// Whether individuals of a generation are measured as measurement.beside[beside - 1] says, before
+// selection. Where only champions are and a device class is named, the ancestor is as well: that
+// no agent has the class, or its engine refuses the family, comes to light at once.
+bool IsMeasuredBeside(const v1::ExperimentSpec& spec, int generation, int beside);
+
+// Whether all that is measured of an individual of that generation before selection is known.
+bool IsMeasured(const v1::ExperimentSpec& spec, int generation, const IndividualFacts& facts);
 
 }  // namespace squish
 

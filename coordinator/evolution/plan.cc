@@ -45,6 +45,8 @@ class JobMaker {
            const v1::EvolutionSummary& summary, int generation)
       : spec_(spec), dataset_(dataset), summary_(summary), generation_(generation) {}
 
+  int generation() const { return generation_; }
+
   v1::Job Synthesize(int index) const {
     v1::Job job = KeyedJob(generation_, index, v1::JobKey::SYNTHESIZE);
     v1::SynthesizeJob& work = *job.mutable_synthesize();
@@ -293,8 +295,9 @@ void WantMeasurements(const v1::ExperimentSpec& spec, const JobMaker& make, int 
     return;
   }
   for (int b = 1; b <= spec.measurement().beside_size(); ++b) {
-    if (spec.measurement().beside(b - 1).champions()) continue;
-    wanted.push_back(make.Measure(index, facts, b));
+    if (IsMeasuredBeside(spec, make.generation(), b)) {
+      wanted.push_back(make.Measure(index, facts, b));
+    }
   }
 }
 
@@ -309,9 +312,10 @@ void Want(const v1::ExperimentSpec& spec, const JobMaker& make, int rungs, bool 
   }
 }
 
-bool IsComplete(const v1::ExperimentSpec& spec, const IndividualFacts& facts, bool goes_on) {
+bool IsComplete(const v1::ExperimentSpec& spec, int generation, const IndividualFacts& facts,
+                bool goes_on) {
   return facts.synthesize.has_value() && (facts.train.has_value() || !goes_on) &&
-         IsMeasured(spec, facts);
+         IsMeasured(spec, generation, facts);
 }
 
 }  // namespace
@@ -339,7 +343,7 @@ Plan MakePlan(const v1::ExperimentSpec& spec, const v1::DatasetSummary& dataset,
   for (int i = 0; i < static_cast<int>(open.individuals.size()); ++i) {
     const IndividualFacts& facts = open.individuals[i];
     Want(spec, make, climb.rungs[i], climb.goes_on[i], i, facts, plan.wanted);
-    complete = complete && IsComplete(spec, facts, climb.goes_on[i]);
+    complete = complete && IsComplete(spec, open.generation, facts, climb.goes_on[i]);
   }
   if (open.generation == 0) plan.failed = AncestorFailure(spec, open.individuals[0]);
   if (complete && plan.failed.empty()) plan.closing = Close(spec, summary, open, climb);
@@ -347,7 +351,8 @@ Plan MakePlan(const v1::ExperimentSpec& spec, const v1::DatasetSummary& dataset,
 }
 
 bool IsApart(const v1::ExperimentSpec& spec, const v1::EvolutionSummary& summary, int generation) {
-  return generation > 0 && spec.training().halving().empty() && !IsOfChampions(summary, generation);
+  return generation > 0 && spec.training().halving().empty() &&
+         !spec.training().cancel_infeasible() && !IsOfChampions(summary, generation);
 }
 
 std::vector<v1::Job> WantedOf(const v1::ExperimentSpec& spec, const v1::DatasetSummary& dataset,
@@ -360,8 +365,8 @@ std::vector<v1::Job> WantedOf(const v1::ExperimentSpec& spec, const v1::DatasetS
   return wanted;
 }
 
-bool IsSettled(const v1::ExperimentSpec& spec, const IndividualFacts& facts) {
-  return IsComplete(spec, facts, /*goes_on=*/true);
+bool IsSettled(const v1::ExperimentSpec& spec, int generation, const IndividualFacts& facts) {
+  return IsComplete(spec, generation, facts, /*goes_on=*/true);
 }
 
 }  // namespace squish

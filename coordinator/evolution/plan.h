@@ -84,7 +84,7 @@ Plan MakePlan(const v1::ExperimentSpec& spec, const v1::DatasetSummary& dataset,
               const v1::EvolutionSummary& summary, const OpenGeneration& open);
 
 // Whether a fact about one individual of the generation leaves what is wanted of the others
-// as it is: without successive halving, among those that are bred. Then WantedOf and
+// as it is: without successive halving or cancellation, among those that are bred. Then WantedOf and
 // IsSettled stand in for MakePlan, at the cost of one individual, until all are settled.
 bool IsApart(const v1::ExperimentSpec& spec, const v1::EvolutionSummary& summary, int generation);
 
@@ -99,8 +99,9 @@ std::vector<v1::Job> WantedOf(const v1::ExperimentSpec& spec, const v1::DatasetS
                               const v1::EvolutionSummary& summary, const OpenGeneration& open,
                               int index);
 
-// Whether closing waits for no further fact about this individual, where IsApart.
-bool IsSettled(const v1::ExperimentSpec& spec, const IndividualFacts& facts);
+// Whether closing waits for no further fact about this individual of that generation, where
+// IsApart.
+bool IsSettled(const v1::ExperimentSpec& spec, int generation, const IndividualFacts& facts);
 
 // The individual as far as it is known: for lists and displays.
 v1::Individual DescribeIndividual(const v1::ExperimentSpec& spec,

@@ -41,7 +41,7 @@ void Planner::AdvanceAfter(LiveExperiment& experiment, int index) {
   }
   const size_t size = open.individuals.size();
   size_t& settled = experiment.settled;
-  while (settled < size && IsSettled(spec, open.individuals[settled])) ++settled;
+  while (settled < size && IsSettled(spec, open.generation, open.individuals[settled])) ++settled;
   if (settled == size) Advance(experiment);
 }
 

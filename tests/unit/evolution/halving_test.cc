@@ -37,7 +37,7 @@ class HalvingTest : public testing::Test {
     for (int i = 0; i < 4; ++i) open_.individuals[i].synthesize = Born(1, i);
   }
   void Measure() {
-    for (IndividualFacts& facts : open_.individuals) facts.measure = Measured(2);
+    for (int i = 0; i < 4; ++i) open_.individuals[i].measure = Measured(ratios_[i]);
   }
   // The rung's log-losses; below 0: not yet.
   void Rung(int rung, const std::vector<double>& losses) {
@@ -70,6 +70,53 @@ class HalvingTest : public testing::Test {
     return {};
   }
 
+  // In whichever order facts arrive, each is asked for before it arrives, nothing that was
+  // decided is taken back, and the end is the same.
+  void ExpectTheSameInAnyOrder() {
+    std::mt19937 shuffle(1);
+    std::string expected;
+    for (int run = 0; run < 200; ++run) {
+      open_.individuals.assign(4, {});
+      std::vector<std::string> decided;
+      while (true) {
+        const Plan plan = Planned();
+        for (const std::string& before : decided) {
+          EXPECT_THAT(Trainings(), Contains(before)) << "it was taken back";
+        }
+        decided = Trainings();
+        if (plan.closing.has_value()) break;
+        std::vector<v1::Job> open;
+        for (const v1::Job& job : plan.wanted) {
+          if (!IsKnown(job)) open.push_back(job);
+        }
+        ASSERT_FALSE(open.empty());
+        Learn(open[shuffle() % open.size()]);
+      }
+      const std::string digest = PopulationDigest(Planned().closing->individuals);
+      if (expected.empty()) expected = digest;
+      EXPECT_EQ(digest, expected);
+    }
+  }
+
+  bool IsKnown(const v1::Job& job) const {
+    const IndividualFacts& facts = open_.individuals[job.key().index()];
+    if (job.has_synthesize()) return facts.synthesize.has_value();
+    if (job.has_measure()) return facts.measure.has_value();
+    return job.key().rung() == 0 ? facts.train.has_value()
+                                 : facts.rungs.count(job.key().rung()) > 0;
+  }
+
+  void Learn(const v1::Job& job) {
+    const int index = job.key().index(), rung = job.key().rung();
+    IndividualFacts& facts = open_.individuals[index];
+    const double loss = 0.1 * ((index * 7 + rung * 3) % 5) + 0.1;
+    if (job.has_synthesize()) facts.synthesize = Born(1, index);
+    if (job.has_measure()) facts.measure = Measured(ratios_[index]);
+    if (job.has_train() && rung == 0) facts.train = Trained(1, index, loss);
+    if (job.has_train() && rung > 0) facts.rungs[rung] = Trained(1, index, loss);
+  }
+
+  std::vector<double> ratios_ = {2, 2, 2, 2};
   v1::ExperimentSpec spec_ = HalvingSpec();
   v1::EvolutionSummary summary_ = SummaryAfter(spec_, 0);
   OpenGeneration open_{.generation = 1, .individuals = {}};
@@ -159,45 +206,104 @@ TEST_F(HalvingTest, TheAncestorHasNoRungs) {
   EXPECT_THAT(Trainings(), ElementsAre("0/0"));
 }
 
-// In whichever order facts arrive, each is asked for before it arrives, nothing that was
-// decided is taken back, and the end is the same.
-TEST_F(HalvingTest, ArrivalInAnyOrderDecidesTheSame) {
-  std::mt19937 shuffle(1);
-  std::string expected;
-  for (int run = 0; run < 200; ++run) {
-    open_.individuals.assign(4, {});
-    std::vector<std::string> decided;
-    while (true) {
-      const Plan plan = Planned();
-      for (const std::string& before : decided) {
-        EXPECT_THAT(Trainings(), Contains(before)) << "it was taken back";
-      }
-      decided = Trainings();
-      if (plan.closing.has_value()) break;
-      std::vector<v1::Job> open;
-      for (const v1::Job& job : plan.wanted) {
-        const IndividualFacts& facts = open_.individuals[job.key().index()];
-        const bool done =
-            job.has_synthesize() ? facts.synthesize.has_value()
-            : job.has_measure()  ? facts.measure.has_value()
-            : job.key().rung() == 0 ? facts.train.has_value()
-                                    : facts.rungs.count(job.key().rung()) > 0;
-        if (!done) open.push_back(job);
-      }
-      ASSERT_FALSE(open.empty());
-      const v1::Job& job = open[shuffle() % open.size()];
-      const int index = job.key().index(), rung = job.key().rung();
-      IndividualFacts& facts = open_.individuals[index];
-      const double loss = 0.1 * ((index * 7 + rung * 3) % 5) + 0.1;
-      if (job.has_synthesize()) facts.synthesize = Born(1, index);
-      if (job.has_measure()) facts.measure = Measured(2);
-      if (job.has_train() && rung == 0) facts.train = Trained(1, index, loss);
-      if (job.has_train() && rung > 0) facts.rungs[rung] = Trained(1, index, loss);
-    }
-    const std::string digest = PopulationDigest(Planned().closing->individuals);
-    if (expected.empty()) expected = digest;
-    EXPECT_EQ(digest, expected);
+TEST_F(HalvingTest, ArrivalInAnyOrderDecidesTheSame) { ExpectTheSameInAnyOrder(); }
+
+// Offspring of whom two are fast enough.
+class CancellationTest : public HalvingTest {
+ protected:
+  CancellationTest() {
+    ratios_ = {2, 9, 3, 8};
+    spec_.mutable_training()->clear_halving();
+    spec_.mutable_training()->set_cancel_infeasible(true);
+    Demand().set_min_ratio_to_ancestor(7);
   }
+
+  v1::Constraint& Demand() {
+    v1::Constraint& constraint = *spec_.mutable_environment()->add_constraints();
+    constraint.set_scheduled(false);
+    return constraint;
+  }
+};
+
+TEST_F(CancellationTest, NobodyIsTrainedBeforeEverybodyIsMeasured) {
+  Bear();
+  EXPECT_THAT(Trainings(), IsEmpty());
+  Measure();
+  open_.individuals[0].measure.reset();
+  EXPECT_THAT(Trainings(), IsEmpty());
+  EXPECT_FALSE(Climbed().decided);
+  Measure();
+  EXPECT_THAT(Trainings(), ElementsAre("1/0", "3/0"));
+  EXPECT_FALSE(IsApart(spec_, summary_, 1)) << "what is known of one decides on others";
+}
+
+TEST_F(CancellationTest, WhoIsCancelledIsUntrained) {
+  Bear();
+  Measure();
+  for (const int index : {1, 3}) open_.individuals[index].train = Trained(1, index, 0.3);
+  open_.individuals[0].train = Trained(1, 0, 0.001);  // It slipped in.
+  const auto closing = Planned().closing;
+  ASSERT_TRUE(closing.has_value());
+  for (const int index : {0, 2}) {
+    EXPECT_EQ(closing->individuals[index].state(), v1::Individual::UNTRAINED);
+    EXPECT_EQ(closing->individuals[index].images_seen(), 0);
+    EXPECT_FALSE(closing->individuals[index].selected());
+  }
+  EXPECT_EQ(closing->individuals[1].state(), v1::Individual::EVALUATED);
+  EXPECT_TRUE(closing->individuals[1].selected()) << "of the same log-loss the first";
+}
+
+TEST_F(CancellationTest, AsManyAsParentsOfTheNearestAreTrained) {
+  Bear();
+  Measure();
+  Demand().set_min_ratio_to_ancestor(20);
+  EXPECT_THAT(Trainings(), ElementsAre("1/0"));
+  spec_.set_parents(3);
+  EXPECT_THAT(Trainings(), ElementsAre("1/0", "2/0", "3/0"));
+  open_.individuals[1].measure = Unsupported();
+  EXPECT_THAT(Trainings(), ElementsAre("0/0", "2/0", "3/0")) << "refused is farthest";
+  ratios_ = {5, 5, 5, 5};
+  Measure();
+  EXPECT_THAT(Trainings(), ElementsAre("0/0", "1/0", "2/0")) << "ties go by index";
+}
+
+TEST_F(CancellationTest, AccuracyIsNotKnownYet) {
+  Bear();
+  Measure();
+  Demand().set_min_accuracy(0.99);
+  EXPECT_THAT(Trainings(), ElementsAre("1/0", "3/0"));
+}
+
+TEST_F(CancellationTest, EstimatedSpeedsNeedNoMeasurement) {
+  spec_.mutable_measurement()->set_fitness(v1::MeasurementSpec::ESTIMATED);
+  spec_.mutable_environment()->clear_constraints();
+  Demand().set_max_megabytes(2006e-6);  // Born(1, i) has 2000 + 4 · i bytes.
+  Bear();
+  EXPECT_THAT(Trainings(), ElementsAre("0/0", "1/0"));
+}
+
+TEST_F(CancellationTest, RungsAreOfThoseThatAreLeft) {
+  *spec_.mutable_training()->mutable_halving() = HalvingSpec().training().halving();
+  Bear();
+  EXPECT_THAT(Trainings(), IsEmpty());
+  Measure();
+  EXPECT_THAT(Trainings(), ElementsAre("1/1", "3/1"));
+  Rung(1, {0.1, 0.4, 0.1, 0.3});
+  EXPECT_THAT(Trainings(), ElementsAre("1/1", "1/2", "3/1", "3/2"));
+}
+
+TEST_F(CancellationTest, TheAncestorIsTrained) {
+  open_ = {.generation = 0, .individuals = std::vector<IndividualFacts>(1)};
+  open_.individuals[0].synthesize = Born(0, 0);
+  summary_ = Beginning();
+  EXPECT_THAT(Trainings(), ElementsAre("0/0"));
+}
+
+TEST_F(CancellationTest, ArrivalInAnyOrderDecidesTheSame) { ExpectTheSameInAnyOrder(); }
+
+TEST_F(CancellationTest, ArrivalInAnyOrderDecidesTheSameWithRungs) {
+  *spec_.mutable_training()->mutable_halving() = HalvingSpec().training().halving();
+  ExpectTheSameInAnyOrder();
 }
 
 }  // namespace

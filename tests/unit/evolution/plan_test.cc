@@ -108,7 +108,7 @@ TEST_P(ApartTest, WantedOfEachIsWhatIsWantedOfAll) {
            WantedOf(spec_, TestDataset(), summary, open, static_cast<int>(i))) {
         parts += job.DebugString();
       }
-      settled = settled && IsSettled(spec_, open.individuals[i]);
+      settled = settled && IsSettled(spec_, open.generation, open.individuals[i]);
     }
     ASSERT_EQ(parts, whole);
     ASSERT_EQ(settled, plan.closing.has_value());

@@ -19,11 +19,13 @@ using testing::HasSubstr;
 class EvolutionTest : public CoordinatorFixture {
  protected:
   // The outcome of an undisturbed run by one worker and one agent.
-  std::string UndisturbedOutcome() {
+  std::string UndisturbedOutcome(const v1::ExperimentSpec& spec = SmallSpec()) {
     FakeRunner worker = FakeWorker("worker-1"), agent = FakeAgent("agent-1");
-    const std::string id = Submit(SmallSpec())->id();
+    const std::string id = Submit(spec)->id();
     undisturbed_steps_ = RunToEnd(id, {&worker, &agent});
     EXPECT_EQ(Get(id).state(), v1::Experiment::SUCCEEDED);
+    undisturbed_images_ = Get(id).images_planned();
+    undisturbed_champions_ = static_cast<int>(Champions(id).size());
     return Outcome(id);
   }
   // Of every training in a finished small experiment, each once.
@@ -81,7 +83,12 @@ class EvolutionTest : public CoordinatorFixture {
     }
     Restart();
   }
+  void ExpectDisturbancesChangeNothing(v1::ExperimentSpec spec);
+
+  // Of the last undisturbed run.
   int undisturbed_steps_ = 0;
+  int64_t undisturbed_images_ = 0;
+  int undisturbed_champions_ = 0;
 };
 
 TEST_F(EvolutionTest, RunsToTheEnd) {
@@ -208,10 +215,9 @@ TEST_F(EvolutionTest, RestartAfterAnyStepEndsInTheSamePopulation) {
 
 // Everything that can go wrong, at random: runners that die, answers that get lost,
 // coordinators that are killed, leases that run out.
-TEST_F(EvolutionTest, DisturbancesEndInTheSamePopulation) {
-  const std::string expected = UndisturbedOutcome();
-  v1::ExperimentSpec spec = SmallSpec();
+void EvolutionTest::ExpectDisturbancesChangeNothing(v1::ExperimentSpec spec) {
   spec.mutable_retry()->set_lost_runners(1000);
+  const std::string expected = UndisturbedOutcome(spec);
   for (uint32_t seed = 1; seed <= 12; ++seed) {
     StartOver();
     std::mt19937 random(seed);
@@ -245,8 +251,29 @@ TEST_F(EvolutionTest, DisturbancesEndInTheSamePopulation) {
     }
     EXPECT_EQ(Get(id).state(), v1::Experiment::SUCCEEDED) << "seed " << seed;
     EXPECT_EQ(Outcome(id), expected) << "seed " << seed;
-    EXPECT_EQ(Get(id).images_planned(), PlannedImages(id)) << "seed " << seed;
+    EXPECT_EQ(Get(id).images_planned(), undisturbed_images_) << "seed " << seed;
   }
+}
+
+TEST_F(EvolutionTest, DisturbancesEndInTheSamePopulation) {
+  ExpectDisturbancesChangeNothing(SmallSpec());
+}
+
+// Where offspring drop out: the slow at the measurement barrier, others in a rung.
+TEST_F(EvolutionTest, DisturbancesLeaveTheSameOffspringUntrained) {
+  v1::ExperimentSpec spec = SmallSpec();
+  spec.set_offspring(5);
+  spec.mutable_training()->set_cancel_infeasible(true);
+  v1::Constraint& constraint = *spec.mutable_environment()->add_constraints();
+  constraint.set_min_ratio_to_ancestor(1.4);
+  constraint.set_scheduled(false);
+  spec.mutable_training()->add_halving()->set_keep(1);
+  ExpectDisturbancesChangeNothing(spec);
+  // With all of a generation in the rung, and one of them trained further.
+  const int without_cancellation = 1 + 2 * (5 + 1) + undisturbed_champions_;
+  EXPECT_LT(undisturbed_images_, 100 * without_cancellation);
+  EXPECT_GT(undisturbed_images_, 100 * (1 + 2 * 2 + undisturbed_champions_))
+      << "somewhere several were in the rung";
 }
 
 TEST_F(EvolutionTest, ReplayedFactsGiveTheStoredSummary) {
@@ -341,7 +368,6 @@ TEST_F(EvolutionTest, KnownMeasurementsAreNotMadeAgain) {
   EXPECT_EQ(measured, 1) << "only the ancestor, which pins the setting";
 }
 
-// Everybody on a second board with batch 2, champions with batch 16 too.
 TEST_F(EvolutionTest, WithoutEngineFilesAsAnEarlierProgramBeganItEndsInTheSamePopulation) {
   const std::string calm = UndisturbedOutcome();
   StartOver();
@@ -366,6 +392,7 @@ TEST_F(EvolutionTest, WithoutEngineFilesAsAnEarlierProgramBeganItEndsInTheSamePo
   ExpectReplayGivesTheStoredSummary(id);
 }
 
+// Everybody on a second board with batch 2, champions with batch 16 too.
 TEST_F(EvolutionTest, EveryBoardThatIsNamedMeasuresAndTheRestWaitForIt) {
   v1::ExperimentSpec spec = SmallSpec();
   v1::MeasurementSpec& measurement = *spec.mutable_measurement();
@@ -395,6 +422,38 @@ TEST_F(EvolutionTest, EveryBoardThatIsNamedMeasuresAndTheRestWaitForIt) {
     const v1::Speed& of_champions = champion.individual().beside(1);
     EXPECT_EQ(of_champions.beside(), 2);
     EXPECT_THAT(of_champions.measured_on(), HasSubstr("board/test, torch, fp32, batch 16"));
+  }
+  ExpectReplayGivesTheStoredSummary(id);
+}
+
+TEST_F(EvolutionTest, ABoardOfChampionsAloneIsMissedAtOnce) {
+  v1::ExperimentSpec spec = SmallSpec();
+  spec.mutable_measurement()->add_beside()->set_device_class("board/second");
+  spec.mutable_measurement()->mutable_beside(0)->set_champions(true);
+  FakeRunner worker = FakeWorker("worker-1"), agent = FakeAgent("agent-1");
+  const std::string id = Submit(spec)->id();
+  for (int step = 0; step < 20; ++step) {
+    Step(worker);
+    Step(agent);
+  }
+  EXPECT_EQ(Get(id).state(), v1::Experiment::WAITING_FOR_DEVICE);
+  EXPECT_THAT(Get(id).reason(), HasSubstr("board/second"));
+  EXPECT_EQ(Get(id).generation(), 0);
+  FakeRunner second = FakeAgent("agent-2", "board/second");
+  for (int step = 0; step < 20 && Get(id).generation() == 0; ++step) {
+    for (FakeRunner* runner : {&worker, &agent, &second}) Step(*runner);
+  }
+  // Offspring are not measured there.
+  for (int step = 0; step < 40 && Get(id).generation() == 1; ++step) {
+    Step(worker);
+    Step(agent);
+  }
+  EXPECT_GT(Get(id).generation(), 1);
+  RunToEnd(id, {&worker, &agent, &second});
+  ASSERT_EQ(Get(id).state(), v1::Experiment::SUCCEEDED) << Get(id).reason();
+  for (const v1::Champion& champion : Champions(id)) {
+    ASSERT_EQ(champion.individual().beside_size(), 1);
+    EXPECT_THAT(champion.individual().beside(0).measured_on(), HasSubstr("board/second"));
   }
   ExpectReplayGivesTheStoredSummary(id);
 }

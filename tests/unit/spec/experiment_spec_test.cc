@@ -1,5 +1,4 @@
 #include "common/spec/experiment_spec.h"
-#include "common/spec/older.h"
 
 #include <filesystem>
 #include <string>
@@ -9,9 +8,11 @@
 #include "absl/strings/str_replace.h"
 #include "common/base/file.h"
 #include "common/genome/ancestors.h"
+#include "common/spec/older.h"
 #include "gmock/gmock.h"
 #include "google/protobuf/util/message_differencer.h"
 #include "gtest/gtest.h"
+#include "tests/support/checkout.h"
 
 namespace squish {
 namespace {
@@ -301,6 +302,11 @@ TEST(ExperimentSpecTest, EveryImpossibleValueIsRefused) {
       {"training { halving { keep: 1 } }", "fewer than parents (2)"},
       {"training { halving { keep: 3 } halving { keep: 4 } }", "more than the 3"},
       {"strategy: L1_PRUNE training { halving { keep: 1 } }", "training.halving"},
+      {"training { cancel_infeasible: true }", "training.cancel_infeasible: goes by constraints"},
+      {"training { cancel_infeasible: true } environment { constraints { min_accuracy: 0.5 } }",
+       "training.cancel_infeasible: goes by constraints"},
+      {"synthesis { draw: FIRST_MOST_PROBABLE strength: L1 ranking: LAYER }", "synthesis.draw"},
+      {"synthesis { draw: MOST_PROBABLE }", "synthesis.draw: makes offspring"},
       {"only_report_sizes: true", "only_report_sizes"},
       {"maximum_images: -1", "maximum_images"},
       {"strategy: STRATEGY_UNSPECIFIED", "strategy"},
@@ -458,11 +464,32 @@ TEST(ExperimentSpecTest, PathOfTheDefaultsLeadsToTheDesignsSize) {
   EXPECT_NEAR(4e-6 * TargetBudget(*steeper, 727'626, 15), 0.5, 0.005);
   const auto genome = SqueezeNetV11(10);
   ASSERT_TRUE(genome.ok());
-  EXPECT_TRUE(CheckSizePath(*spec, *genome).ok());
+  EXPECT_TRUE(CheckReach(*spec, *genome).ok());
+}
+
+TEST(ExperimentSpecTest, NoGenomeMeetsTheTarget) {
+  const auto error_of = [](absl::string_view more) { return ErrorOf(absl::StrCat(kMinimal, more)); };
+  EXPECT_THAT(error_of("report_megabytes: [0.5, 0.001]"),
+              HasSubstr("report_megabytes[1]: asks for 0.001 MB, but with minimum_filters 4 a "
+                        "network has at least 0.0"));
+  EXPECT_THAT(error_of("environment { constraints { max_megabytes: 0.0001 } }"),
+              HasSubstr("environment.constraints[0].max_megabytes: asks for 0.0001 MB"));
+  EXPECT_EQ(error_of("environment { constraints { max_megabytes: 0.05 } }"), "OK");
+  EXPECT_THAT(error_of("environment { constraints { max_megabytes: 0.05 } } "
+                       "synthesis { minimum_filters: 32 }"),
+              HasSubstr("lower synthesis.minimum_filters"));
+  const std::string fast = "measurement { fitness: ESTIMATED } environment { ";
+  EXPECT_THAT(error_of(fast + "closed_loop { ratio_to_ancestor: 1000 } }"),
+              HasSubstr("environment.closed_loop.ratio_to_ancestor: asks for 1000 times"));
+  EXPECT_THAT(error_of(fast + "constraints { min_ratio_to_ancestor: 1000 } }"),
+              HasSubstr("environment.constraints[0].min_ratio_to_ancestor: asks for 1000 times"));
+  EXPECT_EQ(error_of(fast + "closed_loop { ratio_to_ancestor: 3 } }"), "OK");
+  EXPECT_EQ(error_of("environment { closed_loop { ratio_to_ancestor: 1000 } }"), "OK")
+      << "what a board makes of it is not known";
 }
 
 TEST(ExperimentSpecTest, EveryExampleIsSound) {
-  const std::filesystem::path folder = std::filesystem::path(SQUISH_SOURCE_DIR) / "examples";
+  const std::filesystem::path folder = SourcePath("examples");
   int examples = 0;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     if (entry.path().extension() != ".txtpb") continue;
