@@ -4,6 +4,7 @@
 #include <tuple>
 
 #include "common/base/exact_math.h"
+#include "common/base/random.h"
 
 namespace squish {
 namespace {
@@ -52,6 +53,19 @@ double Multipliers::LogPrice(size_t group) const {
   const double price = filter_prices[group];
   return (price > 0 ? exponent * ExactLog(price) : 0) +
          (log_factors.empty() ? 0 : log_factors[group]);
+}
+
+std::vector<double> DrawLogFactors(const Genome& genome, double spread, uint64_t seed,
+                                   const v1::JobKey& key) {
+  std::vector<double> factors;
+  for (const FilterGroup& group : genome.groups()) {
+    const RandomStream stream(RandomDomain::kMultipliers,
+                              {seed, static_cast<uint64_t>(key.generation()),
+                               static_cast<uint64_t>(key.index()),
+                               static_cast<uint64_t>(group.layers.front())});
+    factors.push_back(spread * stream.Normal(0));
+  }
+  return factors;
 }
 
 Strengths WorthOf(const Strengths& strengths, const Multipliers& multipliers) {

@@ -3,10 +3,12 @@
 #ifndef SQUISH_WORKER_SYNTHESIS_ODDS_H_
 #define SQUISH_WORKER_SYNTHESIS_ODDS_H_
 
+#include <cstdint>
 #include <vector>
 
 #include "common/genome/genome.h"
 #include "squish/v1/experiment.pb.h"
+#include "squish/v1/job.pb.h"
 #include "worker/synthesis/mating.h"
 #include "worker/synthesis/survival.h"
 
@@ -21,6 +23,11 @@ struct Multipliers {
   // ln (c_l^β · exp(σ · z_l)). A layer whose filters are free has c_l = 1.
   double LogPrice(size_t group) const;
 };
+
+// σ · z_l of every group: z_l is a standard normal variate, a function of `seed`, of the key's
+// generation and index, and of the group's first layer.
+std::vector<double> DrawLogFactors(const Genome& genome, double spread, uint64_t seed,
+                                   const v1::JobKey& key);
 
 // S_c / (c_l^β · exp(σ · z_l)): what filters are worth beside what they cost.
 Strengths WorthOf(const Strengths& strengths, const Multipliers& multipliers);

@@ -180,20 +180,6 @@ absl::StatusOr<BudgetLimit> LimitOf(const Breeding& breeding) {
   return limit;
 }
 
-// σ · z_l, by group.
-std::vector<double> DrawFactors(const Breeding& breeding) {
-  const double spread = breeding.job.synthesis().multipliers().spread();
-  std::vector<double> factors;
-  for (const FilterGroup& group : breeding.genome().groups()) {
-    const RandomStream stream(RandomDomain::kMultipliers,
-                              {breeding.job.seed(), static_cast<uint64_t>(breeding.key.generation()),
-                               static_cast<uint64_t>(breeding.key.index()),
-                               static_cast<uint64_t>(group.layers.front())});
-    factors.push_back(spread * stream.Normal(0));
-  }
-  return factors;
-}
-
 absl::StatusOr<Multipliers> MultipliersOf(const Breeding& breeding) {
   const v1::SynthesisSpec& spec = breeding.job.synthesis();
   if (!spec.has_multipliers()) return Multipliers();
@@ -203,7 +189,9 @@ absl::StatusOr<Multipliers> MultipliersOf(const Breeding& breeding) {
   Multipliers multipliers{PricesOfFilters(breeding.genome(), prices),
                           spec.multipliers().exponent(), {}};
   if (spec.multipliers().spread() > 0 && breeding.key.index() > 0) {
-    multipliers.log_factors = DrawFactors(breeding);
+    multipliers.log_factors =
+        DrawLogFactors(breeding.genome(), spec.multipliers().spread(), breeding.job.seed(),
+                       breeding.key);
   }
   return multipliers;
 }

@@ -86,6 +86,35 @@ TEST(OddsTest, WorthIsMovedByWhatIsDrawnForALayer) {
   EXPECT_THAT(worth[1], ElementsAre(DoubleEq(20), DoubleEq(10)));
 }
 
+TEST(OddsTest, WhatIsDrawnForLayersIsNormalAndOfEachItsOwn) {
+  constexpr int kDraws = 20'000;
+  constexpr double kSpread = 0.5;
+  const Genome genome = ThreeConvs();
+  double sum = 0, squares = 0, products = 0;
+  int within_one = 0, beyond_two = 0;
+  for (int i = 0; i < kDraws; ++i) {
+    const auto factors = DrawLogFactors(genome, kSpread, 7, Key(1 + i % 3, i));
+    ASSERT_EQ(factors.size(), 3u);
+    const double z = factors[0] / kSpread;
+    sum += z;
+    squares += z * z;
+    products += z * factors[1] / kSpread;
+    within_one += std::fabs(z) < 1;
+    beyond_two += std::fabs(z) > 2;
+  }
+  // Five standard deviations of each mean.
+  const double tolerance = 5 / std::sqrt(double{kDraws});
+  EXPECT_NEAR(sum / kDraws, 0, tolerance);
+  EXPECT_NEAR(squares / kDraws, 1, std::sqrt(2.0) * tolerance);
+  EXPECT_NEAR(products / kDraws, 0, tolerance);
+  EXPECT_NEAR(within_one / double{kDraws}, 0.6827, std::sqrt(0.6827 * 0.3173) * tolerance);
+  EXPECT_NEAR(beyond_two / double{kDraws}, 0.0455, std::sqrt(0.0455 * 0.9545) * tolerance);
+  EXPECT_EQ(DrawLogFactors(genome, kSpread, 7, Key(1, 2)),
+            DrawLogFactors(genome, kSpread, 7, Key(1, 2)));
+  EXPECT_NE(DrawLogFactors(genome, kSpread, 7, Key(1, 2)),
+            DrawLogFactors(genome, kSpread, 8, Key(1, 2)));
+}
+
 TEST(OddsTest, WhatIsFreeIsAsStrongAsItIs) {
   EXPECT_EQ(WorthOf(kStrengths, {{0, 0, 0}, 1, {}}), kStrengths);
 }

@@ -7,6 +7,8 @@
 #include "gtest/gtest.h"
 #include "tests/support/random_genome.h"
 #include "tests/unit/synthesis/synthesis_fixtures.h"
+#include "worker/synthesis/odds.h"
+#include "worker/synthesis/prices.h"
 #include "worker/synthesis/synthesis.h"
 
 namespace squish {
@@ -117,8 +119,58 @@ TEST(SampleSurvivorsTest, FrequenciesAreTheProbabilities) {
   }
 }
 
-// The whole way, over random genomes: with a floor of one filter a cluster survives as
-// often as P says, or where none would have been drawn.
+// How often each filter of `parent` survived in so many children, by layer; their κ.
+struct Survivals {
+  std::vector<std::vector<int>> counts;
+  double kappa = 0;
+};
+
+Survivals CountSurvivals(const v1::SynthesizeJob& job, const Network& parent, int children) {
+  Survivals survivals;
+  survivals.counts.resize(parent.genome.size());
+  for (const int layer : parent.genome.convs()) {
+    survivals.counts[layer].resize(parent.genome.conv(layer).filters());
+  }
+  for (int child = 0; child < children; ++child) {
+    const auto offspring = SynthesizeChild(job, Key(3, child), parent);
+    EXPECT_TRUE(offspring.ok()) << offspring.status();
+    survivals.kappa = offspring->birth.kappa();
+    for (const int layer : parent.genome.convs()) {
+      const auto& all = parent.genome.conv(layer).lineage;
+      for (const int ancestor_index : offspring->network.genome.conv(layer).lineage) {
+        const auto found = std::lower_bound(all.begin(), all.end(), ancestor_index);
+        EXPECT_TRUE(found != all.end() && *found == ancestor_index);
+        ++survivals.counts[layer][found - all.begin()];
+      }
+    }
+  }
+  return survivals;
+}
+
+// With a floor of one filter a cluster survives as often as P says, or where none would have
+// been drawn. Returns how many were compared.
+int ExpectFrequencies(const Network& parent, const std::vector<GroupOdds>& odds, double kappa,
+                      const Survivals& survivals, int children) {
+  int checked = 0;
+  for (size_t g = 0; g < odds.size(); ++g) {
+    const int layer = parent.genome.groups()[g].layers.front();
+    const auto under_r = UnderEnvironment(odds[g], std::log(kappa)).probabilities;
+    double none = 1.0;
+    for (const Probability p : under_r) none *= 1.0 - p * 0x1p-32;
+    for (size_t c = 0; c < under_r.size(); ++c) {
+      const double p = under_r[c] * 0x1p-32;
+      const double frequency = survivals.counts[layer][c] / double(children);
+      const double sigma = std::sqrt(p * (1 - p) / children);
+      EXPECT_GE(frequency, p - 4.5 * sigma - 1e-9) << "layer " << layer << " cluster " << c;
+      EXPECT_LE(frequency, p + none + 4.5 * sigma + 1e-9)
+          << "layer " << layer << " cluster " << c;
+      ++checked;
+    }
+  }
+  return checked;
+}
+
+// The whole way, over random genomes, as the papers have it.
 TEST(SynthesisFrequencyTest, ClustersSurviveAsOftenAsTheirProbabilitiesSay) {
   constexpr int kChildren = 400;
   int checked = 0;
@@ -128,38 +180,36 @@ TEST(SynthesisFrequencyTest, ClustersSurviveAsOftenAsTheirProbabilitiesSay) {
     v1::SynthesizeJob job = ChildJob(parent);
     job.mutable_synthesis()->set_minimum_filters(1);
     job.mutable_environment()->set_calibration(v1::EnvironmentSpec::LITERAL);
-    std::vector<std::vector<int>> survived(parent.genome.size());
-    for (const int layer : parent.genome.convs()) {
-      survived[layer].resize(parent.genome.conv(layer).filters());
-    }
-    for (int child = 0; child < kChildren; ++child) {
-      const auto offspring = SynthesizeChild(job, Key(3, child), parent);
-      ASSERT_TRUE(offspring.ok()) << offspring.status();
-      for (const int layer : parent.genome.convs()) {
-        const auto& all = parent.genome.conv(layer).lineage;
-        for (const int ancestor_index : offspring->network.genome.conv(layer).lineage) {
-          const auto found = std::lower_bound(all.begin(), all.end(), ancestor_index);
-          ASSERT_TRUE(found != all.end() && *found == ancestor_index);
-          ++survived[layer][found - all.begin()];
-        }
-      }
-    }
-    const auto odds = OddsOfWeights(parent, job.synthesis());
-    for (size_t g = 0; g < odds.size(); ++g) {
-      const int layer = parent.genome.groups()[g].layers.front();
-      const auto under_r = UnderEnvironment(odds[g], std::log(0.9)).probabilities;
-      double none = 1.0;
-      for (const Probability p : under_r) none *= 1.0 - p * 0x1p-32;
-      for (size_t c = 0; c < under_r.size(); ++c) {
-        const double p = under_r[c] * 0x1p-32;
-        const double frequency = survived[layer][c] / double{kChildren};
-        const double sigma = std::sqrt(p * (1 - p) / kChildren);
-        EXPECT_GE(frequency, p - 4.5 * sigma - 1e-9) << "layer " << layer << " cluster " << c;
-        EXPECT_LE(frequency, p + none + 4.5 * sigma + 1e-9)
-            << "layer " << layer << " cluster " << c;
-        ++checked;
-      }
-    }
+    const Survivals survivals = CountSurvivals(job, parent, kChildren);
+    EXPECT_EQ(survivals.kappa, 0.9);
+    checked += ExpectFrequencies(parent, OddsOfWeights(parent, job.synthesis()), 0.9, survivals,
+                                 kChildren);
+  }
+  EXPECT_GT(checked, 300);
+}
+
+// And as it is by default: among all layers, by what filters are worth beside what they weigh,
+// towards a budget.
+TEST(SynthesisFrequencyTest, ClustersSurviveAsOftenAsTheirWorthSays) {
+  constexpr int kChildren = 400;
+  int checked = 0;
+  for (uint64_t seed = 0; seed < 12; ++seed) {
+    SCOPED_TRACE(seed);
+    const Network parent = TrainedLike(RandomNetwork(RandomGenome(seed), seed), seed);
+    v1::SynthesizeJob job = ChildJob(parent);
+    v1::SynthesisSpec& synthesis = *job.mutable_synthesis();
+    synthesis.set_minimum_filters(1);
+    synthesis.set_ranking(v1::SynthesisSpec::GLOBAL);
+    synthesis.set_selectivity(0.5);
+    synthesis.mutable_multipliers()->set_share(v1::EnvironmentSpec::PARAMETERS);
+    synthesis.mutable_multipliers()->set_exponent(0.5);
+    const Survivals survivals = CountSurvivals(job, parent, kChildren);
+    if (survivals.kappa == 0) continue;  // Floors are most of so small a genome.
+    const Prices prices =
+        PricesOf(parent.genome, v1::EnvironmentSpec::PARAMETERS, 64, {}).value();
+    const Multipliers multipliers{PricesOfFilters(parent.genome, prices), 0.5, {}};
+    checked += ExpectFrequencies(parent, OddsOfWeights(parent, synthesis, multipliers),
+                                 survivals.kappa, survivals, kChildren);
   }
   EXPECT_GT(checked, 300);
 }

@@ -1,10 +1,14 @@
 #include "worker/synthesis/synapses.h"
 
+#include <algorithm>
 #include <cmath>
+#include <map>
 #include <random>
+#include <string>
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "tests/support/random_genome.h"
 #include "tests/unit/synthesis/synthesis_fixtures.h"
 
 namespace squish {
@@ -58,6 +62,51 @@ TEST(DrawSynapsesTest, KeepTheShareAndTheStrongRather) {
     }
   }
   EXPECT_GT(sum_of_kept / static_cast<double>(kept), sum_of_lost / count_of_lost);
+}
+
+// Of a network that is small enough for one bisection by hand: min(1, κ · exp((|w| / z − 1) / T)).
+TEST(DrawSynapsesTest, SurviveAsOftenAsTheFormulaSays) {
+  constexpr int kDraws = 4000;
+  const Genome genome = *Genome::Create({{"input", {}, Input{1}},
+                                         {"a", {0}, Conv2d{1, 1, 0, {0, 1, 2}}},
+                                         {"head", {1}, Conv2d{1, 1, 0, {0, 1}}},
+                                         {"pool", {2}, GlobalAveragePool{}}});
+  Network network = RandomNetwork(genome, 1);
+  network.weights.at("a.weight").values = {-2, 1, 0.5};
+  network.weights.at("head.weight").values = {3, -1.5, 0, 0.3, 2.4, -0.9};
+  v1::SynthesisSpec spec;
+  spec.set_selectivity(0.4);
+  spec.mutable_synapses()->set_keep(0.75);
+  const std::map<std::string, double> largest = {{"a.weight", 2}, {"head.weight", 3}};
+  const auto expected = [&](const std::string& name, float w, double kappa) {
+    const double relative = std::fabs(w) / largest.at(name);
+    return w == 0 ? 0 : std::min(1.0, kappa * std::exp((relative - 1) / 0.4));
+  };
+  double low = 0, high = 100;  // κ
+  for (int i = 0; i < 60; ++i) {
+    const double middle = (low + high) / 2;
+    double sum = 0;
+    for (const auto& [name, z] : largest) {
+      for (const float w : network.weights.at(name).values) sum += expected(name, w, middle);
+    }
+    (sum < 0.75 * 8 ? low : high) = middle;
+  }
+  std::map<std::string, std::vector<int>> survived = {{"a.weight", std::vector<int>(3)},
+                                                      {"head.weight", std::vector<int>(6)}};
+  for (int i = 0; i < kDraws; ++i) {
+    TensorMap weights = network.weights;
+    DrawSynapses(genome, spec, 7, Key(2, i), weights);
+    for (auto& [name, counts] : survived) {
+      for (size_t j = 0; j < counts.size(); ++j) counts[j] += weights.at(name).values[j] != 0;
+    }
+  }
+  for (const auto& [name, counts] : survived) {
+    for (size_t j = 0; j < counts.size(); ++j) {
+      const double p = expected(name, network.weights.at(name).values[j], low);
+      EXPECT_NEAR(counts[j] / double{kDraws}, p, 4.5 * std::sqrt(p * (1 - p) / kDraws) + 1e-9)
+          << name << "[" << j << "]";
+    }
+  }
 }
 
 TEST(DrawSynapsesTest, WhatIsDeadIsNotCountedAgainAndBiasesStay) {

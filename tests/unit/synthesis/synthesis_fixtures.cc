@@ -9,7 +9,6 @@
 #include "common/genome/cost.h"
 #include "tests/support/random_genome.h"
 #include "worker/synthesis/mating.h"
-#include "worker/synthesis/odds.h"
 
 namespace squish {
 
@@ -67,10 +66,11 @@ absl::StatusOr<Offspring> SynthesizeChild(const v1::SynthesizeJob& job, const v1
   return Synthesize(job, key, {&of_weights, 1}, nullptr);
 }
 
-std::vector<GroupOdds> OddsOfWeights(const Network& parent, const v1::SynthesisSpec& spec) {
+std::vector<GroupOdds> OddsOfWeights(const Network& parent, const v1::SynthesisSpec& spec,
+                                     const Multipliers& multipliers) {
   const std::vector<Parent> parents = {{parent, std::nullopt}};
   const auto candidate = Mate(parents, spec, 1, Key(1, 0));
-  return OddsOf(parent.genome, candidate->strengths, spec, {});
+  return OddsOf(parent.genome, candidate->strengths, spec, multipliers);
 }
 
 }  // namespace squish

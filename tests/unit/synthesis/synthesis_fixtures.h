@@ -7,6 +7,7 @@
 
 #include "common/weights/network.h"
 #include "squish/v1/job.pb.h"
+#include "worker/synthesis/odds.h"
 #include "worker/synthesis/survival.h"
 #include "worker/synthesis/synthesis.h"
 
@@ -28,7 +29,8 @@ absl::StatusOr<Offspring> SynthesizeChild(const v1::SynthesizeJob& job, const v1
                                           const Network& parent);
 
 // ln P(s_c = 1 | W) of every group, by the parent's weights.
-std::vector<GroupOdds> OddsOfWeights(const Network& parent, const v1::SynthesisSpec& spec);
+std::vector<GroupOdds> OddsOfWeights(const Network& parent, const v1::SynthesisSpec& spec,
+                                     const Multipliers& multipliers = {});
 
 }  // namespace squish
 
