@@ -353,19 +353,28 @@ TEST_F(EvolutionTest, StopsEarlyWhereNothingNewComes) {
 
 TEST_F(EvolutionTest, KnownMeasurementsAreNotMadeAgain) {
   FakeRunner worker = FakeWorker("worker-1"), agent = FakeAgent("agent-1");
-  RunToEnd(Submit(SmallSpec())->id(), {&worker, &agent});
-  const std::string second = Submit(SmallSpec())->id();
-  int measured = 0;
-  for (int step = 0; step < 200 && !HasEnded(Get(second).state()); ++step) {
-    Step(worker);
-    if (!agent.waiting) Exchange(agent);
-    if (agent.FinishOne(artifacts())) {
-      ++measured;
-      Exchange(agent);
+  const auto measurements_of = [&](const v1::ExperimentSpec& spec) {
+    const std::string id = Submit(spec)->id();
+    int measured = 0;
+    for (int step = 0; step < 200 && !HasEnded(Get(id).state()); ++step) {
+      Step(worker);
+      if (!agent.waiting) Exchange(agent);
+      if (agent.FinishOne(artifacts())) {
+        ++measured;
+        Exchange(agent);
+      }
     }
-  }
-  EXPECT_EQ(Get(second).state(), v1::Experiment::SUCCEEDED);
-  EXPECT_EQ(measured, 1) << "only the ancestor, which pins the setting";
+    EXPECT_EQ(Get(id).state(), v1::Experiment::SUCCEEDED);
+    return measured;
+  };
+  const int all = measurements_of(SmallSpec());
+  EXPECT_GT(all, 1);
+  EXPECT_EQ(measurements_of(SmallSpec()), 1) << "only the ancestor, which pins the setting";
+  v1::ExperimentSpec profiled = SmallSpec();
+  profiled.mutable_measurement()->set_profile(true);
+  EXPECT_EQ(measurements_of(profiled), all) << "what is known lacks the profile";
+  EXPECT_EQ(measurements_of(profiled), 1);
+  EXPECT_EQ(measurements_of(SmallSpec()), 1) << "a profile more does no harm";
 }
 
 TEST_F(EvolutionTest, WithoutEngineFilesAsAnEarlierProgramBeganItEndsInTheSamePopulation) {

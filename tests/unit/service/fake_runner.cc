@@ -77,6 +77,11 @@ void AnswerMeasurement(const v1::Job& job, const v1::RunnerInfo& runner,
   result.set_images_per_second(100 * result.ratio());
   result.set_ancestor_images_per_second(100);
   result.set_ratio_half_width(0.01);
+  if (work.protocol().profile()) {
+    v1::LayerTime& time = *result.add_profile();
+    time.set_layer("features.0");
+    time.set_milliseconds(1);
+  }
   v1::MeasurementSetting& setting = *result.mutable_setting();
   setting.set_device_class(runner.device_class());
   setting.set_engine(runner.engine());
