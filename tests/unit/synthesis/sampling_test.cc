@@ -6,6 +6,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/support/random_genome.h"
+#include "tests/support/sanitized.h"
 #include "tests/unit/synthesis/synthesis_fixtures.h"
 #include "worker/synthesis/odds.h"
 #include "worker/synthesis/prices.h"
@@ -119,6 +120,9 @@ TEST(SampleSurvivorsTest, FrequenciesAreTheProbabilities) {
   }
 }
 
+// Instrumented code is far slower: there one genome is looked at.
+constexpr uint64_t kGenomes = kSanitized ? 1 : 12;
+
 // How often each filter of `parent` survived in so many children, by layer; their κ.
 struct Survivals {
   std::vector<std::vector<int>> counts;
@@ -174,7 +178,7 @@ int ExpectFrequencies(const Network& parent, const std::vector<GroupOdds>& odds,
 TEST(SynthesisFrequencyTest, ClustersSurviveAsOftenAsTheirProbabilitiesSay) {
   constexpr int kChildren = 400;
   int checked = 0;
-  for (uint64_t seed = 0; seed < 12; ++seed) {
+  for (uint64_t seed = 0; seed < kGenomes; ++seed) {
     SCOPED_TRACE(seed);
     const Network parent = TrainedLike(RandomNetwork(RandomGenome(seed), seed), seed);
     v1::SynthesizeJob job = ChildJob(parent);
@@ -185,7 +189,7 @@ TEST(SynthesisFrequencyTest, ClustersSurviveAsOftenAsTheirProbabilitiesSay) {
     checked += ExpectFrequencies(parent, OddsOfWeights(parent, job.synthesis()), 0.9, survivals,
                                  kChildren);
   }
-  EXPECT_GT(checked, 300);
+  EXPECT_GT(checked, kSanitized ? 0 : 300);
 }
 
 // And as it is by default: among all layers, by what filters are worth beside what they weigh,
@@ -193,7 +197,7 @@ TEST(SynthesisFrequencyTest, ClustersSurviveAsOftenAsTheirProbabilitiesSay) {
 TEST(SynthesisFrequencyTest, ClustersSurviveAsOftenAsTheirWorthSays) {
   constexpr int kChildren = 400;
   int checked = 0;
-  for (uint64_t seed = 0; seed < 12; ++seed) {
+  for (uint64_t seed = 0; seed < kGenomes; ++seed) {
     SCOPED_TRACE(seed);
     const Network parent = TrainedLike(RandomNetwork(RandomGenome(seed), seed), seed);
     v1::SynthesizeJob job = ChildJob(parent);
@@ -211,7 +215,7 @@ TEST(SynthesisFrequencyTest, ClustersSurviveAsOftenAsTheirWorthSays) {
     checked += ExpectFrequencies(parent, OddsOfWeights(parent, synthesis, multipliers),
                                  survivals.kappa, survivals, kChildren);
   }
-  EXPECT_GT(checked, 300);
+  EXPECT_GT(checked, kSanitized ? 0 : 300);
 }
 
 }  // namespace
