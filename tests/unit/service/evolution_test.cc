@@ -84,6 +84,15 @@ class EvolutionTest : public CoordinatorFixture {
     Restart();
   }
   void ExpectDisturbancesChangeNothing(v1::ExperimentSpec spec);
+  void ExpectToMissASecondBoard(const std::string& id, FakeRunner& worker, FakeRunner& agent) {
+    for (int step = 0; step < 20; ++step) {
+      Step(worker);
+      Step(agent);
+    }
+    EXPECT_EQ(Get(id).state(), v1::Experiment::WAITING_FOR_DEVICE);
+    EXPECT_THAT(Get(id).reason(), HasSubstr("board/second"));
+    EXPECT_EQ(Get(id).generation(), 0);
+  }
 
   // Of the last undisturbed run.
   int undisturbed_steps_ = 0;
@@ -411,13 +420,7 @@ TEST_F(EvolutionTest, EveryBoardThatIsNamedMeasuresAndTheRestWaitForIt) {
   measurement.mutable_beside(1)->set_champions(true);
   FakeRunner worker = FakeWorker("worker-1"), agent = FakeAgent("agent-1");
   const std::string id = Submit(spec)->id();
-  for (int step = 0; step < 20; ++step) {
-    Step(worker);
-    Step(agent);
-  }
-  EXPECT_EQ(Get(id).state(), v1::Experiment::WAITING_FOR_DEVICE);
-  EXPECT_THAT(Get(id).reason(), HasSubstr("board/second"));
-  EXPECT_EQ(Get(id).generation(), 0);
+  ExpectToMissASecondBoard(id, worker, agent);
   FakeRunner second = FakeAgent("agent-2", "board/second");
   RunToEnd(id, {&worker, &agent, &second});
   ASSERT_EQ(Get(id).state(), v1::Experiment::SUCCEEDED) << Get(id).reason();
@@ -441,13 +444,7 @@ TEST_F(EvolutionTest, ABoardOfChampionsAloneIsMissedAtOnce) {
   spec.mutable_measurement()->mutable_beside(0)->set_champions(true);
   FakeRunner worker = FakeWorker("worker-1"), agent = FakeAgent("agent-1");
   const std::string id = Submit(spec)->id();
-  for (int step = 0; step < 20; ++step) {
-    Step(worker);
-    Step(agent);
-  }
-  EXPECT_EQ(Get(id).state(), v1::Experiment::WAITING_FOR_DEVICE);
-  EXPECT_THAT(Get(id).reason(), HasSubstr("board/second"));
-  EXPECT_EQ(Get(id).generation(), 0);
+  ExpectToMissASecondBoard(id, worker, agent);
   FakeRunner second = FakeAgent("agent-2", "board/second");
   for (int step = 0; step < 20 && Get(id).generation() == 0; ++step) {
     for (FakeRunner* runner : {&worker, &agent, &second}) Step(*runner);
