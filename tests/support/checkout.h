@@ -1,6 +1,5 @@
-// Where this checkout and what was built of it lie. The one file that is
-// compiled with these paths is checkout.cc: what a compiler cache has of the
-// others serves every checkout.
+// Where this checkout and what was built of it lie. checkout.cc alone is compiled with these
+// paths: what a compiler cache has of all other files serves every checkout.
 #ifndef SQUISH_TESTS_SUPPORT_CHECKOUT_H_
 #define SQUISH_TESTS_SUPPORT_CHECKOUT_H_
 
